@@ -1,0 +1,101 @@
+// A bump allocator for one exchange: many small allocations, all freed at once.
+//
+// The arena owns its chunks; what it hands out lives until reset() or destruction and is never destroyed one by one, so
+// only trivially destructible types go in. The first chunk is kept over reset(), so a recycled arena does not touch the
+// heap in the steady state. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace albatross {
+
+class Arena {
+ public:
+  explicit Arena(std::size_t first_chunk = 4096) : chunk_size_(first_chunk) {}
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  void* allocate(std::size_t bytes, std::size_t align = alignof(std::max_align_t)) {
+    std::size_t at = (used_ + align - 1) & ~(align - 1);
+    if (current_ == nullptr || at + bytes > capacity_) return grow(bytes);
+    used_ = at + bytes;
+    return current_ + at;
+  }
+
+  template <class T>
+  T* array(std::size_t n) {
+    static_assert(std::is_trivially_destructible_v<T>);
+    return static_cast<T*>(allocate(n * sizeof(T), alignof(T)));
+  }
+
+  char* bytes(std::size_t n) { return static_cast<char*>(allocate(n, 1)); }
+
+  std::string_view copy(std::string_view text) {
+    if (text.empty()) return {};
+    char* p = bytes(text.size());
+    std::memcpy(p, text.data(), text.size());
+    return {p, text.size()};
+  }
+
+  template <class... Parts>
+  std::string_view concat(const Parts&... parts) {
+    std::size_t total = (std::string_view(parts).size() + ... + 0);
+    char* start = bytes(total);
+    char* p = start;
+    ((std::memcpy(p, std::string_view(parts).data(), std::string_view(parts).size()), p += std::string_view(parts).size()),
+     ...);
+    return {start, total};
+  }
+
+  // Frees everything but the first chunk.
+  void reset() {
+    extra_.clear();
+    current_ = first_.get();
+    capacity_ = current_ != nullptr ? chunk_size_ : 0;
+    used_ = 0;
+  }
+
+  // Bytes held from the heap, used or not.
+  std::size_t footprint() const { return (first_ ? chunk_size_ : 0) + extra_bytes_(); }
+
+ private:
+  struct Chunk {
+    std::unique_ptr<char[]> memory;
+    std::size_t size;
+  };
+
+  void* grow(std::size_t bytes) {
+    if (!first_ && bytes <= chunk_size_) {
+      first_.reset(new char[chunk_size_]);
+      current_ = first_.get();
+      capacity_ = chunk_size_;
+    } else {
+      std::size_t size = bytes > chunk_size_ ? bytes : chunk_size_;
+      extra_.push_back({std::unique_ptr<char[]>(new char[size]), size});
+      current_ = extra_.back().memory.get();
+      capacity_ = size;
+    }
+    used_ = bytes;
+    return current_;
+  }
+
+  std::size_t extra_bytes_() const {
+    std::size_t total = 0;
+    for (const Chunk& c : extra_) total += c.size;
+    return total;
+  }
+
+  std::size_t chunk_size_;
+  std::unique_ptr<char[]> first_;
+  std::vector<Chunk> extra_;
+  char* current_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t used_ = 0;
+};
+
+}  // namespace albatross

@@ -1,0 +1,27 @@
+// SipHash-2-4 (Aumasson, Bernstein): a keyed hash for what clients choose. Pure, any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace albatross {
+
+using SipKey = std::array<std::uint64_t, 2>;
+std::uint64_t siphash(const SipKey& key, std::string_view bytes);
+
+// xoshiro-like small generator for jitter, ids and offsets; not for secrets. One thread.
+class Random {
+ public:
+  Random();  // seeded from the kernel
+  explicit Random(std::uint64_t seed) : state_{seed, seed ^ 0x9e3779b97f4a7c15u} { next(); }
+  std::uint64_t next();
+  std::uint64_t below(std::uint64_t n) { return n == 0 ? 0 : next() % n; }
+
+ private:
+  std::uint64_t state_[2];
+};
+
+SipKey random_key();
+
+}  // namespace albatross

@@ -1,0 +1,256 @@
+// The configuration as plain structs: what a file says, typed, with defaults filled in and each scalar's place kept.
+//
+// Built by config::load (config/load.h) on any thread, then const. Everything is owned by value. Nothing here knows a
+// socket, OpenSSL or RE2: what needs those (a pattern that does not compile, a key that does not match its
+// certificate) is checked by the room that builds it, which reports at the Place kept here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace albatross::config {
+
+using Duration = std::chrono::milliseconds;
+
+// Where a scalar stands in its file. Lines and columns count from 1, columns in bytes; line 0 means a default, not
+// written anywhere.
+struct Place {
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+  bool written() const { return line != 0; }
+};
+
+// A scalar and its place. Reads as the scalar.
+template <class T>
+struct Value {
+  T value{};
+  Place at{};
+
+  Value() = default;
+  Value(T v, Place p = {}) : value(std::move(v)), at(p) {}
+  operator const T&() const { return value; }
+  const T& operator*() const { return value; }
+  const T* operator->() const { return &value; }
+  bool written() const { return at.written(); }
+};
+
+// A text pattern of a condition (PRODUCT §1 "Values"). `text` is what follows the escapes: for kExact and kPrefix the
+// plain bytes, for kWildcard the pattern with `\` escapes still in it, for kRegex the RE2 source.
+struct Pattern {
+  enum class Kind : std::uint8_t { kExact, kPrefix, kWildcard, kRegex };
+  Kind kind = Kind::kExact;
+  bool ignore_case = false;  // kRegex only; hosts ignore case whatever this says
+  std::string text;
+  Place at{};
+};
+
+struct Condition {
+  enum class Kind : std::uint8_t { kHost, kPath, kHeader, kCookie, kQuery, kMethod, kSourceIp, kNot };
+  Kind kind = Kind::kHost;
+  std::string name;               // header (lower case), cookie and query: the name; else empty
+  std::vector<Pattern> patterns;  // any may match; kMethod: exact tokens
+  std::vector<Value<std::string>> networks;  // kSourceIp: validated "address/bits" texts
+  std::vector<Condition> negated;            // kNot: exactly one
+  Place at{};
+};
+
+struct WeightedGroup {
+  Value<std::string> name;
+  Value<std::uint32_t> weight{100};  // 0..10000
+};
+
+struct Forward {
+  std::vector<WeightedGroup> groups;      // at least one
+  std::optional<Value<Duration>> sticky;  // 1 s .. 86400 s: keep a client on the group it first got
+};
+
+// Templates hold PRODUCT §1's variables unexpanded; routing compiles them.
+struct Redirect {
+  std::optional<Value<std::string>> protocol, host, port, path, query;
+  Value<std::uint16_t> code{308};  // 301 302 303 307 308
+};
+
+struct FixedResponse {
+  Value<std::uint16_t> code{200};  // 200..599, no 1xx
+  Value<std::string> content_type{"text/plain; charset=utf-8"};
+  Value<std::string> body;
+};
+
+struct Rewrite {
+  std::optional<Value<std::string>> host, path, query;
+};
+
+struct HeaderEdit {
+  Value<std::string> name;   // as written; a token
+  Value<std::string> value;  // template; empty for remove
+};
+
+struct Action {
+  enum class Kind : std::uint8_t { kForward, kRedirect, kFixedResponse, kRewrite, kInsertHeader, kRemoveHeader };
+  Kind kind = Kind::kForward;
+  Forward forward;
+  Redirect redirect;
+  FixedResponse fixed_response;
+  Rewrite rewrite;
+  HeaderEdit header;
+  Place at{};
+};
+
+// PRODUCT §2's client-side timers. load() fills a listener's defaults in (`total` has none and stays absent); an absent
+// one in a rule means the listener's.
+struct Timeouts {
+  std::optional<Value<Duration>> idle, handshake, request_head, request_body, response, send, total, tunnel;
+};
+
+// load() fills a listener's defaults in; `body` has none.
+struct Limits {
+  std::optional<Value<std::uint64_t>> request_head;  // bytes, 1 KiB .. 1 MiB
+  std::optional<Value<std::uint64_t>> target;        // bytes, 64 B .. 1 MiB
+  std::optional<Value<std::uint64_t>> fields;        // count, 1 .. 1000
+  std::optional<Value<std::uint64_t>> body;          // bytes; absent: no limit
+};
+
+struct Rule {
+  Value<std::string> name;
+  Value<std::uint32_t> priority;  // 1..50000
+  std::vector<Condition> conditions;
+  std::vector<Action> actions;  // the last one answers
+  Timeouts timeouts;            // request_body, response, send, total, tunnel only
+  std::optional<Value<std::uint64_t>> body_limit;  // `limits: {body: …}` of the rule
+  Place at{};
+};
+
+// A named list of rules that listeners share.
+struct RuleSet {
+  Value<std::string> name;
+  std::vector<Rule> rules;  // as written, not sorted
+};
+
+struct Certificate {
+  Value<std::string> cert;  // absolute paths
+  Value<std::string> key;
+  Place at{};
+};
+
+struct XForwarded {
+  enum class For : std::uint8_t { kAppend, kRemove, kPreserve, kProcess };
+  Value<For> forwarded_for{For::kAppend};
+  Value<bool> proto{true};
+  Value<bool> port{false};
+  Value<bool> host{false};
+};
+
+// A parsed `bind`. kTcp with an empty host listens on v4 and v6.
+struct Bind {
+  enum class Kind : std::uint8_t { kTcp, kUnix };
+  Kind kind = Kind::kTcp;
+  std::string host;  // "", an address without brackets, or a name; kUnix: the absolute path
+  std::uint16_t port = 0;  // 0: the kernel picks
+  std::string text;        // as written
+  Place at{};
+};
+
+struct Listener {
+  // load() refuses what this version does not build (config/not_built.cc).
+  enum class Protocol : std::uint8_t { kHttp, kHttps, kQuic, kTcp, kTls, kUdp };
+  Value<std::string> name;
+  Bind bind;
+  Value<Protocol> protocol{Protocol::kHttp};
+  std::vector<Certificate> certificates;
+  Value<std::string> security_policy{"tls_cipher_policy_1_2_strict_with_1_3"};
+  std::optional<Value<bool>> http2;
+  Timeouts timeouts;
+  Limits limits;
+  std::vector<Value<std::string>> trusted_proxies;
+  std::vector<Value<std::string>> proxy_protocol_from;  // empty: no PROXY header is read
+  XForwarded x_forwarded;
+  bool encoded_slash_pass = false;
+  bool half_close = false;
+  Value<std::string> rule_set;  // empty: the rules are its own
+  std::vector<Rule> rules;      // its own, or a copy of the rule_set's; sorted by priority
+  std::vector<Action> default_actions;
+  Place at{};
+};
+
+struct Server {
+  Value<std::string> address;  // as written
+  std::string host;            // without brackets; "unix:" servers: the absolute path
+  std::uint16_t port = 0;
+  bool is_unix = false;
+  Value<std::uint32_t> weight{100};  // 0..10000
+  Value<std::string> zone;
+};
+
+struct HealthCheck {
+  enum class Protocol : std::uint8_t { kHttp, kHttps, kTcp };
+  Value<Protocol> protocol{Protocol::kHttp};  // default: the group's, http or https
+  Value<std::string> path{"/"};
+  Value<std::string> method{"HEAD"};  // HEAD or GET
+  Value<std::string> host;            // Host field of the probe; empty: the server's address
+  Value<std::uint16_t> port{0};       // 0: the server's own
+  Value<Duration> interval{Duration(2000)};     // 100 ms .. 300 s
+  Value<Duration> timeout{Duration(5000)};      // 100 ms .. 300 s
+  Value<std::uint32_t> healthy_threshold{3};    // 1 .. 10
+  Value<std::uint32_t> unhealthy_threshold{3};  // 1 .. 10
+  std::vector<std::pair<std::uint16_t, std::uint16_t>> codes{{200, 299}};  // inclusive; written as 2xx, 200, 200-299
+};
+
+struct UpstreamTls {
+  Value<std::string> ca;           // absolute path; empty: the system's
+  Value<std::string> server_name;  // empty: the server's host
+  Value<bool> verify{true};
+};
+
+struct ServerGroup {
+  enum class Protocol : std::uint8_t { kHttp, kHttps, kH2c, kH2, kGrpc, kGrpcs };
+  enum class Scheduler : std::uint8_t { kWrr, kWlc, kSch, kUch };  // sch, uch: hash of the source address, of the URL
+  Value<std::string> name;
+  Value<Protocol> protocol{Protocol::kHttp};
+  Value<Scheduler> scheduler{Scheduler::kWrr};
+  std::vector<Server> servers;
+  std::optional<HealthCheck> health_check;
+  Value<bool> fail_open{true};
+  Value<Duration> connection_drain{Duration(300'000)};  // 0 .. 900 s
+  Value<Duration> connect_timeout{Duration(5000)};
+  std::optional<Value<Duration>> response_timeout;  // narrows the listener's or the rule's
+  Value<Duration> keep_alive_idle{Duration(60'000)};
+  Value<std::uint32_t> keep_alive_pool{32};  // idle connections per server and process; 0: none kept
+  Value<bool> retries{true};
+  UpstreamTls tls;
+  Place at{};
+};
+
+struct AccessLog {
+  enum class Target : std::uint8_t { kOff, kStdout, kStderr, kFile };
+  Target target = Target::kOff;  // no `access_log` key: off
+  Value<std::string> path;       // kFile: absolute
+};
+
+struct Admin {
+  Bind bind;                // kUnix or kTcp; text empty: the default socket
+  Value<std::string> token;  // TCP writes need it; empty: no writes on TCP
+  bool off = false;         // `admin: off`
+};
+
+struct Shutdown {
+  Value<Duration> delay{Duration(0)};
+  Value<Duration> drain{Duration(30'000)};
+};
+
+struct Config {
+  std::string file;  // as given; empty for a built-in configuration
+  std::vector<Listener> listeners;
+  std::vector<ServerGroup> server_groups;
+  std::vector<RuleSet> rule_sets;  // already copied into the listeners that name them
+  AccessLog access_log;
+  Admin admin;
+  Shutdown shutdown;
+  std::uint32_t workers = 0;                 // 0: auto
+  Value<std::uint64_t> max_connections{100'000};  // `limits: {connections: N}` at the top level
+};
+
+}  // namespace albatross::config

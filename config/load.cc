@@ -1,0 +1,100 @@
+#include "config/load.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "config/check.h"
+#include "config/table.h"
+#include "config/tree.h"
+
+namespace albatross::config {
+namespace {
+
+constexpr std::size_t kLargestFile = std::size_t{16} << 20;
+
+// What one key's default takes from another, and the order that routing wants.
+void finish(Config& config) {
+  for (ServerGroup& group : config.server_groups) {
+    using P = ServerGroup::Protocol;
+    const bool tls = *group.protocol == P::kHttps || *group.protocol == P::kH2 || *group.protocol == P::kGrpcs;
+    if (group.health_check && !group.health_check->protocol.written()) {
+      group.health_check->protocol = tls ? HealthCheck::Protocol::kHttps : HealthCheck::Protocol::kHttp;
+    }
+  }
+  for (Listener& listener : config.listeners) {
+    for (const RuleSet& set : config.rule_sets) {
+      if (listener.rule_set.written() && *set.name == *listener.rule_set) listener.rules = set.rules;
+    }
+    std::stable_sort(listener.rules.begin(), listener.rules.end(),
+                     [](const Rule& a, const Rule& b) { return *a.priority < *b.priority; });
+  }
+}
+
+// Warnings that need to know what is absent, which the structs cannot say once errors dropped parts of them.
+void warn_empty_groups(const Config& config, Diagnostics& out) {
+  if (!out.ok()) return;
+  for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
+    const ServerGroup& group = config.server_groups[i];
+    if (!group.servers.empty()) continue;
+    out.warning(group.at, "server_groups[" + std::to_string(i) + "].servers", "the group has no servers",
+                "requests to it get 503");
+  }
+}
+
+}  // namespace
+
+std::optional<Source> read_source(const std::string& file, std::string& error) {
+  Source source{file, {}, Format::kYaml};
+  const std::string ending = std::filesystem::path(file).extension().string();
+  if (ending == ".json") {
+    source.format = Format::kJson;
+  } else if (ending != ".yaml" && ending != ".yml") {
+    error = file + ": the name must end in .yaml, .yml or .json";
+    return std::nullopt;
+  }
+  std::error_code status;
+  if (std::filesystem::is_directory(file, status)) {
+    error = file + ": is a directory";
+    return std::nullopt;
+  }
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    error = file + ": " + std::strerror(errno);
+    return std::nullopt;
+  }
+  source.text.resize(kLargestFile + 1);
+  in.read(source.text.data(), static_cast<std::streamsize>(source.text.size()));
+  if (in.bad()) {
+    error = file + ": cannot be read";
+    return std::nullopt;
+  }
+  if (in.gcount() > static_cast<std::streamsize>(kLargestFile)) {
+    error = file + ": larger than 16MiB";
+    return std::nullopt;
+  }
+  source.text.resize(static_cast<std::size_t>(in.gcount()));
+  source.text.shrink_to_fit();
+  return source;
+}
+
+Config load(const Source& source, Diagnostics& out) {
+  Config config;
+  config.file = source.file;
+  try {
+    const std::optional<Node> tree = parse(source, out);
+    if (!tree) return config;
+    Decoder decoder(out, source.file);
+    config_table().decode(decoder, *tree, config);
+    check(config, out);
+    warn_empty_groups(config, out);
+    finish(config);
+  } catch (const std::exception& error) {
+    out.error({}, {}, std::string("cannot be loaded: ") + error.what());
+  }
+  return config;
+}
+
+}  // namespace albatross::config

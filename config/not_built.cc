@@ -1,0 +1,35 @@
+#include "config/not_built.h"
+
+namespace albatross::config {
+namespace {
+
+struct NotBuilt {
+  std::string_view object, key, value;
+};
+
+// Building one of these means deleting its line: decoding, structs and schema know the value already.
+constexpr NotBuilt kNotBuilt[] = {
+    {"listener", "protocol", "quic"},
+    {"listener", "protocol", "tcp"},
+    {"listener", "protocol", "tls"},
+    {"listener", "protocol", "udp"},
+    {"listener", "http2", "true"},
+    {"server_group", "protocol", "h2c"},
+    {"server_group", "protocol", "h2"},
+    {"server_group", "protocol", "grpc"},
+    {"server_group", "protocol", "grpcs"},
+    {"server_group", "scheduler", "wlc"},
+    {"server_group", "scheduler", "sch"},
+    {"server_group", "scheduler", "uch"},
+};
+
+}  // namespace
+
+bool is_built(std::string_view object, std::string_view key, std::string_view value) {
+  for (const NotBuilt& entry : kNotBuilt) {
+    if (entry.object == object && entry.key == key && entry.value == value) return false;
+  }
+  return true;
+}
+
+}  // namespace albatross::config

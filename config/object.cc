@@ -1,0 +1,79 @@
+#include <algorithm>
+
+#include "config/env.h"
+#include "config/not_built.h"
+#include "config/type.h"
+
+namespace albatross::config {
+namespace {
+
+void report_unknown(Decoder& d, const Node::Entry& entry, const std::vector<std::string>& keys) {
+  std::string hint = nearest(entry.key, keys);
+  if (!hint.empty()) {
+    hint = "did you mean \"" + hint + "\"?";
+  } else {
+    for (const std::string& key : keys) hint += (hint.empty() ? "known are " : " ") + key;
+  }
+  const auto scope = d.enter(entry.key);
+  d.error(entry.at, "unknown key", hint);
+}
+
+void check_one_key(Decoder& d, const Node& node, const std::string& name, bool& good) {
+  if (node.entries.size() == 1) return;
+  good = false;
+  if (node.entries.empty()) {
+    d.error(node.at, "the " + name + " is empty");
+  } else {
+    d.error(node.entries[1].at, "the " + name + " has more than one key", "start another list item");
+  }
+}
+
+}  // namespace
+
+std::vector<const Node*> match_keys(Decoder& d, const Node& node, const ObjectInfo& object, bool& good) {
+  std::vector<const Node*> values(object.fields.size());
+  std::vector<std::string> keys;
+  for (const FieldInfo& field : object.fields) keys.push_back(field.key);
+  for (const Node::Entry& entry : node.entries) {
+    const auto found = std::find(keys.begin(), keys.end(), entry.key);
+    if (found != keys.end()) {
+      values[static_cast<std::size_t>(found - keys.begin())] = &entry.value;
+    } else {
+      report_unknown(d, entry, keys);
+      if (object.one_key) good = false;
+    }
+  }
+  if (object.one_key) check_one_key(d, node, object.name, good);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (object.fields[i].is_required && values[i] == nullptr) d.error(node.at, '"' + keys[i] + "\" is missing");
+  }
+  return values;
+}
+
+void report_not_built(Decoder& d, const Node& value, const std::string& object, const std::string& key) {
+  if (value.kind != Node::Kind::kScalar) return;
+  const std::string text = expand_env(value.text, false).text;
+  if (is_built(object, key, text)) return;
+  d.error(value.at, key + ": " + text + " is not built in this version");
+}
+
+void drop_not_built(Json& schema, const std::string& object, const std::string& key) {
+  if (schema.contains("anyOf")) {
+    for (Json& option : schema["anyOf"]) drop_not_built(option, object, key);
+  }
+  if (!schema.contains("enum")) return;
+  Json built = Json::array();
+  for (const Json& option : schema["enum"]) {
+    if (is_built(object, key, option.is_string() ? option.get<std::string>() : option.dump())) built.push_back(option);
+  }
+  schema["enum"] = std::move(built);
+}
+
+Node default_node(const std::string& literal) {
+  Node node;
+  node.kind = literal == "{}" ? Node::Kind::kMapping : Node::Kind::kScalar;
+  if (node.kind == Node::Kind::kScalar) node.text = literal;
+  return node;
+}
+
+}  // namespace albatross::config

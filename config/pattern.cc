@@ -1,0 +1,123 @@
+// The patterns of conditions: the shorthand in one text and the explicit forms.
+#include "config/table.h"
+#include "config/types.h"
+
+namespace albatross::config {
+namespace {
+
+using Kind = Pattern::Kind;
+
+Type<std::string> pattern_text() {
+  Type<std::string> type{{"text", {}, text_schema()}, {}};
+  type.decode = [](Decoder& d, const Node& node, std::string& out) {
+    auto text = d.text(node);
+    if (text) out = std::move(*text);
+    return text.has_value();
+  };
+  return type;
+}
+
+template <Kind K>
+std::string& text_as(Pattern& pattern) {
+  pattern.kind = K;
+  return pattern.text;
+}
+
+bool check_form(Decoder& d, const Node& node, Pattern& out) {
+  std::size_t forms = 0;
+  for (const Node::Entry& entry : node.entries) {
+    if (entry.key != "ignore_case" && ++forms == 2) d.error(entry.at, "a pattern has one form", "keep one of them");
+  }
+  if (forms == 0) d.error(node.at, "the pattern is missing", "give one of exact, prefix, wildcard, regex");
+  const Node* ignore_case = node.find("ignore_case");
+  if (ignore_case != nullptr && out.kind != Kind::kRegex) {
+    d.error(ignore_case->at, "ignore_case is for a regex only");
+    return false;
+  }
+  if (out.kind == Kind::kRegex && out.text.empty()) {
+    d.error(node.at, "the regex is empty");
+    return false;
+  }
+  return forms == 1;
+}
+
+const Object<Pattern>& pattern_table() {
+  static const Object<Pattern> table = [] {
+    Object<Pattern> t("pattern",
+                      "A pattern in full, where the shorthand of one text will not do: a literal, a wildcard with `*` "
+                      "(any run) and `?` (one character), `~` before a regex, `~*` before one that ignores case, and `\\` "
+                      "to escape outside a regex. Exactly one of exact, prefix, wildcard and regex.");
+    t.field("exact", text_as<Kind::kExact>, pattern_text(), "The whole value, byte for byte.");
+    t.field("prefix", text_as<Kind::kPrefix>, pattern_text(),
+            "What the value starts with; for a path in whole segments, so `/v2` matches `/v2/x` and not `/v2x`.");
+    t.field("wildcard", text_as<Kind::kWildcard>, pattern_text(), "The whole value, with `*`, `?` and `\\`.");
+    t.field("regex", text_as<Kind::kRegex>, pattern_text(), "An RE2 regex, found anywhere in the value.");
+    t.field("ignore_case", &Pattern::ignore_case, boolean(), "Whether the regex ignores case.").fallback("false");
+    t.also(check_form);
+    return t;
+  }();
+  return table;
+}
+
+using PatternCheck = bool (*)(Decoder&, const Pattern&);
+
+bool check_host(Decoder& d, const Pattern& pattern) {
+  if (pattern.kind == Kind::kRegex) return true;
+  if (pattern.text.empty()) {
+    d.error(pattern.at, "the host is empty");
+    return false;
+  }
+  if (pattern.text.find('/') != std::string::npos) {
+    d.error(pattern.at, "a host has no scheme and no path", "write the name alone");
+    return false;
+  }
+  const std::size_t colon = pattern.text.rfind(':');
+  if (colon != std::string::npos && !pattern.text.starts_with('[')) {
+    d.error(pattern.at, "a host is compared without its port", "write " + pattern.text.substr(0, colon));
+    return false;
+  }
+  return true;
+}
+
+bool check_path(Decoder& d, const Pattern& pattern) {
+  if (pattern.kind == Kind::kRegex || pattern.text.starts_with('/')) return true;
+  if (pattern.kind == Kind::kWildcard && (pattern.text.starts_with('*') || pattern.text.starts_with('?'))) return true;
+  d.error(pattern.at, "a path starts with /", "did you mean \"/" + pattern.text.substr(0, 64) + "\"?");
+  return false;
+}
+
+bool check_nothing(Decoder&, const Pattern&) { return true; }
+
+bool ends_in_escape(const std::string& text) {
+  std::size_t slashes = 0;
+  while (slashes < text.size() && text[text.size() - 1 - slashes] == '\\') ++slashes;
+  return slashes % 2 == 1;
+}
+
+Type<Pattern> pattern(PatternCheck check) {
+  Type<Pattern> shorthand{{"pattern", {}, text_schema()}, [](Decoder& d, const Node& node, Pattern& out) {
+                            const auto text = d.text(node);
+                            return text && take(d, node, parse_pattern(*text), out);
+                          }};
+  Type<Pattern> both = scalar_or(std::move(shorthand), object("pattern", pattern_table));
+  both.info.text = "[pattern](#pattern)";
+  return {both.info, [both, check](Decoder& d, const Node& node, Pattern& out) {
+            if (!both.decode(d, node, out)) return false;
+            out.at = node.at;
+            if (out.kind == Kind::kWildcard && ends_in_escape(out.text)) {
+              d.error(node.at, "nothing follows the last \\", "write \\\\ for a backslash");
+              return false;
+            }
+            return check(d, out);
+          }};
+}
+
+}  // namespace
+
+Type<Pattern> host_pattern() { return pattern(check_host); }
+Type<Pattern> path_pattern() { return pattern(check_path); }
+Type<Pattern> value_pattern() { return pattern(check_nothing); }
+
+void add_pattern_tables(Tables& tables) { tables.push_back(&pattern_table().info()); }
+
+}  // namespace albatross::config

@@ -1,0 +1,61 @@
+// Texts as durations, sizes, numbers, addresses and names: what one scalar may say. Pure functions, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "config/config.h"
+
+namespace albatross::config {
+
+// A value, or why the text is none and what to write instead.
+template <class T>
+struct Parsed {
+  std::optional<T> value;
+  std::string error;
+  std::string hint;
+
+  Parsed(T v) : value(std::move(v)) {}
+  static Parsed fail(std::string error, std::string hint = {}) { return Parsed(std::move(error), std::move(hint)); }
+
+ private:
+  Parsed(std::string e, std::string h) : error(std::move(e)), hint(std::move(h)) {}
+};
+
+// `250ms 15s 1.5m 1h`, to the millisecond.
+Parsed<Duration> parse_duration(std::string_view text);
+std::string to_text(Duration value);  // in the largest unit that divides it
+
+// `512B 64KiB 1MiB 2GiB`, whole numbers.
+Parsed<std::uint64_t> parse_size(std::string_view text);
+std::string size_to_text(std::uint64_t bytes);
+
+// Decimal digits; `010` is ten.
+Parsed<std::uint64_t> parse_number(std::string_view text);
+
+// `:port`, `host:port`, `[v6]:port` or `unix:/path`. An empty host is for binds only; a relative path stays relative.
+struct Address {
+  Bind::Kind kind = Bind::Kind::kTcp;
+  std::string host;  // without brackets; the path of a unix socket
+  std::uint16_t port = 0;
+};
+Parsed<Address> parse_address(std::string_view text);
+
+// An address or CIDR block of either family, as "address/bits" with the host bits cleared.
+Parsed<std::string> parse_network(std::string_view text);
+
+// `2xx`, `204` or `200-299`, inclusive.
+Parsed<std::pair<std::uint16_t, std::uint16_t>> parse_codes(std::string_view text);
+
+bool is_name(std::string_view text);   // [A-Za-z0-9][A-Za-z0-9._-]{0,62}
+bool is_token(std::string_view text);  // RFC 9110 §5.6.2
+
+// A condition's shorthand: literal, wildcard, `~` regex, `~*` regex ignoring case, `\` escapes outside a regex.
+Parsed<Pattern> parse_pattern(std::string_view text);
+
+std::string lower(std::string_view text);  // ASCII
+
+}  // namespace albatross::config

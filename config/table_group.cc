@@ -1,0 +1,172 @@
+// Server groups: servers, health checks and the connections to them.
+#include "config/table.h"
+#include "config/types.h"
+
+namespace albatross::config {
+namespace {
+
+using namespace std::chrono_literals;
+using Protocol = ServerGroup::Protocol;
+using Scheduler = ServerGroup::Scheduler;
+using Codes = std::pair<std::uint16_t, std::uint16_t>;
+
+// Reads into the whole Server: the address has four members.
+Type<Server> server_address() {
+  return {{"address", "`host:port`, `[v6]:port` or `unix:/path`", text_schema()},
+          [](Decoder& d, const Node& node, Server& out) {
+            auto text = d.text(node);
+            if (!text) return false;
+            Address address;
+            if (!take(d, node, parse_address(*text), address)) return false;
+            out.is_unix = address.kind == Bind::Kind::kUnix;
+            if (!out.is_unix && (address.host.empty() || address.port == 0)) {
+              d.error(node.at, address.host.empty() ? "the host is missing" : "a server's port is 1 to 65535",
+                      address.host.empty() ? "write it like 127.0.0.1" + text->substr(0, 8) : "");
+              return false;
+            }
+            out.host = out.is_unix ? d.absolute(address.host) : address.host;
+            out.port = address.port;
+            out.address = Value<std::string>(std::move(*text), node.at);
+            return true;
+          }};
+}
+
+Type<Codes> codes() {
+  TypeInfo info{"status codes", "`2xx`, `204` or `200-399`", {}};
+  info.schema = pattern_schema("^([1-5][xX][xX]|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)$");
+  return {std::move(info), [](Decoder& d, const Node& node, Codes& out) {
+            const auto text = d.text(node);
+            return text && take(d, node, parse_codes(*text), out);
+          }};
+}
+
+Server& self_server(Server& server) { return server; }
+ServerGroup& self(ServerGroup& group) { return group; }
+
+const Object<Server>& server_table() {
+  static const Object<Server> table = [] {
+    Object<Server> t("server", "One address to forward to; a name stands for each address it resolves to.");
+    t.field("address", self_server, server_address(), "Where it listens.").required();
+    t.field("weight", &Server::weight, number(0, 10000), "Its share of the traffic; 0 for no new traffic.").fallback("100");
+    t.field("zone", &Server::zone, name(), "The zone it stands in.").otherwise("none");
+    return t;
+  }();
+  return table;
+}
+
+const Object<HealthCheck>& health_check_table() {
+  static const Object<HealthCheck> table = [] {
+    using Probe = HealthCheck::Protocol;
+    Object<HealthCheck> t("health_check", "Active probes of each server; `{}` takes every default.");
+    t.field("protocol", &HealthCheck::protocol,
+            choice<Probe>({{"http", Probe::kHttp}, {"https", Probe::kHttps}, {"tcp", Probe::kTcp}}), "What a probe speaks.")
+        .otherwise("http or https, as the group");
+    t.field("path", &HealthCheck::path, url_path(), "What is asked for.").fallback("/");
+    t.field("method", &HealthCheck::method, known_name("probe method", {"HEAD", "GET"}), "How it is asked for.")
+        .fallback("HEAD");
+    t.field("host", &HealthCheck::host, text(), "The Host field.").otherwise("the server's address");
+    t.field("port", &HealthCheck::port, small_number(1, 65535), "The port.").otherwise("the server's");
+    t.field("interval", &HealthCheck::interval, duration(100ms, 300s), "From one probe to the next, ±10 %.").fallback("2s");
+    t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "A probe without an answer has failed.").fallback("5s");
+    t.field("healthy_threshold", &HealthCheck::healthy_threshold, number(1, 10), "Good probes in a row until healthy.")
+        .fallback("3");
+    t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10), "Failed ones until unhealthy.")
+        .fallback("3");
+    t.field("codes", &HealthCheck::codes, list_of<Codes>(codes(), 1, true), "Which answers are good.").fallback("2xx");
+    return t;
+  }();
+  return table;
+}
+
+const Object<ServerGroup>& group_timeouts() {
+  static const Object<ServerGroup> table = [] {
+    Object<ServerGroup> t("group_timeouts", "The timers towards a group's servers.");
+    t.field("connect", &ServerGroup::connect_timeout, duration(1ms, 24h),
+            "TCP and TLS; then the next server once, then 504.")
+        .fallback("5s");
+    t.field("response", &ServerGroup::response_timeout, duration(1s, 3600s), "As the listener's, for this group alone.")
+        .otherwise("the rule's or the listener's");
+    return t;
+  }();
+  return table;
+}
+
+const Object<ServerGroup>& keep_alive_table() {
+  static const Object<ServerGroup> table = [] {
+    Object<ServerGroup> t("keep_alive", "Connections to servers that wait for their next request.");
+    t.field("idle", &ServerGroup::keep_alive_idle, duration(1ms, 24h),
+            "How long one waits; less if the server's `Keep-Alive: timeout` says so.")
+        .fallback("60s");
+    t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000), "How many wait, per server and process.").fallback("32");
+    return t;
+  }();
+  return table;
+}
+
+const Object<UpstreamTls>& upstream_tls() {
+  static const Object<UpstreamTls> table = [] {
+    Object<UpstreamTls> t("upstream_tls", "How a server's certificate is checked.");
+    t.field("ca", &UpstreamTls::ca, file_path(), "The authorities believed, PEM.").otherwise("the system's");
+    t.field("server_name", &UpstreamTls::server_name, text(), "The name asked for and checked.")
+        .otherwise("the server's host");
+    t.field("verify", &UpstreamTls::verify, boolean(), "Whether it is checked at all.").fallback("true");
+    return t;
+  }();
+  return table;
+}
+
+void add_server_fields(Object<ServerGroup>& t) {
+  t.field("name", &ServerGroup::name, name(), "Unique among the groups.").required();
+  t.field("protocol", &ServerGroup::protocol,
+          choice<Protocol>({{"http", Protocol::kHttp},
+                            {"https", Protocol::kHttps},
+                            {"h2c", Protocol::kH2c},
+                            {"h2", Protocol::kH2},
+                            {"grpc", Protocol::kGrpc},
+                            {"grpcs", Protocol::kGrpcs}}),
+          "What the servers speak.")
+      .fallback("http");
+  t.field("scheduler", &ServerGroup::scheduler,
+          choice<Scheduler>(
+              {{"wrr", Scheduler::kWrr}, {"wlc", Scheduler::kWlc}, {"sch", Scheduler::kSch}, {"uch", Scheduler::kUch}}),
+          "How a server is picked: wrr is weighted round robin.")
+      .fallback("wrr");
+  t.field("servers", &ServerGroup::servers, list_of<Server>(object("server", server_table)), "The servers.").required();
+  t.field("health_check", &ServerGroup::health_check, object("health_check", health_check_table), "Active probes.")
+      .otherwise("no probes");
+  t.field("fail_open", &ServerGroup::fail_open, boolean(), "Whether all servers are used when none is healthy; else 503.")
+      .fallback("true");
+}
+
+void add_upstream_fields(Object<ServerGroup>& t) {
+  t.field("connection_drain", &ServerGroup::connection_drain, duration(0s, 900s),
+          "How long requests in flight may go on when a server goes away.")
+      .fallback("300s");
+  t.field("timeouts", self, object("group_timeouts", group_timeouts), "Timers.").fallback("{}");
+  t.field("keep_alive", self, object("keep_alive", keep_alive_table), "Idle connections to servers.").fallback("{}");
+  t.field("retries", &ServerGroup::retries, boolean(), "Whether a request that cannot have had an effect is tried once more.")
+      .fallback("true");
+  t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls), "TLS towards the servers.").fallback("{}");
+}
+
+}  // namespace
+
+const Object<ServerGroup>& group_table() {
+  static const Object<ServerGroup> table = [] {
+    Object<ServerGroup> t("server_group", "Servers that can stand in for one another.");
+    add_server_fields(t);
+    add_upstream_fields(t);
+    return t;
+  }();
+  return table;
+}
+
+void add_group_tables(Tables& tables) {
+  for (const ObjectInfo* info :
+       {&group_table().info(), &server_table().info(), &health_check_table().info(), &group_timeouts().info(),
+        &keep_alive_table().info(), &upstream_tls().info()}) {
+    tables.push_back(info);
+  }
+}
+
+}  // namespace albatross::config

@@ -1,0 +1,132 @@
+// YAML by yaml-cpp's event interface, without what makes YAML surprising: no tags, no merge keys, one document.
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <sstream>
+#include <utility>
+
+#include "config/tree.h"
+
+namespace albatross::config {
+namespace {
+
+Place place(const YAML::Mark& mark) {
+  if (mark.is_null()) return {1, 1};
+  return {static_cast<std::uint32_t>(mark.line) + 1, static_cast<std::uint32_t>(mark.column) + 1};
+}
+
+class Events final : public YAML::EventHandler {
+ public:
+  explicit Events(TreeBuilder& tree) : tree_(tree) {}
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (documents_++ > 0) throw ParseError{place(mark), "more than one document", "keep one, without --- between"};
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (refuse_as_key(place(mark))) return;
+    Node node;
+    node.at = place(mark);
+    leaf(std::move(node), anchor);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    check_tag(tag, place(mark));
+    const bool quoted = tag == "!";
+    if (tree_.wants_key()) {
+      if (anchor != 0) throw ParseError{place(mark), "an anchor on a key is not supported", "put it on the value"};
+      const bool merge = value == "<<" && !quoted;
+      tree_.key(place(mark), value, merge);
+      if (merge) tree_.error(place(mark), "merge keys are not supported", "write the keys out");
+      return;
+    }
+    Node node;
+    node.kind = Node::Kind::kScalar;
+    node.quoted = quoted;
+    node.at = place(mark);
+    node.text = value;
+    leaf(std::move(node), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (refuse_as_key(place(mark))) return;
+    const auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) throw ParseError{place(mark), "the alias stands inside its own anchor", {}};
+    tree_.charge(found->second);
+    tree_.add(found->second);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    begin(Node::Kind::kSequence, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { end(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    begin(Node::Kind::kMapping, mark, tag, anchor);
+  }
+  void OnMapEnd() override { end(); }
+
+ private:
+  void check_tag(const std::string& tag, Place at) {
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    tree_.error(at, "tags are not supported", "remove " + tag);
+  }
+
+  bool refuse_as_key(Place at) {
+    if (tree_.wants_key()) throw ParseError{at, "a key must be plain text", {}};
+    return false;
+  }
+
+  void leaf(Node node, YAML::anchor_t anchor) {
+    if (anchor != 0) {
+      tree_.charge(node);
+      anchors_[anchor] = node;
+    }
+    tree_.add(std::move(node));
+  }
+
+  void begin(Node::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    check_tag(tag, place(mark));
+    refuse_as_key(place(mark));
+    tree_.keep_next_copy(anchor != 0);
+    tree_.begin(kind, place(mark));
+    open_.push_back(anchor);
+  }
+
+  void end() {
+    Node copy = tree_.end();
+    if (open_.back() != 0) anchors_[open_.back()] = std::move(copy);
+    open_.pop_back();
+  }
+
+  TreeBuilder& tree_;
+  std::unordered_map<YAML::anchor_t, Node> anchors_;
+  std::vector<YAML::anchor_t> open_;  // the anchor of each open collection, 0 if it has none
+  int documents_ = 0;
+};
+
+std::string lower_first(std::string text) {
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  return text;
+}
+
+}  // namespace
+
+void read_yaml(std::string_view text, TreeBuilder& tree) {
+  try {
+    std::istringstream in{std::string(text)};
+    YAML::Parser parser(in);
+    Events events(tree);
+    while (parser.HandleNextDocument(events)) {
+    }
+  } catch (const YAML::Exception& error) {
+    throw ParseError{place(error.mark), "not valid YAML: " + lower_first(error.msg), {}};
+  }
+  if (!tree.started()) throw ParseError{{1, 1}, "the file is empty", "it needs at least a listener"};
+}
+
+}  // namespace albatross::config

@@ -1,0 +1,84 @@
+#include "http/forwarded.h"
+
+#include "http/framing.h"
+
+namespace albatross {
+namespace {
+
+// "1.2.3.4", "1.2.3.4:80", "[::1]:80", "::1"
+std::optional<IpAddress> address_of(std::string_view entry) {
+  if (!entry.empty() && entry[0] == '[') {
+    std::size_t close = entry.find(']');
+    return close == std::string_view::npos ? std::nullopt : IpAddress::parse(entry.substr(1, close - 1));
+  }
+  std::size_t colon = entry.find(':');
+  if (colon != std::string_view::npos && entry.find(':', colon + 1) == std::string_view::npos) entry = entry.substr(0, colon);
+  return IpAddress::parse(entry);
+}
+
+// All X-Forwarded-For lines as one list.
+std::string_view joined(const Fields& fields) {
+  std::string_view all;
+  for (const Field& f : fields) {
+    if (f.removed || f.id != HeaderId::kXForwardedFor || f.value_size == 0) continue;
+    all = all.empty() ? f.value() : fields.arena().concat(all, std::string_view(", "), f.value());
+  }
+  return all;
+}
+
+void strip_untrusted(Fields& fields) {
+  for (HeaderId id : {HeaderId::kXForwardedProto, HeaderId::kXForwardedHost, HeaderId::kXForwardedPort, HeaderId::kForwarded,
+                      HeaderId::kXRealIp, HeaderId::kClientCertSubject, HeaderId::kClientCertIssuer,
+                      HeaderId::kClientCertFingerprint, HeaderId::kClientCertVerify}) {
+    fields.remove(id);
+  }
+}
+
+void set_unless_believed(Fields& fields, bool trusted, bool wanted, HeaderId id, std::string_view name, std::string_view value) {
+  if (trusted && fields.find(id) != nullptr) return;
+  if (!wanted || value.empty()) return;
+  fields.set(id, name, value);
+}
+
+}  // namespace
+
+IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& peer, const Fields& fields) {
+  if (policy.forwarded_for != ForwardedFor::kProcess || !peer.trusted) return peer.address;
+  IpAddress client = peer.address;
+  std::string_view list = joined(fields);
+  while (!list.empty()) {
+    std::size_t comma = list.rfind(',');
+    std::string_view entry = comma == std::string_view::npos ? list : list.substr(comma + 1);
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(0, comma);
+    while (!entry.empty() && (entry.front() == ' ' || entry.front() == '\t')) entry.remove_prefix(1);
+    while (!entry.empty() && (entry.back() == ' ' || entry.back() == '\t')) entry.remove_suffix(1);
+    if (entry.empty()) continue;
+    std::optional<IpAddress> a = address_of(entry);
+    if (!a) break;  // what cannot be read cannot be believed, nor what is left of it
+    client = *a;
+    if (!contains(policy.trusted, client)) break;
+  }
+  return client;
+}
+
+void apply_forwarded(const ForwardedPolicy& policy, const ForwardedPeer& peer, Fields& fields) {
+  fields.remove(HeaderId::kProxy);  // httpoxy: no application wants it
+  if (!peer.trusted) strip_untrusted(fields);
+  switch (policy.forwarded_for) {
+    case ForwardedFor::kRemove: fields.remove(HeaderId::kXForwardedFor); break;
+    case ForwardedFor::kPreserve: break;
+    case ForwardedFor::kAppend:
+    case ForwardedFor::kProcess: {
+      if (peer.text.empty()) break;
+      std::string_view list = joined(fields);
+      std::string_view value = list.empty() ? peer.text : fields.arena().concat(list, std::string_view(", "), peer.text);
+      fields.set(HeaderId::kXForwardedFor, "X-Forwarded-For", value);
+      break;
+    }
+  }
+  set_unless_believed(fields, peer.trusted, policy.proto, HeaderId::kXForwardedProto, "X-Forwarded-Proto", peer.scheme);
+  set_unless_believed(fields, peer.trusted, policy.port, HeaderId::kXForwardedPort, "X-Forwarded-Port", peer.port);
+  set_unless_believed(fields, peer.trusted, policy.host, HeaderId::kXForwardedHost, "X-Forwarded-Host", peer.host);
+}
+
+}  // namespace albatross

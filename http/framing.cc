@@ -1,0 +1,240 @@
+#include "http/framing.h"
+
+#include "http/uri.h"
+
+namespace albatross {
+namespace {
+
+Field* only(Field* rows, std::uint32_t count, HeaderId id, int& n) {
+  Field* first = nullptr;
+  n = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (rows[i].id != id) continue;
+    if (n++ == 0) first = &rows[i];
+  }
+  return first;
+}
+
+void remove_all(Field* rows, std::uint32_t count, HeaderId id) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (rows[i].id == id) rows[i].removed = true;
+  }
+}
+
+bool is_framing(HeaderId id) { return id == HeaderId::kContentLength || id == HeaderId::kTransferEncoding; }
+
+// The body's length from Content-Length and Transfer-Encoding; nullopt-like kUntilClose when neither is there.
+Refusal body_length(Version version, Field* rows, std::uint32_t count, BodyLength& out) {
+  int lengths, codings;
+  Field* length = only(rows, count, HeaderId::kContentLength, lengths);
+  Field* coding = only(rows, count, HeaderId::kTransferEncoding, codings);
+  out = {BodyLength::Kind::kUntilClose, 0};
+  if (coding != nullptr) {
+    if (version == Version::kHttp10) return {Cause::kMalformedRequest, "transfer-encoding in HTTP/1.0"};
+    if (length != nullptr) return {Cause::kMalformedRequest, "both content-length and transfer-encoding"};
+    if (codings > 1) return {Cause::kMalformedRequest, "more than one transfer-encoding"};
+    if (equals_ignore_case(coding->value(), "chunked")) {
+      out.kind = BodyLength::Kind::kChunked;
+      return {};
+    }
+    if (coding->value().empty() || equals_ignore_case(coding->value(), "identity")) {
+      return {Cause::kMalformedRequest, "a transfer-encoding that RFC 9112 does not have"};
+    }
+    return {Cause::kNotImplemented, "only the chunked transfer-encoding is implemented"};
+  }
+  if (length != nullptr) {
+    if (lengths > 1) return {Cause::kMalformedRequest, "more than one content-length"};
+    if (!parse_length(length->value(), out.length)) return {Cause::kMalformedRequest, "content-length is not a number"};
+    out.kind = BodyLength::Kind::kLength;
+  }
+  return {};
+}
+
+struct ConnectionOptions {
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+};
+
+// Reads Connection, and removes it, what it nominates, and the other hop-by-hop fields.
+ConnectionOptions strip_hop_by_hop(Field* rows, std::uint32_t count) {
+  ConnectionOptions out;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    switch (rows[i].id) {
+      case HeaderId::kConnection:
+        for_each_token(rows[i].value(), [&](std::string_view t) {
+          if (equals_ignore_case(t, "close")) {
+            out.close = true;
+          } else if (equals_ignore_case(t, "keep-alive")) {
+            out.keep_alive = true;
+          } else if (equals_ignore_case(t, "upgrade")) {
+            out.upgrade = true;
+          } else {
+            HeaderId id = header_id(t);
+            if (id == HeaderId::kHost || is_framing(id)) return;
+            for (std::uint32_t k = 0; k < count; ++k) {
+              if (rows[k].id == id && equals_ignore_case(rows[k].name(), t)) rows[k].removed = true;
+            }
+          }
+        });
+        rows[i].removed = true;
+        break;
+      case HeaderId::kKeepAlive:
+      case HeaderId::kProxyConnection:
+      case HeaderId::kUpgrade:
+      case HeaderId::kContentLength:
+      case HeaderId::kTransferEncoding:
+      case HeaderId::kHttp2Settings: rows[i].removed = true; break;
+      default: break;
+    }
+  }
+  return out;
+}
+
+Refusal apply_host(Head& head, Field* rows, std::uint32_t count) {
+  int hosts;
+  Field* host = only(rows, count, HeaderId::kHost, hosts);
+  if (hosts > 1) return {Cause::kMalformedRequest, "more than one host field"};
+  if (host == nullptr && head.version == Version::kHttp11) return {Cause::kMalformedRequest, "no host field"};
+  if (host != nullptr && !valid_authority(host->value())) return {Cause::kMalformedRequest, "the host field is not a host"};
+  Refusal why = split_target(head);
+  if (why.cause != Cause::kNone) return why;
+  if (host != nullptr) {
+    if (head.authority.empty()) {
+      head.authority = host->value();
+    } else if (!equals_ignore_case(head.authority, host->value())) {
+      return {Cause::kMalformedRequest, "the host field and the request target differ"};
+    }
+    host->removed = true;
+  }
+  return {};
+}
+
+Refusal apply_expect(Head& head, Field* rows, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (rows[i].id != HeaderId::kExpect) continue;
+    rows[i].removed = true;
+    if (head.version == Version::kHttp10) continue;  // RFC 9110 §10.1.1: ignored
+    if (!equals_ignore_case(rows[i].value(), "100-continue")) {
+      return {Cause::kExpectationFailed, "only 100-continue can be expected"};
+    }
+    head.expect_continue = true;
+  }
+  return {};
+}
+
+// `TE` goes on only as "trailers".
+void apply_te(Field* rows, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (rows[i].id != HeaderId::kTe || rows[i].removed) continue;
+    bool trailers = false;
+    for_each_token(rows[i].value(), [&](std::string_view t) { trailers |= equals_ignore_case(t, "trailers"); });
+    if (trailers) {
+      static constexpr std::string_view kTrailers = "trailers";
+      rows[i].value_data = kTrailers.data();
+      rows[i].value_size = kTrailers.size();
+    } else {
+      rows[i].removed = true;
+    }
+  }
+}
+
+bool asks_for_websocket(Field* rows, std::uint32_t count) {
+  int n;
+  Field* upgrade = only(rows, count, HeaderId::kUpgrade, n);
+  return n == 1 && equals_ignore_case(upgrade->value(), "websocket");
+}
+
+}  // namespace
+
+bool parse_length(std::string_view text, std::uint64_t& out) {
+  if (text.empty()) return false;
+  out = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return false;
+    std::uint64_t digit = static_cast<std::uint64_t>(c - '0');
+    if (out > (static_cast<std::uint64_t>(INT64_MAX) - digit) / 10) return false;
+    out = out * 10 + digit;
+  }
+  return true;
+}
+
+Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count) {
+  if (head.method_text == "PRI") return {Cause::kMalformedRequest, "an HTTP/2 preface on an HTTP/1 connection"};
+  if (head.method == Method::kConnect) return {Cause::kNotImplemented, "CONNECT is not implemented"};
+  for (Refusal why : {apply_host(head, rows, count), body_length(head.version, rows, count, head.body),
+                      apply_expect(head, rows, count)}) {
+    if (why.cause != Cause::kNone) return why;
+  }
+  if (head.body.kind == BodyLength::Kind::kUntilClose) head.body.kind = BodyLength::Kind::kNone;
+  bool websocket = asks_for_websocket(rows, count);
+  ConnectionOptions options = strip_hop_by_hop(rows, count);
+  head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
+  bool has_body = head.body.kind == BodyLength::Kind::kChunked || head.body.length > 0;
+  head.upgrade = websocket && options.upgrade && head.version == Version::kHttp11 && head.method == Method::kGet && !has_body;
+  if (!has_body) head.expect_continue = false;
+  apply_te(rows, count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (rows[i].name().find('_') != std::string_view::npos) rows[i].removed = true;
+  }
+  return {};
+}
+
+Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Field* rows, std::uint32_t count) {
+  if (head.status == 101) {
+    if (!awaits_upgrade || !asks_for_websocket(rows, count)) {
+      return {Cause::kUpstreamMalformed, "a 101 that nobody asked for"};
+    }
+    head.upgrade = true;
+  }
+  Refusal why = body_length(head.version, rows, count, head.body);
+  if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
+  if (head.body.kind == BodyLength::Kind::kLength) head.declared_length = static_cast<std::int64_t>(head.body.length);
+  bool bodyless = head.status < 200 || head.status == 204 || head.status == 304 || request == Method::kHead;
+  if (bodyless) {
+    if (head.status < 200 || head.status == 204) head.declared_length = -1;
+    head.body = {};
+  }
+  ConnectionOptions options = strip_hop_by_hop(rows, count);
+  head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
+  if (head.body.kind == BodyLength::Kind::kUntilClose) head.keep_alive = false;
+  return {};
+}
+
+void strip_trailers(Field* rows, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    switch (rows[i].id) {
+      case HeaderId::kHost:
+      case HeaderId::kConnection:
+      case HeaderId::kContentLength:
+      case HeaderId::kTransferEncoding:
+      case HeaderId::kUpgrade:
+      case HeaderId::kKeepAlive:
+      case HeaderId::kProxyConnection:
+      case HeaderId::kTe:
+      case HeaderId::kTrailer:
+      case HeaderId::kExpect:
+      case HeaderId::kCookie:
+      case HeaderId::kSetCookie:
+      case HeaderId::kContentType:
+      case HeaderId::kLocation:
+      case HeaderId::kProxyAuthenticate:
+      case HeaderId::kProxyAuthorization:
+      case HeaderId::kXForwardedFor:
+      case HeaderId::kXForwardedProto:
+      case HeaderId::kXForwardedHost:
+      case HeaderId::kXForwardedPort:
+      case HeaderId::kForwarded:
+      case HeaderId::kXRealIp:
+      case HeaderId::kProxy:
+      case HeaderId::kHttp2Settings: rows[i].removed = true; break;
+      default:
+        rows[i].removed = equals_ignore_case(rows[i].name(), "authorization") ||
+                          equals_ignore_case(rows[i].name(), "content-encoding") ||
+                          equals_ignore_case(rows[i].name(), "cache-control") ||
+                          rows[i].name().find('_') != std::string_view::npos;
+    }
+  }
+}
+
+}  // namespace albatross

@@ -1,0 +1,72 @@
+// Bytes on their way to a transport: what was serialised this turn as views, what could not be written yet as owned blocks.
+//
+// Views (borrow) and scratch (reserve) are good until settle-time: the Session then writes them or calls own_all(), which
+// copies the rest. In the normal case nothing is copied: a head in scratch and a body in the read buffer leave in one
+// sendmsg. One thread.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "base/buffer.h"
+
+namespace albatross {
+
+// A worker's scratch for heads and chunk framing; cleared when every output has settled.
+class OutputScratch {
+ public:
+  static constexpr std::size_t kSize = 128 * 1024;
+  char* take(std::size_t n) {
+    if (used_ + n > kSize) return nullptr;
+    char* p = memory_.get() + used_;
+    used_ += n;
+    return p;
+  }
+  void give_back(std::size_t n) { used_ -= n; }
+  void clear() { used_ = 0; }
+
+ private:
+  std::unique_ptr<char[]> memory_{new char[kSize]};
+  std::size_t used_ = 0;
+};
+
+class Output {
+ public:
+  static constexpr int kParts = 16;
+
+  Output(BlockPool& pool, OutputScratch& scratch) : owned_(pool), scratch_(&scratch) {}
+
+  // At least `n` writable bytes; commit() what was used of them before the next call.
+  char* reserve(std::size_t n);
+  void commit(std::size_t n);
+  // Bytes that stay good until settle time.
+  void borrow(std::string_view bytes);
+  void append(std::string_view bytes);  // copies
+  // Views become owned bytes.
+  void own_all();
+
+  bool empty() const { return owned_.empty() && count_ == 0; }
+  std::size_t size() const { return owned_.size() + borrowed_size_; }
+  bool has_borrowed() const { return count_ > 0; }
+  // The front, at most `max` views; then drop what was written.
+  int peek(iovec* parts, int max) const;
+  void consume(std::size_t n);
+  void clear();
+
+ private:
+  void push(const char* p, std::size_t n);
+
+  Buffer owned_;  // goes first
+  OutputScratch* scratch_;
+  iovec parts_[kParts];
+  int count_ = 0;
+  std::size_t borrowed_size_ = 0;
+  char* reserved_ = nullptr;
+  std::size_t reserved_size_ = 0;
+  std::unique_ptr<char[]> large_;  // a reservation that the scratch had no room for
+};
+
+}  // namespace albatross

@@ -1,0 +1,183 @@
+#include "net/tcp_transport.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace albatross {
+
+void Transport::on_io(std::uint32_t events) {
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = readable_ = true;
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) broken_ = writable_ = true;
+  if ((events & EPOLLIN) != 0) readable_ = true;
+  if ((events & EPOLLOUT) != 0) writable_ = true;
+  loop_->make_ready(*owner_);
+}
+
+TcpTransport::TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting)
+    : Transport(owner), fd_(fd), connecting_(connecting) {
+  loop_ = &loop;
+  writable_ = !connecting;
+  slot_ = loop.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
+}
+
+TcpTransport::~TcpTransport() { close(false); }
+
+IoResult TcpTransport::open() {
+  if (!connecting_) return {};
+  if (!writable_ && !broken_) return {0, IoStatus::kAgain, 0};
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) return {0, IoStatus::kError, error};
+  connecting_ = false;
+  return {};
+}
+
+IoResult TcpTransport::receive(int fd, char* into, std::size_t size, bool& readable, bool hung_up) {
+  if (!readable) return {0, IoStatus::kAgain, 0};
+  for (;;) {
+    ssize_t n = ::recv(fd, into, size, 0);
+    if (n > 0) {
+      if (static_cast<std::size_t>(n) < size && !hung_up) readable = false;
+      return {static_cast<std::size_t>(n), IoStatus::kOk, 0};
+    }
+    if (n == 0) return {0, IoStatus::kEnd, 0};
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) {
+      readable = false;
+      return {0, IoStatus::kAgain, 0};
+    }
+    return {0, IoStatus::kError, errno};
+  }
+}
+
+IoResult TcpTransport::send(int fd, const iovec* parts, int count, bool& writable) {
+  std::size_t total = 0;
+  for (int i = 0; i < count; ++i) total += parts[i].iov_len;
+  if (total == 0) return {};
+  if (!writable) return {0, IoStatus::kAgain, 0};
+  msghdr m{};
+  m.msg_iov = const_cast<iovec*>(parts);
+  m.msg_iovlen = static_cast<std::size_t>(count);
+  for (;;) {
+    ssize_t n = count == 1 ? ::send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL) : ::sendmsg(fd, &m, MSG_NOSIGNAL);
+    if (n >= 0) {
+      if (static_cast<std::size_t>(n) < total) writable = false;
+      return {static_cast<std::size_t>(n), IoStatus::kOk, 0};
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) {
+      writable = false;
+      return {0, IoStatus::kAgain, 0};
+    }
+    return {0, IoStatus::kError, errno};
+  }
+}
+
+IoResult TcpTransport::read(char* into, std::size_t size) { return receive(fd_, into, size, readable_, hung_up_); }
+IoResult TcpTransport::write(const iovec* parts, int count) { return send(fd_, parts, count, writable_); }
+
+void TcpTransport::shutdown_write() {
+  if (fd_ >= 0) ::shutdown(fd_, SHUT_WR);
+}
+
+void TcpTransport::close(bool abort) {
+  if (fd_ < 0) return;
+  if (abort) {
+    linger l{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+  }
+  loop_->remove(slot_, fd_);
+  ::close(fd_);
+  fd_ = -1;
+}
+
+int start_connect(const SocketAddress& to) {
+  int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  if (to.family() != AF_UNIX) {
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  }
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(to.storage), to.size) == 0 || errno == EINPROGRESS) return fd;
+  int error = errno;
+  ::close(fd);
+  return -error;
+}
+
+SocketAddress SocketAddress::tcp(const IpAddress& ip, std::uint16_t port) {
+  SocketAddress a{};
+  if (ip.is_v4) {
+    sockaddr_in s{};
+    s.sin_family = AF_INET;
+    s.sin_port = htons(port);
+    std::memcpy(&s.sin_addr, ip.bytes.data(), 4);
+    std::memcpy(a.storage, &s, sizeof s);
+    a.size = sizeof s;
+  } else {
+    sockaddr_in6 s{};
+    s.sin6_family = AF_INET6;
+    s.sin6_port = htons(port);
+    std::memcpy(&s.sin6_addr, ip.bytes.data(), 16);
+    std::memcpy(a.storage, &s, sizeof s);
+    a.size = sizeof s;
+  }
+  return a;
+}
+
+SocketAddress SocketAddress::unix_path(std::string_view path) {
+  SocketAddress a{};
+  sockaddr_un s{};
+  if (path.size() >= sizeof s.sun_path) return a;
+  s.sun_family = AF_UNIX;
+  std::memcpy(s.sun_path, path.data(), path.size());
+  std::memcpy(a.storage, &s, sizeof s);
+  a.size = static_cast<std::uint32_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  return a;
+}
+
+int SocketAddress::family() const { return reinterpret_cast<const sockaddr*>(storage)->sa_family; }
+
+IpAddress SocketAddress::ip() const {
+  IpAddress out;
+  if (family() == AF_INET) {
+    std::memcpy(out.bytes.data(), &reinterpret_cast<const sockaddr_in*>(storage)->sin_addr, 4);
+    out.valid = true;
+  } else if (family() == AF_INET6) {
+    const auto& a = reinterpret_cast<const sockaddr_in6*>(storage)->sin6_addr;
+    out.valid = true;
+    if (IN6_IS_ADDR_V4MAPPED(&a)) {
+      std::memcpy(out.bytes.data(), a.s6_addr + 12, 4);
+    } else {
+      out.is_v4 = false;
+      std::memcpy(out.bytes.data(), a.s6_addr, 16);
+    }
+  }
+  return out;
+}
+
+std::uint16_t SocketAddress::port() const {
+  if (family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(storage)->sin_port);
+  if (family() == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(storage)->sin6_port);
+  return 0;
+}
+
+std::string SocketAddress::to_string() const {
+  if (family() == AF_UNIX) return std::string("unix:") + reinterpret_cast<const sockaddr_un*>(storage)->sun_path;
+  IpAddress a = ip();
+  std::string host = a.to_string();
+  return (a.is_v4 ? host : "[" + host + "]") + ":" + std::to_string(port());
+}
+
+bool operator==(const SocketAddress& a, const SocketAddress& b) {
+  return a.size == b.size && std::memcmp(a.storage, b.storage, a.size) == 0;
+}
+
+}  // namespace albatross

@@ -1,0 +1,75 @@
+// One coarse wheel of deadlines per loop (16 ms a slot), lazy: moving a deadline later is a store.
+//
+// A Timer is a member of what it guards and is never owned by the wheel; its destructor takes it out. A deadline fires
+// within one slot after it, never before. One thread: the loop's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace albatross {
+
+class TimerWheel;
+
+class Timer {
+ public:
+  Timer() = default;
+  virtual ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  virtual void on_timer() = 0;
+  bool armed() const { return deadline_ != 0; }
+  Nanos deadline() const { return deadline_; }
+
+ private:
+  friend class TimerWheel;
+  Nanos deadline_ = 0;  // 0: none
+  Timer* prev_ = nullptr;
+  Timer* next_ = nullptr;
+  TimerWheel* wheel_ = nullptr;
+  std::uint64_t tick_ = 0;  // where it hangs; at most its deadline's tick
+};
+
+// Calls (owner->*F)().
+template <class T, void (T::*F)()>
+class MemberTimer final : public Timer {
+ public:
+  explicit MemberTimer(T* owner) : owner_(owner) {}
+  void on_timer() override { (owner_->*F)(); }
+
+ private:
+  T* owner_;
+};
+
+class TimerWheel {
+ public:
+  static constexpr Nanos kTick = 16 * kMilli;
+  static constexpr std::uint64_t kSlots = 1024;
+
+  explicit TimerWheel(Nanos now);
+  ~TimerWheel();
+
+  // Replaces the deadline. The timer need not be unarmed.
+  void set(Timer& t, Nanos deadline);
+  void cancel(Timer& t) { t.deadline_ = 0; }
+
+  // Fires what is due. A callback may set and cancel any timer.
+  void advance(Nanos now);
+  // Nanoseconds until advance() may have work; ~0 when there is none.
+  Nanos wait(Nanos now) const;
+
+ private:
+  friend class Timer;
+  void link(Timer& t, std::uint64_t tick);
+  void unlink(Timer& t);
+
+  std::array<Timer*, kSlots> slots_{};
+  std::array<std::uint64_t, kSlots / 64> busy_{};
+  std::uint64_t done_;  // ticks up to and including this one have been served
+  Timer* cursor_ = nullptr;  // the next one in the slot being served
+};
+
+}  // namespace albatross

@@ -1,0 +1,69 @@
+// What conditions look at, taken apart: the host without its port, cookies, query parameters, percent-decoding.
+//
+// Everything is views into the request; no function here keeps or allocates anything. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "http/head.h"
+
+namespace albatross {
+
+// The host that counts: without ":port" and one trailing dot; "[v6]" keeps its brackets. Case is left alone.
+std::string_view bare_host(std::string_view host);
+
+// "%41" -> "A", "+" -> " "; an escape that is none stays as it is written. `out` holds text.size() bytes; the size used.
+std::size_t decode_query_text(std::string_view text, char* out);
+bool is_query_encoded(std::string_view text);
+// Whether `raw`, decoded, is `plain`.
+bool decoded_equals(std::string_view raw, std::string_view plain);
+
+// "name=value" of a Cookie field, without the space around it; quotes are part of the value. nullopt without "=".
+std::optional<std::pair<std::string_view, std::string_view>> split_cookie(std::string_view crumb);
+
+// Each of the following calls visit(value) for every value of that name until one call returns true; whether one did.
+
+template <class Visit>
+bool any_field(const Fields& fields, HeaderId id, std::string_view name, Visit&& visit) {
+  for (const Field& f : fields) {
+    if (f.removed || f.id != id) continue;
+    if (id == HeaderId::kOther && !equals_ignore_case(f.name(), name)) continue;
+    if (visit(f.value())) return true;
+  }
+  return false;
+}
+
+// RFC 6265 §5.4: "a=1; b=2", over all Cookie fields. Names are case-sensitive.
+template <class Visit>
+bool any_cookie(const Fields& fields, std::string_view name, Visit&& visit) {
+  return any_field(fields, HeaderId::kCookie, {}, [&](std::string_view line) {
+    while (!line.empty()) {
+      const std::size_t end = line.find(';');
+      const auto cookie = split_cookie(line.substr(0, end));
+      if (cookie && cookie->first == name && visit(cookie->second)) return true;
+      if (end == std::string_view::npos) break;
+      line.remove_prefix(end + 1);
+    }
+    return false;
+  });
+}
+
+// Values are still encoded. A name without "=" has an empty value.
+template <class Visit>
+bool any_parameter(std::string_view query, std::string_view name, Visit&& visit) {
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    const std::string_view value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    if (!pair.empty() && decoded_equals(pair.substr(0, equals), name) && visit(value)) return true;
+    if (end == std::string_view::npos) break;
+    query.remove_prefix(end + 1);
+  }
+  return false;
+}
+
+}  // namespace albatross

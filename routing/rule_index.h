@@ -1,0 +1,77 @@
+// From a request's host and path to the rules that may match: buckets by host, each with its paths.
+//
+// Every rule stands under each pair of one of its hosts and one of its paths. What leads nowhere literal (no such
+// condition, "*-x", a host regex) stands in the bucket of any host or in a bucket's list of any path, with that value
+// still to be verified. Built by RuleIndex::add and freeze on one thread, then const and shared.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "routing/host_trie.h"
+#include "routing/path_trie.h"
+#include "routing/regex_sets.h"
+#include "routing/rule_program.h"
+
+namespace albatross {
+
+class RuleIndex {
+ public:
+  static constexpr std::uint32_t kAnyHost = 0;  // the bucket that every host reaches
+
+  struct Bucket {
+    std::uint32_t root = 0;  // in paths()
+    Range any_path;          // of any_path()
+    Range regexes;           // roots in forest(), asked about the path
+  };
+
+  explicit RuleIndex(const Programs& programs);
+
+  // Rules come in their order.
+  void add(std::uint32_t rule, const IndexKeys& keys);
+  void freeze();
+
+  const HostTrie& hosts() const { return hosts_; }
+  const PathTrie& paths() const { return paths_; }
+  const RegexForest& forest() const { return forest_; }
+  const Bucket& bucket(std::uint32_t i) const { return buckets_[i]; }
+  Range host_regexes() const { return host_regexes_; }
+  RuleList any_path(const Bucket& bucket) const {
+    return {any_path_.data() + bucket.any_path.begin, bucket.any_path.end - bucket.any_path.begin};
+  }
+
+ private:
+  // Regexes behind one literal: few hang off the path trie, many make a set.
+  struct AnchoredRegex {
+    std::uint32_t bucket;
+    std::string literal;
+    RegexEntry candidate;
+    std::uint32_t value;
+  };
+  struct Draft {
+    std::vector<RuleEntry> any_path;
+    std::vector<RegexEntry> regexes;
+  };
+
+  std::uint32_t bucket_of(std::uint32_t host_value, RuleEntry& entry);
+  void add_path(std::uint32_t bucket, std::uint32_t path_value, RuleEntry entry);
+  void add_regex(std::uint32_t bucket, std::uint32_t path_value, const RuleEntry& entry);
+  void add_any_path(std::uint32_t bucket, const RuleEntry& entry);
+  bool is_host_regex(std::uint32_t host_value) const;
+  void place_anchored();
+
+  const Programs& programs_;
+  HostTrie hosts_;
+  PathTrie paths_;
+  RegexForest forest_;
+  std::vector<Bucket> buckets_;
+  std::vector<RuleEntry> any_path_;
+  Range host_regexes_;  // roots in forest(), asked about the host
+
+  std::vector<Draft> drafts_;
+  std::vector<AnchoredRegex> anchored_;
+  std::vector<RegexEntry> host_drafts_;
+};
+
+}  // namespace albatross
