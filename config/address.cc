@@ -56,7 +56,8 @@ Parsed<Address> parse_address(std::string_view text) {
   if (text.find("://") != std::string_view::npos) {
     return Out::fail("an address has no scheme", "write " + std::string(text.substr(text.find("://") + 3, 64)));
   }
-  if (text.find('/') != std::string_view::npos) return Out::fail(quote(text) + " is not an address", "leave the path out");
+  if (text.find('/') != std::string_view::npos)
+    return Out::fail(quote(text) + " is not an address", "leave the path out");
   Address address;
   std::string_view port;
   if (text.starts_with('[')) {
@@ -74,9 +75,11 @@ Parsed<Address> parse_address(std::string_view text) {
     port = text.substr(colon + 1);
     if (is_ip(AF_INET6, std::string(text))) return no_port(text);
     if (address.host.find(':') != std::string::npos) {
-      return Out::fail("an IPv6 address stands in brackets", "write [" + address.host.substr(0, 64) + "]:" + std::string(port.substr(0, 5)));
+      return Out::fail("an IPv6 address stands in brackets",
+                       "write [" + address.host.substr(0, 64) + "]:" + std::string(port.substr(0, 5)));
     }
-    if (address.host == "*") return Out::fail("* is not a host", "write :" + std::string(port.substr(0, 5)) + " for every address");
+    if (address.host == "*")
+      return Out::fail("* is not a host", "write :" + std::string(port.substr(0, 5)) + " for every address");
     if (!address.host.empty() && !is_host(address.host)) {
       return Out::fail(quote(address.host) + " is neither an address nor a host name");
     }

@@ -6,8 +6,8 @@
 
 namespace albatross::config {
 
-// The tree as decoded: rules in the order written, rule sets not yet copied. Keys whose own error is reported already are
-// passed over.
+// The tree as decoded: rules in the order written, rule sets not yet copied. Keys whose own error is reported already
+// are passed over.
 void check(const Config& config, Diagnostics& out);
 
 }  // namespace albatross::config

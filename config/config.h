@@ -51,8 +51,8 @@ struct Pattern {
 struct Condition {
   enum class Kind : std::uint8_t { kHost, kPath, kHeader, kCookie, kQuery, kMethod, kSourceIp, kNot };
   Kind kind = Kind::kHost;
-  std::string name;               // header (lower case), cookie and query: the name; else empty
-  std::vector<Pattern> patterns;  // any may match; kMethod: exact tokens
+  std::string name;                          // header (lower case), cookie and query: the name; else empty
+  std::vector<Pattern> patterns;             // any may match; kMethod: exact tokens
   std::vector<Value<std::string>> networks;  // kSourceIp: validated "address/bits" texts
   std::vector<Condition> negated;            // kNot: exactly one
   Place at{};
@@ -118,8 +118,8 @@ struct Rule {
   Value<std::string> name;
   Value<std::uint32_t> priority;  // 1..50000
   std::vector<Condition> conditions;
-  std::vector<Action> actions;  // the last one answers
-  Timeouts timeouts;            // request_body, response, send, total, tunnel only
+  std::vector<Action> actions;                     // the last one answers
+  Timeouts timeouts;                               // request_body, response, send, total, tunnel only
   std::optional<Value<std::uint64_t>> body_limit;  // `limits: {body: …}` of the rule
   Place at{};
 };
@@ -148,7 +148,7 @@ struct XForwarded {
 struct Bind {
   enum class Kind : std::uint8_t { kTcp, kUnix };
   Kind kind = Kind::kTcp;
-  std::string host;  // "", an address without brackets, or a name; kUnix: the absolute path
+  std::string host;        // "", an address without brackets, or a name; kUnix: the absolute path
   std::uint16_t port = 0;  // 0: the kernel picks
   std::string text;        // as written
   Place at{};
@@ -189,9 +189,9 @@ struct HealthCheck {
   enum class Protocol : std::uint8_t { kHttp, kHttps, kTcp };
   Value<Protocol> protocol{Protocol::kHttp};  // default: the group's, http or https
   Value<std::string> path{"/"};
-  Value<std::string> method{"HEAD"};  // HEAD or GET
-  Value<std::string> host;            // Host field of the probe; empty: the server's address
-  Value<std::uint16_t> port{0};       // 0: the server's own
+  Value<std::string> method{"HEAD"};            // HEAD or GET
+  Value<std::string> host;                      // Host field of the probe; empty: the server's address
+  Value<std::uint16_t> port{0};                 // 0: the server's own
   Value<Duration> interval{Duration(2000)};     // 100 ms .. 300 s
   Value<Duration> timeout{Duration(5000)};      // 100 ms .. 300 s
   Value<std::uint32_t> healthy_threshold{3};    // 1 .. 10
@@ -231,9 +231,9 @@ struct AccessLog {
 };
 
 struct Admin {
-  Bind bind;                // kUnix or kTcp; text empty: the default socket
+  Bind bind;                 // kUnix or kTcp; text empty: the default socket
   Value<std::string> token;  // TCP writes need it; empty: no writes on TCP
-  bool off = false;         // `admin: off`
+  bool off = false;          // `admin: off`
 };
 
 struct Shutdown {
@@ -249,7 +249,7 @@ struct Config {
   AccessLog access_log;
   Admin admin;
   Shutdown shutdown;
-  std::uint32_t workers = 0;                 // 0: auto
+  std::uint32_t workers = 0;                      // 0: auto
   Value<std::uint64_t> max_connections{100'000};  // `limits: {connections: N}` at the top level
 };
 

@@ -39,9 +39,7 @@ Decoder::Scope Decoder::enter(std::string_view key) {
   return Scope(path_, (path_.empty() ? "" : ".") + std::string(key.substr(0, 64)));
 }
 
-Decoder::Scope Decoder::enter(std::size_t index) {
-  return Scope(path_, '[' + std::to_string(index) + ']');
-}
+Decoder::Scope Decoder::enter(std::size_t index) { return Scope(path_, '[' + std::to_string(index) + ']'); }
 
 void Decoder::error(Place at, std::string message, std::string hint) {
   out_.error(at, path_, std::move(message), std::move(hint));
@@ -53,8 +51,7 @@ void Decoder::warning(Place at, std::string message, std::string hint) {
 
 void Decoder::wrong_kind(const Node& node, std::string_view wanted) {
   if (node.kind == Node::Kind::kNull) {
-    const std::string hint = wanted == "a mapping" ? "write {} to take every default" : "give it one or remove the key";
-    error(node.at, "the key has no value", hint);
+    error(node.at, "the value is missing", wanted == "a mapping" ? "write {} to take every default" : "");
   } else {
     error(node.at, "expected " + std::string(wanted) + ", got " + kind_name(node.kind));
   }

@@ -8,8 +8,10 @@ namespace albatross::config {
 namespace {
 
 constexpr std::size_t kMostKept = 1000;
-constexpr std::size_t kLineShown = 160;  // bytes of a source line; minified JSON is one long line
+constexpr std::size_t kLineShown = 160;   // bytes of a source line; minified JSON is one long line
 constexpr std::size_t kLongestWord = 64;  // nothing longer is anybody's misspelling
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 // What came out of the file may hold anything by its escapes; a terminal must not act on it.
 std::string printable(const std::string& text) {
@@ -17,7 +19,7 @@ std::string printable(const std::string& text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
+    if (!is_control(c)) {
       out += c;
     } else {
       out += {'\\', 'x', kHex[byte >> 4U], kHex[byte & 15U]};
@@ -49,7 +51,8 @@ void print_source(std::ostream& out, std::string_view source, Place at) {
     while (start > 0 && continues(line[start])) --start;
     line = line.substr(start, kLineShown);
     column -= start;
-    while (line.size() > column && static_cast<signed char>(line.back()) < 0) line.remove_suffix(1);  // no half character
+    while (line.size() > column && static_cast<signed char>(line.back()) < 0)
+      line.remove_suffix(1);  // no half character
   }
   std::string caret;
   for (const char c : line.substr(0, column)) {
@@ -57,7 +60,11 @@ void print_source(std::ostream& out, std::string_view source, Place at) {
   }
   std::string number = std::to_string(at.line);
   if (number.size() < 5) number.insert(0, 5 - number.size(), ' ');
-  out << number << " | " << line << '\n' << std::string(number.size(), ' ') << " | " << caret << "^\n";
+  std::string shown(line);
+  for (char& c : shown) {
+    if (is_control(c) && c != '\t') c = '?';
+  }
+  out << number << " | " << shown << '\n' << std::string(number.size(), ' ') << " | " << caret << "^\n";
 }
 
 const char* name(Diagnostic::Severity severity) {

@@ -86,6 +86,10 @@ Config load(const Source& source, Diagnostics& out) {
   try {
     const std::optional<Node> tree = parse(source, out);
     if (!tree) return config;
+    if (tree->kind == Node::Kind::kNull) {
+      out.error(tree->at, {}, "the file is empty", "it needs at least a listener");
+      return config;
+    }
     Decoder decoder(out, source.file);
     config_table().decode(decoder, *tree, config);
     check(config, out);

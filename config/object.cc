@@ -7,15 +7,18 @@
 namespace albatross::config {
 namespace {
 
-void report_unknown(Decoder& d, const Node::Entry& entry, const std::vector<std::string>& keys) {
-  std::string hint = nearest(entry.key, keys);
-  if (!hint.empty()) {
-    hint = "did you mean \"" + hint + "\"?";
+// Gives the key that was meant, if one is near.
+std::string report_unknown(Decoder& d, const Node::Entry& entry, const std::vector<std::string>& keys) {
+  const std::string meant = nearest(entry.key, keys);
+  std::string hint;
+  if (!meant.empty()) {
+    hint = "did you mean \"" + meant + "\"?";
   } else {
     for (const std::string& key : keys) hint += (hint.empty() ? "known are " : " ") + key;
   }
   const auto scope = d.enter(entry.key);
   d.error(entry.at, "unknown key", hint);
+  return meant;
 }
 
 void check_one_key(Decoder& d, const Node& node, const std::string& name, bool& good) {
@@ -32,20 +35,23 @@ void check_one_key(Decoder& d, const Node& node, const std::string& name, bool& 
 
 std::vector<const Node*> match_keys(Decoder& d, const Node& node, const ObjectInfo& object, bool& good) {
   std::vector<const Node*> values(object.fields.size());
-  std::vector<std::string> keys;
+  std::vector<std::string> keys, meant;
   for (const FieldInfo& field : object.fields) keys.push_back(field.key);
   for (const Node::Entry& entry : node.entries) {
     const auto found = std::find(keys.begin(), keys.end(), entry.key);
     if (found != keys.end()) {
       values[static_cast<std::size_t>(found - keys.begin())] = &entry.value;
     } else {
-      report_unknown(d, entry, keys);
+      meant.push_back(report_unknown(d, entry, keys));
       if (object.one_key) good = false;
     }
   }
   if (object.one_key) check_one_key(d, node, object.name, good);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (object.fields[i].is_required && values[i] == nullptr) d.error(node.at, '"' + keys[i] + "\" is missing");
+    if (!object.fields[i].is_required || values[i] != nullptr) continue;
+    // a misspelt key is one mistake, not two
+    if (std::find(meant.begin(), meant.end(), keys[i]) == meant.end())
+      d.error(node.at, '"' + keys[i] + "\" is missing");
   }
   return values;
 }
@@ -54,7 +60,7 @@ void report_not_built(Decoder& d, const Node& value, const std::string& object, 
   if (value.kind != Node::Kind::kScalar) return;
   const std::string text = expand_env(value.text, false).text;
   if (is_built(object, key, text)) return;
-  d.error(value.at, key + ": " + text + " is not built in this version");
+  d.error(value.at, text + " is not built in this version");
 }
 
 void drop_not_built(Json& schema, const std::string& object, const std::string& key) {

@@ -24,11 +24,16 @@ std::string& text_as(Pattern& pattern) {
 }
 
 bool check_form(Decoder& d, const Node& node, Pattern& out) {
-  std::size_t forms = 0;
+  std::size_t forms = 0, unknown = 0;
   for (const Node::Entry& entry : node.entries) {
-    if (entry.key != "ignore_case" && ++forms == 2) d.error(entry.at, "a pattern has one form", "keep one of them");
+    const bool form = entry.key == "exact" || entry.key == "prefix" || entry.key == "wildcard" || entry.key == "regex";
+    if (form && ++forms == 2) d.error(entry.at, "a pattern has one form", "keep one of them");
+    if (!form && entry.key != "ignore_case") ++unknown;
   }
-  if (forms == 0) d.error(node.at, "the pattern is missing", "give one of exact, prefix, wildcard, regex");
+  if (forms != 1) {
+    if (forms + unknown == 0) d.error(node.at, "the pattern is missing", "give one of exact, prefix, wildcard, regex");
+    return false;
+  }
   const Node* ignore_case = node.find("ignore_case");
   if (ignore_case != nullptr && out.kind != Kind::kRegex) {
     d.error(ignore_case->at, "ignore_case is for a regex only");
@@ -38,15 +43,16 @@ bool check_form(Decoder& d, const Node& node, Pattern& out) {
     d.error(node.at, "the regex is empty");
     return false;
   }
-  return forms == 1;
+  return true;
 }
 
 const Object<Pattern>& pattern_table() {
   static const Object<Pattern> table = [] {
-    Object<Pattern> t("pattern",
-                      "A pattern in full, where the shorthand of one text will not do: a literal, a wildcard with `*` "
-                      "(any run) and `?` (one character), `~` before a regex, `~*` before one that ignores case, and `\\` "
-                      "to escape outside a regex. Exactly one of exact, prefix, wildcard and regex.");
+    Object<Pattern> t(
+        "pattern",
+        "A pattern in full, where the shorthand of one text will not do: a literal, a wildcard with `*` "
+        "(any run) and `?` (one character), `~` before a regex, `~*` before one that ignores case, and `\\` "
+        "to escape outside a regex. Exactly one of exact, prefix, wildcard and regex.");
     t.field("exact", text_as<Kind::kExact>, pattern_text(), "The whole value, byte for byte.");
     t.field("prefix", text_as<Kind::kPrefix>, pattern_text(),
             "What the value starts with; for a path in whole segments, so `/v2` matches `/v2/x` and not `/v2x`.");

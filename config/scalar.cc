@@ -111,8 +111,8 @@ Parsed<std::uint64_t> parse_size(std::string_view text) {
   }
   const Unit* unit = find_unit(kSizes, name);
   if (digits == 0 || unit == nullptr) {
-    const std::string hint = digits == 0 || name.starts_with('.') ? "write it like 64KiB or 1MiB"
-                                                                  : meant_size(text.substr(0, digits), name);
+    const std::string hint =
+        digits == 0 || name.starts_with('.') ? "write it like 64KiB or 1MiB" : meant_size(text.substr(0, digits), name);
     return Out::fail(quote(text) + " is not a size", hint);
   }
   if (digits > 9) return Out::fail("the size has too many digits");
@@ -121,16 +121,15 @@ Parsed<std::uint64_t> parse_size(std::string_view text) {
   return value * static_cast<std::uint64_t>(unit->scale);
 }
 
-std::string size_to_text(std::uint64_t bytes) {
-  return with_unit(kSizes, static_cast<std::int64_t>(bytes), "0B");
-}
+std::string size_to_text(std::uint64_t bytes) { return with_unit(kSizes, static_cast<std::int64_t>(bytes), "0B"); }
 
 Parsed<std::uint64_t> parse_number(std::string_view text) {
   using Out = Parsed<std::uint64_t>;
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc::result_out_of_range) return Out::fail("the number is too large");
-  if (error != std::errc() || end != text.data() + text.size()) return Out::fail(quote(text) + " is not a whole number");
+  if (error != std::errc() || end != text.data() + text.size())
+    return Out::fail(quote(text) + " is not a whole number");
   return value;
 }
 
@@ -165,7 +164,8 @@ bool is_name(std::string_view text) {
 
 bool is_token(std::string_view text) {
   for (const char c : text) {
-    if (!is_alpha(c) && !is_digit(c) && std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos) return false;
+    if (!is_alpha(c) && !is_digit(c) && std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos)
+      return false;
   }
   return !text.empty();
 }

@@ -75,7 +75,7 @@ One file, YAML (`.yaml`, `.yml`) or JSON (`.json`, where `//` comments are allow
 - **Paths of files** are relative to the file.
 - **Environment**: `${env:NAME}` and `${env:NAME:-default}` in any value; the default also stands in for an empty
   variable. `$${` is a literal `${`.
-- **Templates** (redirect, rewrite, insert_header) hold variables: `${host}` `${path}` `${query}` `${port}`
+- **Templates** (redirect, rewrite, insert_header, the body of fixed_response) hold variables: `${host}` `${path}` `${query}` `${port}`
   `${protocol}` `${client_ip}` `${client_port}` `${listener}` `${rule}` `${request_id}` `${header:name}`
   `${cookie:name}`, and `${1}` to `${9}`, what the rule's path regex captured.
 - YAML's anchors and aliases work; tags, merge keys (`<<`) and a second document do not.

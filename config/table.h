@@ -1,5 +1,5 @@
-// The field table: every object of the file. What a key is called, means, takes and defaults to is said here and nowhere
-// else. Each function builds its table once and returns the same one ever after; any thread.
+// The field table: every object of the file. What a key is called, means, takes and defaults to is said here and
+// nowhere else. Each function builds its table once and returns the same one ever after; any thread.
 #pragma once
 
 #include <vector>
@@ -12,8 +12,8 @@ const Object<Config>& config_table();      // table_config.cc
 const Object<Listener>& listener_table();  // table_listener.cc
 const Object<Rule>& rule_table();          // table_rule.cc
 const Object<Condition>& condition_table();
-const Object<Action>& action_table();         // table_action.cc
-const Object<ServerGroup>& group_table();     // table_group.cc
+const Object<Action>& action_table();      // table_action.cc
+const Object<ServerGroup>& group_table();  // table_group.cc
 
 // The types that several tables share.
 Type<std::vector<Rule>> rule_list();

@@ -14,8 +14,8 @@ using Fault = std::pair<std::string, std::string>;
 constexpr std::size_t kLargestBody = 64 << 10;
 constexpr std::string_view kAnswers[] = {"forward", "redirect", "fixed_response"};
 // One connection's own fields and those that frame a message (RFC 9110 §7.6.1, RFC 9112 §6): written anew by the proxy.
-constexpr std::string_view kOwnFields[] = {"connection",        "content-length", "keep-alive", "proxy-connection", "te",
-                                           "transfer-encoding", "trailer",        "upgrade"};
+constexpr std::string_view kOwnFields[] = {"connection", "content-length",    "keep-alive", "proxy-connection",
+                                           "te",         "transfer-encoding", "trailer",    "upgrade"};
 
 Type<std::string> template_text() { return text(Text::kTemplate); }
 
@@ -83,7 +83,8 @@ const Object<WeightedGroup>& weighted_group() {
   static const Object<WeightedGroup> table = [] {
     Object<WeightedGroup> t("weighted_group", "A server group and its share of a forward.");
     t.field("name", &WeightedGroup::name, name(), "The server group.").required();
-    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.").fallback("100");
+    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.")
+        .fallback("100");
     return t;
   }();
   return table;
@@ -118,7 +119,8 @@ const Object<Redirect>& redirect_table() {
     t.field("host", &Redirect::host, template_text(), "The host.").otherwise("stays");
     t.field("port", &Redirect::port, redirect_port(), "The port.").otherwise("stays");
     t.field("path", &Redirect::path, path_template(), "The path.").otherwise("stays");
-    t.field("query", &Redirect::query, query_template(), "The query without its `?`; empty for none.").otherwise("stays");
+    t.field("query", &Redirect::query, query_template(), "The query without its `?`; empty for none.")
+        .otherwise("stays");
     t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.").fallback("308");
     return t;
   }();
@@ -142,7 +144,8 @@ const Object<Rewrite>& rewrite_table() {
     Object<Rewrite> t("rewrite", "What the server sees instead of what the client sent; the path is normalised again.");
     t.field("host", &Rewrite::host, template_text(), "The host.").otherwise("stays");
     t.field("path", &Rewrite::path, path_template(), "The path.").otherwise("stays");
-    t.field("query", &Rewrite::query, query_template(), "The query without its `?`; empty for none.").otherwise("stays");
+    t.field("query", &Rewrite::query, query_template(), "The query without its `?`; empty for none.")
+        .otherwise("stays");
     return t;
   }();
   return table;
@@ -193,9 +196,11 @@ void check_order(Decoder& d, const Node& node) {
 
 const Object<Action>& action_table() {
   static const Object<Action> table = [] {
-    Object<Action> t("action", "One step with a request. Exactly one of these keys; forward, redirect and fixed_response answer.");
+    Object<Action> t(
+        "action", "One step with a request. Exactly one of these keys; forward, redirect and fixed_response answer.");
     t.one_key();
-    t.field("forward", as<Kind::kForward, &Action::forward>, forward(), "Sends it to a server group, or to one of several.");
+    t.field("forward", as<Kind::kForward, &Action::forward>, forward(),
+            "Sends it to a server group, or to one of several.");
     t.field("redirect", as<Kind::kRedirect, &Action::redirect>, object("redirect", redirect_table),
             "Sends the client elsewhere.");
     t.field("fixed_response", as<Kind::kFixedResponse, &Action::fixed_response>,
@@ -221,10 +226,9 @@ Type<std::vector<Action>> action_list() {
 }
 
 void add_action_tables(Tables& tables) {
-  for (const ObjectInfo* info :
-       {&action_table().info(), &forward_table().info(), &weighted_group().info(), &redirect_table().info(),
-        &fixed_response_table().info(), &rewrite_table().info(), &insert_header_table().info(),
-        &remove_header_table().info()}) {
+  for (const ObjectInfo* info : {&action_table().info(), &forward_table().info(), &weighted_group().info(),
+                                 &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
+                                 &insert_header_table().info(), &remove_header_table().info()}) {
     tables.push_back(info);
   }
 }

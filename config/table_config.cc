@@ -25,7 +25,8 @@ Type<T> off(SetOff set_off) {
 
 // stdout, stderr, off or a file: the target and the path are one key.
 Type<AccessLog> log_path() {
-  return {{"path", "`stdout`, `stderr`, `off` or a file", text_schema()}, [](Decoder& d, const Node& node, AccessLog& out) {
+  return {{"path", "`stdout`, `stderr`, `off` or a file", text_schema()},
+          [](Decoder& d, const Node& node, AccessLog& out) {
             const auto text = d.text(node);
             if (!text) return false;
             using Target = AccessLog::Target;
@@ -74,7 +75,8 @@ Type<std::vector<RuleSet>> rule_sets() {
             for (const Node::Entry& entry : node.entries) {
               const auto scope = d.enter(entry.key);
               if (!is_name(entry.key)) {
-                d.error(entry.at, "not a name", "letters, digits, . _ - and at most 63 of them, a letter or digit first");
+                d.error(entry.at, "not a name",
+                        "letters, digits, . _ - and at most 63 of them, a letter or digit first");
               }
               RuleSet set;
               set.name = Value<std::string>(entry.key, entry.at);
@@ -118,7 +120,8 @@ const Object<Shutdown>& shutdown_table() {
     Object<Shutdown> t("shutdown", "How the process goes away at SIGTERM.");
     t.field("delay", &Shutdown::delay, duration(0s, 1h), "`/health` says 503 this long while requests are still taken.")
         .fallback("0s");
-    t.field("drain", &Shutdown::drain, duration(0s, 24h), "How long requests in flight may go on then.").fallback("30s");
+    t.field("drain", &Shutdown::drain, duration(0s, 24h), "How long requests in flight may go on then.")
+        .fallback("30s");
     return t;
   }();
   return table;
@@ -148,17 +151,21 @@ const Object<Config>& config_table() {
     t.field("server_groups", &Config::server_groups, list_of<ServerGroup>(object("server_group", group_table)),
             "Where requests go.")
         .otherwise("none");
-    t.field("rule_sets", &Config::rule_sets, rule_sets(), "Lists of rules for several listeners, by name.").otherwise("none");
+    t.field("rule_sets", &Config::rule_sets, rule_sets(), "Lists of rules for several listeners, by name.")
+        .otherwise("none");
     t.field("access_log", &Config::access_log,
             scalar_or(off<AccessLog>([](AccessLog& log) { log.target = AccessLog::Target::kOff; }),
                       object("access_log", access_log_table)),
             "The access log.")
         .otherwise("off");
     t.field("admin", &Config::admin,
-            scalar_or(off<Admin>([](Admin& admin) { admin.off = true; }), object("admin", admin_table)), "The admin API.")
+            scalar_or(off<Admin>([](Admin& admin) { admin.off = true; }), object("admin", admin_table)),
+            "The admin API.")
         .otherwise("on its default socket");
-    t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table), "The end of the process.").fallback("{}");
-    t.field("workers", &Config::workers, workers(), "Worker threads: a thread a core within the cgroup's quota, or a number.")
+    t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table), "The end of the process.")
+        .fallback("{}");
+    t.field("workers", &Config::workers, workers(),
+            "Worker threads: a thread a core within the cgroup's quota, or a number.")
         .fallback("auto");
     t.field("limits", self, object("process_limits", process_limits), "Limits of the process.").fallback("{}");
     return t;

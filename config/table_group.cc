@@ -33,7 +33,7 @@ Type<Server> server_address() {
 
 Type<Codes> codes() {
   TypeInfo info{"status codes", "`2xx`, `204` or `200-399`", {}};
-  info.schema = pattern_schema("^([1-5][xX][xX]|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)$");
+  info.schema = pattern_schema("^([1-5][xX][xX]|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)$", true);
   return {std::move(info), [](Decoder& d, const Node& node, Codes& out) {
             const auto text = d.text(node);
             return text && take(d, node, parse_codes(*text), out);
@@ -47,7 +47,8 @@ const Object<Server>& server_table() {
   static const Object<Server> table = [] {
     Object<Server> t("server", "One address to forward to; a name stands for each address it resolves to.");
     t.field("address", self_server, server_address(), "Where it listens.").required();
-    t.field("weight", &Server::weight, number(0, 10000), "Its share of the traffic; 0 for no new traffic.").fallback("100");
+    t.field("weight", &Server::weight, number(0, 10000), "Its share of the traffic; 0 for no new traffic.")
+        .fallback("100");
     t.field("zone", &Server::zone, name(), "The zone it stands in.").otherwise("none");
     return t;
   }();
@@ -59,15 +60,18 @@ const Object<HealthCheck>& health_check_table() {
     using Probe = HealthCheck::Protocol;
     Object<HealthCheck> t("health_check", "Active probes of each server; `{}` takes every default.");
     t.field("protocol", &HealthCheck::protocol,
-            choice<Probe>({{"http", Probe::kHttp}, {"https", Probe::kHttps}, {"tcp", Probe::kTcp}}), "What a probe speaks.")
+            choice<Probe>({{"http", Probe::kHttp}, {"https", Probe::kHttps}, {"tcp", Probe::kTcp}}),
+            "What a probe speaks.")
         .otherwise("http or https, as the group");
     t.field("path", &HealthCheck::path, url_path(), "What is asked for.").fallback("/");
     t.field("method", &HealthCheck::method, known_name("probe method", {"HEAD", "GET"}), "How it is asked for.")
         .fallback("HEAD");
     t.field("host", &HealthCheck::host, text(), "The Host field.").otherwise("the server's address");
     t.field("port", &HealthCheck::port, small_number(1, 65535), "The port.").otherwise("the server's");
-    t.field("interval", &HealthCheck::interval, duration(100ms, 300s), "From one probe to the next, ±10 %.").fallback("2s");
-    t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "A probe without an answer has failed.").fallback("5s");
+    t.field("interval", &HealthCheck::interval, duration(100ms, 300s), "From one probe to the next, ±10 %.")
+        .fallback("2s");
+    t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "A probe without an answer has failed.")
+        .fallback("5s");
     t.field("healthy_threshold", &HealthCheck::healthy_threshold, number(1, 10), "Good probes in a row until healthy.")
         .fallback("3");
     t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10), "Failed ones until unhealthy.")
@@ -97,7 +101,8 @@ const Object<ServerGroup>& keep_alive_table() {
     t.field("idle", &ServerGroup::keep_alive_idle, duration(1ms, 24h),
             "How long one waits; less if the server's `Keep-Alive: timeout` says so.")
         .fallback("60s");
-    t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000), "How many wait, per server and process.").fallback("32");
+    t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000), "How many wait, per server and process.")
+        .fallback("32");
     return t;
   }();
   return table;
@@ -134,7 +139,8 @@ void add_server_fields(Object<ServerGroup>& t) {
   t.field("servers", &ServerGroup::servers, list_of<Server>(object("server", server_table)), "The servers.").required();
   t.field("health_check", &ServerGroup::health_check, object("health_check", health_check_table), "Active probes.")
       .otherwise("no probes");
-  t.field("fail_open", &ServerGroup::fail_open, boolean(), "Whether all servers are used when none is healthy; else 503.")
+  t.field("fail_open", &ServerGroup::fail_open, boolean(),
+          "Whether all servers are used when none is healthy; else 503.")
       .fallback("true");
 }
 
@@ -144,7 +150,8 @@ void add_upstream_fields(Object<ServerGroup>& t) {
       .fallback("300s");
   t.field("timeouts", self, object("group_timeouts", group_timeouts), "Timers.").fallback("{}");
   t.field("keep_alive", self, object("keep_alive", keep_alive_table), "Idle connections to servers.").fallback("{}");
-  t.field("retries", &ServerGroup::retries, boolean(), "Whether a request that cannot have had an effect is tried once more.")
+  t.field("retries", &ServerGroup::retries, boolean(),
+          "Whether a request that cannot have had an effect is tried once more.")
       .fallback("true");
   t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls), "TLS towards the servers.").fallback("{}");
 }
@@ -162,9 +169,8 @@ const Object<ServerGroup>& group_table() {
 }
 
 void add_group_tables(Tables& tables) {
-  for (const ObjectInfo* info :
-       {&group_table().info(), &server_table().info(), &health_check_table().info(), &group_timeouts().info(),
-        &keep_alive_table().info(), &upstream_tls().info()}) {
+  for (const ObjectInfo* info : {&group_table().info(), &server_table().info(), &health_check_table().info(),
+                                 &group_timeouts().info(), &keep_alive_table().info(), &upstream_tls().info()}) {
     tables.push_back(info);
   }
 }

@@ -32,15 +32,19 @@ const Object<Timeouts>& timeouts_table() {
     t.field("request_head", &Timeouts::request_head, duration(100ms, 300s),
             "The whole head of a request, from its first byte; then 408.")
         .fallback("10s");
-    t.field("request_body", &Timeouts::request_body, duration(1ms, 24h), "The longest gap in a request's body; then 408.")
+    t.field("request_body", &Timeouts::request_body, duration(1ms, 24h),
+            "The longest gap in a request's body; then 408.")
         .fallback("30s");
-    t.field("response", &Timeouts::response, duration(1s, 3600s),
-            "From the end of the request to the response's head, then the longest gap in its body; then 504 or a reset.")
+    t.field(
+         "response", &Timeouts::response, duration(1s, 3600s),
+         "From the end of the request to the response's head, then the longest gap in its body; then 504 or a reset.")
         .fallback("60s");
     t.field("send", &Timeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.")
         .fallback("60s");
-    t.field("total", &Timeouts::total, duration(1ms, 24h), "The whole exchange; then 504 or a reset.").otherwise("no limit");
-    t.field("tunnel", &Timeouts::tunnel, duration(1ms, 24h), "An idle WebSocket; then close frame 1001.").fallback("3600s");
+    t.field("total", &Timeouts::total, duration(1ms, 24h), "The whole exchange; then 504 or a reset.")
+        .otherwise("no limit");
+    t.field("tunnel", &Timeouts::tunnel, duration(1ms, 24h), "An idle WebSocket; then close frame 1001.")
+        .fallback("3600s");
     return t;
   }();
   return table;
@@ -53,7 +57,8 @@ const Object<Limits>& limits_table() {
         .fallback("32KiB");
     t.field("target", &Limits::target, size(64, kMiB), "The request target; above it 414.").fallback("16KiB");
     t.field("fields", &Limits::fields, big_number(1, 1000), "The number of fields; above it 431.").fallback("100");
-    t.field("body", &Limits::body, size(0, kMiB * kMiB), "The largest request body; above it 413.").otherwise("no limit");
+    t.field("body", &Limits::body, size(0, kMiB * kMiB), "The largest request body; above it 413.")
+        .otherwise("no limit");
     return t;
   }();
   return table;
@@ -131,8 +136,10 @@ void add_request_fields(Object<Listener>& t) {
           "Whether a client may close its sending side and still wait for its answer.")
       .fallback("false");
   t.field("rules", &Listener::rules, rule_list(), "Tried by priority.").otherwise("none");
-  t.field("rule_set", &Listener::rule_set, name(), "A list of rules under `rule_sets`, instead of `rules`.").otherwise("none");
-  t.field("default_actions", &Listener::default_actions, action_list(), "What is done where no rule matches.").required();
+  t.field("rule_set", &Listener::rule_set, name(), "A list of rules under `rule_sets`, instead of `rules`.")
+      .otherwise("none");
+  t.field("default_actions", &Listener::default_actions, action_list(), "What is done where no rule matches.")
+      .required();
 }
 
 }  // namespace
@@ -148,9 +155,8 @@ const Object<Listener>& listener_table() {
 }
 
 void add_listener_tables(Tables& tables) {
-  for (const ObjectInfo* info :
-       {&listener_table().info(), &certificate_table().info(), &timeouts_table().info(), &limits_table().info(),
-        &proxy_protocol_table().info(), &x_forwarded_table().info()}) {
+  for (const ObjectInfo* info : {&listener_table().info(), &certificate_table().info(), &timeouts_table().info(),
+                                 &limits_table().info(), &proxy_protocol_table().info(), &x_forwarded_table().info()}) {
     tables.push_back(info);
   }
 }

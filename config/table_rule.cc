@@ -89,7 +89,8 @@ Rule& self(Rule& rule) { return rule; }
 
 const Object<Condition>& condition_table() {
   static const Object<Condition> table = [] {
-    Object<Condition> t("condition", "One thing that must hold of a request; any of its values may. Exactly one of these keys.");
+    Object<Condition> t("condition",
+                        "One thing that must hold of a request; any of its values may. Exactly one of these keys.");
     t.one_key();
     t.field("host", as<Kind::kHost, &Condition::patterns>, list_of<Pattern>(host_pattern(), 1, true),
             "The host, without case and port; `*.` spans labels.");
@@ -110,11 +111,12 @@ const Object<Condition>& condition_table() {
 
 const Object<Rule>& rule_table() {
   static const Object<Rule> table = [] {
-    Object<Rule> t("rule", "What to do with the requests that meet all of its conditions. The first rule that matches wins.");
+    Object<Rule> t("rule",
+                   "What to do with the requests that meet all of its conditions. The first rule that matches wins.");
     t.field("name", &Rule::name, name(), "Unique on its listener; LISTENER/RULE is its address.").required();
-    t.field("priority", &Rule::priority, number(1, 50000), "The lowest is tried first; unique on its listener.").required();
-    t.field("conditions", &Rule::conditions, list_of<Condition>(object("condition", condition_table)),
-            "All must hold.")
+    t.field("priority", &Rule::priority, number(1, 50000), "The lowest is tried first; unique on its listener.")
+        .required();
+    t.field("conditions", &Rule::conditions, list_of<Condition>(object("condition", condition_table)), "All must hold.")
         .otherwise("matches everything");
     t.field("actions", &Rule::actions, action_list(), "Done in order; the last one answers.").required();
     t.field("timeouts", &Rule::timeouts, object("rule_timeouts", rule_timeouts), "Narrows or widens the listener's.")
@@ -128,9 +130,9 @@ const Object<Rule>& rule_table() {
 Type<std::vector<Rule>> rule_list() { return list_of<Rule>(object("rule", rule_table)); }
 
 void add_rule_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(),
-                                 &condition_table().info(), &header_condition().info(), &cookie_condition().info(),
-                                 &query_condition().info()}) {
+  for (const ObjectInfo* info :
+       {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(), &condition_table().info(),
+        &header_condition().info(), &cookie_condition().info(), &query_condition().info()}) {
     tables.push_back(info);
   }
 }

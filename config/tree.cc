@@ -92,7 +92,7 @@ Node TreeBuilder::end() {
   stack_.pop_back();
   Node copy;
   if (frame.keep) {
-    charge(frame.node);
+    charge(frame.node, frame.node.at);
     copy = frame.node;
   }
   put(std::move(frame.node));
@@ -110,27 +110,28 @@ void TreeBuilder::put(Node node) {
     return;
   }
   parent.has_key = false;
+  if (node.kind == Node::Kind::kNull) node.at = parent.key_at;  // yaml-cpp has the place of what follows
   if (!parent.dropped) parent.node.entries.push_back({std::move(parent.key), parent.key_at, std::move(node)});
 }
 
-void TreeBuilder::charge(const Node& subtree) { charge(subtree, stack_.size()); }
+void TreeBuilder::charge(const Node& subtree, Place at) { charge(subtree, at, stack_.size()); }
 
-void TreeBuilder::charge(const Node& subtree, std::size_t depth) {
+void TreeBuilder::charge(const Node& subtree, Place at, std::size_t depth) {
   if (depth > kMaxDepth) {
-    throw ParseError{subtree.at, "nested deeper than " + std::to_string(kMaxDepth) + " levels by its aliases", {}};
+    throw ParseError{at, "nested deeper than " + std::to_string(kMaxDepth) + " levels by its aliases", {}};
   }
-  count(subtree.text.size(), subtree.at);
-  for (const Node& item : subtree.items) charge(item, depth + 1);
+  count(subtree.text.size(), at);
+  for (const Node& item : subtree.items) charge(item, at, depth + 1);
   for (const Node::Entry& entry : subtree.entries) {
-    count(entry.key.size(), entry.at);
-    charge(entry.value, depth + 1);
+    count(entry.key.size(), at);
+    charge(entry.value, at, depth + 1);
   }
 }
 
 void TreeBuilder::count(std::size_t bytes, Place at) {
   bytes_ += bytes;
   if (++nodes_ > kMaxNodes || bytes_ > kMaxTextBytes) {
-    throw ParseError{at, "the file is too large once its aliases are expanded",
+    throw ParseError{at, "the file is too large, its aliases expanded",
                      "at most " + std::to_string(kMaxNodes) + " nodes and 64MiB of text"};
   }
 }

@@ -65,7 +65,7 @@ class TreeBuilder {
   Node end();  // the node that ended, a copy already in its parent; empty if nobody asked for a copy
 
   void keep_next_copy(bool keep) { keep_ = keep; }
-  void charge(const Node& subtree);  // counts a copy about to be made
+  void charge(const Node& subtree, Place at);                        // counts a copy about to be made, for `at`
   void error(Place at, std::string message, std::string hint = {});  // one that does not end the parse
   bool started() const { return started_; }
   Node take() { return std::move(root_); }
@@ -84,7 +84,7 @@ class TreeBuilder {
 
   void put(Node node);
   void count(std::size_t bytes, Place at);
-  void charge(const Node& subtree, std::size_t depth);
+  void charge(const Node& subtree, Place at, std::size_t depth);
   std::string path() const;
 
   Diagnostics& out_;

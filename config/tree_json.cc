@@ -39,11 +39,13 @@ class Scanner {
     step();
   }
 
+  // Numbers, true, false and null are made of these.
+  static bool in_word(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == 'E' || c == '+' || c == '-' || c == '.';
+  }
+
   std::string_view skip_word() {
     const std::size_t start = offset_;
-    const auto in_word = [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == 'E' || c == '+' || c == '-' || c == '.';
-    };
     while (offset_ < text_.size() && in_word(text_[offset_])) step();
     return text_.substr(start, offset_ - start);
   }
@@ -127,17 +129,39 @@ class Events final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string& token, const Json::exception& error) override {
+  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override {
     if (error.id == 406) throw ParseError{scan_.next(), "the number is too large", {}};
-    std::string why = error.what();
-    const std::size_t dash = why.find(" - ");
-    why = dash == std::string::npos ? "syntax error" : why.substr(dash + 3);
-    // `position` is behind the token; control characters in it are spelled out and say nothing about its length
-    const std::size_t length = token.find("<U+") == std::string::npos ? token.size() : 1;
-    throw ParseError{place_of(text_, position - std::min(position, length)), "not valid JSON: " + why, {}};
+    const std::string why = reason(error.what());
+    throw ParseError{error_place(why, position), "not valid JSON: " + why, {}};
   }
 
  private:
+  // "[json.exception…] parse error at …: syntax error while parsing … - REASON; last read: 'TEXT'; expected …" without
+  // what it last read, which may be the whole file.
+  static std::string reason(std::string what) {
+    const std::size_t dash = what.find(" - ");
+    what = dash == std::string::npos ? "syntax error" : what.substr(dash + 3);
+    const std::size_t read = what.find("; last read: '");
+    if (read == std::string::npos) return what;
+    const std::size_t expected = what.rfind("'; expected ");
+    return what.substr(0, read) + (expected == std::string::npos ? "" : what.substr(expected + 1));
+  }
+
+  // The parser gives the position behind the bad token and no dependable length for it.
+  Place error_place(const std::string& why, std::size_t behind) {
+    const std::size_t last = behind - std::min<std::size_t>(behind, 1);
+    if (why.starts_with("unexpected end of input")) return place_of(text_, text_.size());
+    if (why.starts_with("unexpected '")) return place_of(text_, last);
+    if (why.starts_with("unexpected string") || why.starts_with("invalid literal") ||
+        why.find("closing quote") != why.npos) {
+      return scan_.next();
+    }
+    std::size_t start = last;
+    while (why.starts_with("unexpected") && start > 0 && start < text_.size() && Scanner::in_word(text_[start - 1]))
+      --start;
+    return place_of(text_, start);
+  }
+
   static Node scalar(Place at) {
     Node node;
     node.kind = Node::Kind::kScalar;

@@ -3,6 +3,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -43,6 +44,7 @@ class Events final : public YAML::EventHandler {
       if (merge) tree_.error(place(mark), "merge keys are not supported", "write the keys out");
       return;
     }
+    if (quoted) last_quoted_ = mark;
     Node node;
     node.kind = Node::Kind::kScalar;
     node.quoted = quoted;
@@ -55,7 +57,7 @@ class Events final : public YAML::EventHandler {
     if (refuse_as_key(place(mark))) return;
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) throw ParseError{place(mark), "the alias stands inside its own anchor", {}};
-    tree_.charge(found->second);
+    tree_.charge(found->second, place(mark));
     tree_.add(found->second);
   }
 
@@ -70,6 +72,8 @@ class Events final : public YAML::EventHandler {
   }
   void OnMapEnd() override { end(); }
 
+  const YAML::Mark& last_quoted() const { return last_quoted_; }
+
  private:
   void check_tag(const std::string& tag, Place at) {
     if (tag.empty() || tag == "?" || tag == "!") return;
@@ -83,7 +87,7 @@ class Events final : public YAML::EventHandler {
 
   void leaf(Node node, YAML::anchor_t anchor) {
     if (anchor != 0) {
-      tree_.charge(node);
+      tree_.charge(node, node.at);
       anchors_[anchor] = node;
     }
     tree_.add(std::move(node));
@@ -106,9 +110,32 @@ class Events final : public YAML::EventHandler {
   TreeBuilder& tree_;
   std::unordered_map<YAML::anchor_t, Node> anchors_;
   std::vector<YAML::anchor_t> open_;  // the anchor of each open collection, 0 if it has none
+  YAML::Mark last_quoted_;
   int documents_ = 0;
 };
 
+// yaml-cpp takes a quote that the file's end leaves open for closed; that can only be the last one.
+void check_closed(std::string_view text, const YAML::Mark& mark) {
+  text.remove_prefix(std::min(text.size(), static_cast<std::size_t>(mark.pos)));
+  while (text.starts_with('&') || text.starts_with('!')) {
+    text.remove_prefix(std::min(text.size(), text.find_first_of(" \t\r\n")));
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(" \t\r\n")));
+  }
+  const char quote = text.empty() ? '\0' : text[0];
+  if (quote != '"' && quote != '\'') return;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote && quote == '\'' && text.substr(i + 1).starts_with(quote)) {
+      ++i;
+    } else if (text[i] == quote) {
+      return;
+    }
+  }
+  throw ParseError{place(mark), "not valid YAML: the quote is not closed", {}};
+}
+
+// yaml-cpp's messages begin with a capital.
 std::string lower_first(std::string text) {
   if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
   return text;
@@ -123,8 +150,11 @@ void read_yaml(std::string_view text, TreeBuilder& tree) {
     Events events(tree);
     while (parser.HandleNextDocument(events)) {
     }
+    check_closed(text, events.last_quoted());
   } catch (const YAML::Exception& error) {
-    throw ParseError{place(error.mark), "not valid YAML: " + lower_first(error.msg), {}};
+    const bool star = error.msg.find("alias") != error.msg.npos || error.msg.find("anchor") != error.msg.npos;
+    throw ParseError{place(error.mark), "not valid YAML: " + lower_first(error.msg),
+                     star ? "put a text that starts with * or & in quotes" : ""};
   }
   if (!tree.started()) throw ParseError{{1, 1}, "the file is empty", "it needs at least a listener"};
 }

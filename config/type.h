@@ -35,7 +35,7 @@ struct Type {
 struct FieldInfo {
   std::string key;
   TypeInfo type;
-  std::string meaning;        // one sentence
+  std::string meaning;  // one sentence
   bool is_required = false;
   std::string literal;        // the default, in the file's own syntax
   std::string literal_prose;  // or what happens without the key, in words

@@ -9,14 +9,12 @@ const Json kEnv = {{"$ref", "#/definitions/env"}};
 
 Json or_env(Json schema) { return {{"anyOf", {std::move(schema), kEnv}}}; }
 
-std::string quote(const std::string& text) {
-  return '"' + (text.size() > 64 ? text.substr(0, 64) + "…" : text) + '"';
-}
+std::string quote(const std::string& text) { return '"' + (text.size() > 64 ? text.substr(0, 64) + "…" : text) + '"'; }
 
 // A number type of any width within a range.
 template <class T>
-Type<T> ranged(TypeInfo info, T least, T most, const char* wanted,
-               Parsed<std::uint64_t> (*parse)(std::string_view), bool quoted) {
+Type<T> ranged(TypeInfo info, T least, T most, const char* wanted, Parsed<std::uint64_t> (*parse)(std::string_view),
+               bool quoted) {
   const std::string range = info.range;
   return {std::move(info), [=](Decoder& d, const Node& node, T& out) {
             const auto text = quoted ? d.text(node) : d.bare(node, wanted);
@@ -49,8 +47,9 @@ TextCheck not_empty() {
 
 Json text_schema() { return {{"type", {"string", "number", "boolean"}}}; }
 
-Json pattern_schema(const std::string& pattern) {
-  return {{"type", {"string", "number", "boolean"}}, {"pattern", "(" + pattern + ")|\\$\\{env:"}};
+Json pattern_schema(const std::string& pattern, bool or_number) {
+  const Json type = or_number ? Json{"string", "number"} : Json("string");
+  return {{"type", type}, {"pattern", "(" + pattern + ")|\\$\\{env:"}};
 }
 
 Json one_of_schema(const std::vector<std::string>& names) { return or_env({{"enum", names}}); }
@@ -119,7 +118,8 @@ Type<bool> boolean() {
 
 Type<std::string> checked(Type<std::string> type, TextCheck check) {
   TypeInfo info = type.info;
-  return {std::move(info), [type = std::move(type), check = std::move(check)](Decoder& d, const Node& node, std::string& out) {
+  return {std::move(info),
+          [type = std::move(type), check = std::move(check)](Decoder& d, const Node& node, std::string& out) {
             if (!type.decode(d, node, out)) return false;
             auto [error, hint] = check(out);
             if (error.empty()) return true;
@@ -144,7 +144,7 @@ Type<std::string> name() {
     return {quote(text) + " is not a name", "letters, digits, . _ - and at most 63 of them, a letter or digit first"};
   });
   type.info.text = "name";
-  type.info.schema = pattern_schema("^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$");
+  type.info.schema = pattern_schema("^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", true);
   return type;
 }
 

@@ -11,8 +11,8 @@
 namespace albatross::config {
 
 // Schemas admit `${env:…}` wherever a scalar stands.
-Json text_schema();                                     // any scalar: YAML has numbers where text is meant
-Json pattern_schema(const std::string& pattern);        // an ECMA 262 regex, unanchored
+Json text_schema();  // any scalar: YAML has numbers where text is meant
+Json pattern_schema(const std::string& pattern, bool or_number = false);  // ECMA 262
 Json one_of_schema(const std::vector<std::string>& names);
 
 Type<Duration> duration(Duration least, Duration most);

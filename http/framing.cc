@@ -54,7 +54,17 @@ struct ConnectionOptions {
   bool close = false;
   bool keep_alive = false;
   bool upgrade = false;
+  std::uint32_t timeout = 0;
 };
+
+// `timeout=5, max=100`
+std::uint32_t keep_alive_timeout(std::string_view value) {
+  std::uint64_t seconds = 0;
+  for_each_token(value, [&](std::string_view t) {
+    if (t.size() > 8 && equals_ignore_case(t.substr(0, 8), "timeout=") && !parse_length(t.substr(8), seconds)) seconds = 0;
+  });
+  return static_cast<std::uint32_t>(seconds < 86400 ? seconds : 86400);
+}
 
 // Reads Connection, and removes it, what it nominates, and the other hop-by-hop fields.
 ConnectionOptions strip_hop_by_hop(Field* rows, std::uint32_t count) {
@@ -79,7 +89,7 @@ ConnectionOptions strip_hop_by_hop(Field* rows, std::uint32_t count) {
         });
         rows[i].removed = true;
         break;
-      case HeaderId::kKeepAlive:
+      case HeaderId::kKeepAlive: out.timeout = keep_alive_timeout(rows[i].value()); [[fallthrough]];
       case HeaderId::kProxyConnection:
       case HeaderId::kUpgrade:
       case HeaderId::kContentLength:
@@ -197,6 +207,7 @@ Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Fi
   }
   ConnectionOptions options = strip_hop_by_hop(rows, count);
   head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
+  head.keep_alive_timeout = options.timeout;
   if (head.body.kind == BodyLength::Kind::kUntilClose) head.keep_alive = false;
   return {};
 }

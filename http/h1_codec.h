@@ -29,6 +29,7 @@ class H1Codec final : public Codec {
   void start_tunnel();
   // Stops feed() after the current callback; the rest comes again.
   void pause() { paused_ = true; }
+  bool paused() const { return paused_; }
 
   bool between_messages() const { return in_ == In::kHead && !head_started_; }
   bool message_done() const { return in_ == In::kDone; }

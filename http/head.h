@@ -91,6 +91,7 @@ struct Head {
   Version version = Version::kHttp11;
   BodyLength body;
   bool keep_alive = true;      // this message lets the connection live on
+  std::uint32_t keep_alive_timeout = 0;  // seconds, from `Keep-Alive: timeout=`; 0: not said
   bool upgrade = false;        // request: asks for websocket; response: 101 to such a request
 
   // Requests.

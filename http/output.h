@@ -35,7 +35,7 @@ class OutputScratch {
 
 class Output {
  public:
-  static constexpr int kParts = 16;
+  static constexpr int kParts = 8;
 
   Output(BlockPool& pool, OutputScratch& scratch) : owned_(pool), scratch_(&scratch) {}
 

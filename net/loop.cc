@@ -127,6 +127,7 @@ void Loop::turn(Nanos max_wait) {
   if (!clock_.runs()) timeout = std::min(timeout, 1);
   epoll_event events[256];
   int n = epoll_wait(epoll_, events, 256, timeout);
+  ++turns_;
   now_ = clock_.now();
   wall_ = clock_.wall();
   for (int i = 0; i < n; ++i) {

@@ -54,6 +54,7 @@ class Loop {
 
   Nanos now() const { return now_; }
   Nanos wall() const { return wall_; }
+  std::uint64_t turns() const { return turns_; }
 
   // Registers a descriptor until remove(). Returns its slot. `events` with EPOLLET for hot sockets.
   std::uint32_t add(int fd, std::uint32_t events, IoHandler* handler);
@@ -95,6 +96,7 @@ class Loop {
   const Clock& clock_;
   Nanos now_;
   Nanos wall_;
+  std::uint64_t turns_ = 0;
   int epoll_;
   int wake_;
   std::vector<Slot> slots_;

@@ -20,8 +20,9 @@ void Transport::on_io(std::uint32_t events) {
   loop_->make_ready(*owner_);
 }
 
-TcpTransport::TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting)
+TcpTransport::TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting, bool proxied)
     : Transport(owner), fd_(fd), connecting_(connecting) {
+  if (proxied) peek_ = std::make_unique<ProxyPeek>();
   loop_ = &loop;
   writable_ = !connecting;
   slot_ = loop.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
@@ -30,6 +31,7 @@ TcpTransport::TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting)
 TcpTransport::~TcpTransport() { close(false); }
 
 IoResult TcpTransport::open() {
+  if (peek_) return peek_->step(fd_, readable_, hung_up_);
   if (!connecting_) return {};
   if (!writable_ && !broken_) return {0, IoStatus::kAgain, 0};
   int error = 0;
@@ -81,7 +83,11 @@ IoResult TcpTransport::send(int fd, const iovec* parts, int count, bool& writabl
   }
 }
 
-IoResult TcpTransport::read(char* into, std::size_t size) { return receive(fd_, into, size, readable_, hung_up_); }
+IoResult TcpTransport::read(char* into, std::size_t size) {
+  if (peek_ && peek_->left() > 0) return {peek_->take(into, size), IoStatus::kOk, 0};
+  return receive(fd_, into, size, readable_, hung_up_);
+}
+
 IoResult TcpTransport::write(const iovec* parts, int count) { return send(fd_, parts, count, writable_); }
 
 void TcpTransport::shutdown_write() {

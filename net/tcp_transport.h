@@ -1,6 +1,7 @@
 // Transport over a stream socket (TCP or unix).
 #pragma once
 
+#include "net/proxy_header.h"
 #include "net/transport.h"
 
 namespace albatross {
@@ -8,7 +9,7 @@ namespace albatross {
 class TcpTransport final : public Transport {
  public:
   // Takes the connected (or, with `connecting`, connecting) non-blocking descriptor.
-  TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting);
+  TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting, bool proxied = false);
   ~TcpTransport() override;
 
   IoResult open() override;
@@ -17,6 +18,8 @@ class TcpTransport final : public Transport {
   void shutdown_write() override;
   void close(bool abort) override;
   bool is_open() const override { return fd_ >= 0; }
+  bool can_read() const override { return readable_ || (peek_ && peek_->left() > 0); }
+  const ProxyHeader* proxy_header() const override { return peek_ ? &peek_->header() : nullptr; }
   int descriptor() const { return fd_; }
 
   // The socket half that TLS shares: one recv or sendmsg, flags kept.
@@ -27,6 +30,7 @@ class TcpTransport final : public Transport {
   int fd_;
   std::uint32_t slot_;
   bool connecting_;
+  std::unique_ptr<ProxyPeek> peek_;
 };
 
 // A non-blocking connect. Returns the descriptor, or -errno. kAgain-like progress is the normal case.

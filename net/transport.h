@@ -25,7 +25,8 @@ struct IoResult {
   int error = 0;                    // errno for kError; 0 when it was TLS
 };
 
-struct TlsInfo;  // tls/tls_info.h
+struct TlsInfo;      // tls/tls_info.h
+struct ProxyHeader;  // net/proxy_header.h
 
 class Transport : public IoHandler {
  public:
@@ -52,6 +53,8 @@ class Transport : public IoHandler {
   // Gives back memory that only traffic needs.
   virtual void release_buffers() {}
   virtual const TlsInfo* tls() const { return nullptr; }
+  // After open(): the PROXY header that came first, if one was awaited.
+  virtual const ProxyHeader* proxy_header() const { return nullptr; }
 
   // The peer has closed its direction or the connection is broken; there may be bytes before the end.
   bool hung_up() const { return hung_up_; }

@@ -15,7 +15,8 @@ namespace albatross {
 // The host that counts: without ":port" and one trailing dot; "[v6]" keeps its brackets. Case is left alone.
 std::string_view bare_host(std::string_view host);
 
-// "%41" -> "A", "+" -> " "; an escape that is none stays as it is written. `out` holds text.size() bytes; the size used.
+// "%41" -> "A", "+" -> " "; an escape that is none stays as it is written. `out` holds text.size() bytes; the size
+// used.
 std::size_t decode_query_text(std::string_view text, char* out);
 bool is_query_encoded(std::string_view text);
 // Whether `raw`, decoded, is `plain`.

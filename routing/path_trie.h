@@ -1,8 +1,8 @@
 // Which rules a path reaches: a trie of segments, with each rule list sorted by rule.
 //
-// At a node the path so far is a run of whole segments, and what is left is empty or begins with "/". A literal that ends
-// inside a segment ("/v1/us" of `^/v1/us[a-z]+`) hangs off its last whole segment under its length, so that look-ups stay
-// hashes. Built by one thread (add, then freeze), then const and shared; owns its text.
+// At a node the path so far is a run of whole segments, and what is left is empty or begins with "/". A literal that
+// ends inside a segment ("/v1/us" of `^/v1/us[a-z]+`) hangs off its last whole segment under its length, so that
+// look-ups stay hashes. Built by one thread (add, then freeze), then const and shared; owns its text.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class PathTrie {
   std::uint32_t add_root();
   // `path` begins with "/", or is empty for kSegments and kBelow.
   void add(std::uint32_t root, std::string_view path, Reach reach, const RuleEntry& entry);
-  // All paths that begin with `prefix`, itself beginning with "/". Where only a shorter prefix can be held, the entry is
-  // marked to verify `value`.
+  // All paths that begin with `prefix`, itself beginning with "/". Where only a shorter prefix can be held, the entry
+  // is marked to verify `value`.
   void add_prefix(std::uint32_t root, std::string_view prefix, RuleEntry entry, std::uint32_t value);
   // Sorts; nothing is added afterwards.
   void freeze();

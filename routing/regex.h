@@ -1,7 +1,7 @@
 // The patterns of a rule table that are regexes: their sources, numbered, and each worker's own compiled copies.
 //
-// RE2 reads raw bytes here (Latin-1), so no byte makes a pattern skip a value. RegexTexts is built once and then const and
-// shared; a RegexBank belongs to one worker, because an RE2's DFA cache has a lock.
+// RE2 reads raw bytes here (Latin-1), so no byte makes a pattern skip a value. RegexTexts is built once and then const
+// and shared; a RegexBank belongs to one worker, because an RE2's DFA cache has a lock.
 #pragma once
 
 #include <re2/re2.h>
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@
 
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "routing/text_matcher.h"
 
 namespace albatross {
 
@@ -32,20 +34,28 @@ inline re2::StringPiece piece(std::string_view text) {
   return text.empty() ? re2::StringPiece("", 0) : re2::StringPiece(text.data(), text.size());
 }
 
-// What every match must begin with: "/svc1/v" of `^/svc1/v[0-9]+`. Empty when nothing is certain.
-std::string literal_prefix(std::string_view regex);
+// A regex cut behind the literal that every match begins with: `^/svc1/v[0-9]+/` is "/svc1/v" and `[0-9]+/`, to be
+// matched from there. The rest is often the same for many rules, and then compiled once.
+struct SplitRegex {
+  std::string literal;
+  std::string rest;
+};
+// nullopt where nothing is certain. The regex must be one that RE2 takes, and must not ignore case.
+std::optional<SplitRegex> split_regex(std::string_view regex);
+
+// Whether RE2 takes the pattern; if not, an error at its place.
+bool check_regex(const config::Pattern& pattern, bool ignore_case, const RegexBudget& budget, const std::string& path,
+                 config::Diagnostics& out);
 
 class RegexTexts {
  public:
   struct Text {
     std::string source;
     bool ignore_case = false;
-    int groups = 0;
   };
 
-  // The number of this pattern, the same for equal ones. What RE2 refuses is an error at the pattern's place.
-  std::uint32_t add(const config::Pattern& pattern, bool ignore_case, const RegexBudget& budget, const std::string& path,
-                    config::Diagnostics& out);
+  // The number of this regex, the same for equal ones; nullopt for what RE2 refuses.
+  std::optional<std::uint32_t> add(const std::string& source, bool ignore_case, const RegexBudget& budget);
 
   const Text& operator[](std::uint32_t number) const { return texts_[number]; }
   std::uint32_t size() const { return static_cast<std::uint32_t>(texts_.size()); }
@@ -59,10 +69,17 @@ class RegexBank {
  public:
   RegexBank(const RegexTexts& texts, const RegexBudget& budget);
 
-  bool matches(std::uint32_t number, std::string_view text) const {
-    return regexes_[number]->Match(piece(text), 0, text.size(), RE2::UNANCHORED, nullptr, 0);
+  // Any shape of value. A regex behind a literal has that in value.text.
+  bool matches(const TextMatcher& value, std::string_view text) const {
+    return value.shape == TextMatcher::Shape::kRegex ? search(value, text, nullptr, 0) : value.matches(text);
   }
-  const RE2& operator[](std::uint32_t number) const { return *regexes_[number]; }
+  // A value that is a regex; its groups go into `groups` (null where unset), of which it fills `count` at most.
+  bool search(const TextMatcher& value, std::string_view text, re2::StringPiece* groups, int count) const {
+    if (!text.starts_with(value.text)) return false;
+    const RE2::Anchor anchor = value.text.empty() ? RE2::UNANCHORED : RE2::ANCHOR_START;
+    return regexes_[value.regex]->Match(piece(text), value.text.size(), text.size(), anchor, groups, count);
+  }
+  int groups(const TextMatcher& value) const { return regexes_[value.regex]->NumberOfCapturingGroups(); }
 
  private:
   std::vector<std::unique_ptr<RE2>> regexes_;

@@ -3,10 +3,21 @@
 #include <algorithm>
 
 namespace albatross {
+namespace {
 
-Range RegexForest::add(std::vector<RegexEntry> entries) {
+// The regex as it was before it was split. A set has one case for all, so patterns bring their own.
+std::string whole(const Programs& programs, std::uint32_t number) {
+  const TextMatcher& value = programs.values[number];
+  const RegexTexts::Text& text = programs.regexes[value.regex];
+  if (text.ignore_case) return "(?i)" + text.source;
+  return value.text.empty() ? text.source : "^" + RE2::QuoteMeta(piece(value.text)) + text.source;
+}
+
+}  // namespace
+
+Range RegexForest::add(std::vector<ValueEntry> entries) {
   std::stable_sort(entries.begin(), entries.end(),
-                   [](const RegexEntry& a, const RegexEntry& b) { return a.entry.rule < b.entry.rule; });
+                   [](const ValueEntry& a, const ValueEntry& b) { return a.entry.rule < b.entry.rule; });
   const auto begin = static_cast<std::uint32_t>(entries_.size());
   entries_.insert(entries_.end(), entries.begin(), entries.end());
   return split({begin, static_cast<std::uint32_t>(entries_.size())}, kTree);
@@ -26,17 +37,17 @@ Range RegexForest::split(Range entries, std::uint32_t width) {
   return {begin, end};
 }
 
-RegexSets::RegexSets(const RegexForest& forest, const RegexTexts& texts, const RegexBudget& budget) : forest_(forest) {
-  sets_.resize(forest.nodes().size());
+RegexSets::RegexSets(const RegexForest& forest, const Programs& programs, const RegexBudget& budget)
+    : forest_(forest), programs_(programs), sets_(forest.nodes().size()) {
   for (std::size_t i = 0; i < sets_.size(); ++i) {
     const Range entries = forest.nodes()[i].entries;
     if (entries.end - entries.begin == 1) continue;
     auto set = std::make_unique<RE2::Set>(regex_options(false, budget.set), RE2::UNANCHORED);
+    bool complete = true;
     for (std::uint32_t e = entries.begin; e < entries.end; ++e) {
-      const RegexTexts::Text& text = texts[forest.entries()[e].regex];
-      set->Add(text.ignore_case ? "(?i)" + text.source : text.source, nullptr);
+      complete = complete && set->Add(whole(programs, forest.entries()[e].value), nullptr) >= 0;
     }
-    if (set->Compile()) sets_[i] = std::move(set);
+    if (complete && set->Compile()) sets_[i] = std::move(set);
   }
 }
 

@@ -18,9 +18,9 @@
 namespace albatross {
 
 // The rest of the entry is to be verified when the regex has matched.
-struct RegexEntry {
+struct ValueEntry {
   RuleEntry entry;
-  std::uint32_t regex = 0;
+  std::uint32_t value = 0;  // of Programs::values, a regex
 };
 
 class RegexForest {
@@ -31,10 +31,10 @@ class RegexForest {
   };
 
   // The trees' roots, in the order of their rules.
-  Range add(std::vector<RegexEntry> entries);
+  Range add(std::vector<ValueEntry> entries);
 
   const std::vector<Node>& nodes() const { return nodes_; }
-  const std::vector<RegexEntry>& entries() const { return entries_; }
+  const std::vector<ValueEntry>& entries() const { return entries_; }
 
  private:
   static constexpr std::uint32_t kTree = 64;
@@ -43,12 +43,12 @@ class RegexForest {
   Range split(Range entries, std::uint32_t width);
 
   std::vector<Node> nodes_;
-  std::vector<RegexEntry> entries_;
+  std::vector<ValueEntry> entries_;
 };
 
 class RegexSets {
  public:
-  RegexSets(const RegexForest& forest, const RegexTexts& texts, const RegexBudget& budget);
+  RegexSets(const RegexForest& forest, const Programs& programs, const RegexBudget& budget);
 
   // In the order of rules: visitor.may_win(rule) asks whether that rule is still of interest, visitor.take(entry) is
   // called for an entry whose regex matched. Ends when either says so: false of may_win, true of take.
@@ -86,14 +86,15 @@ class RegexSets {
   template <class Visitor>
   bool one_by_one(const RegexForest::Node& node, std::string_view text, const RegexBank& bank, Visitor& visitor) {
     for (std::uint32_t i = node.entries.begin; i < node.entries.end; ++i) {
-      const RegexEntry& candidate = forest_.entries()[i];
+      const ValueEntry& candidate = forest_.entries()[i];
       if (!visitor.may_win(candidate.entry.rule)) return true;
-      if (bank.matches(candidate.regex, text) && visitor.take(candidate.entry)) return true;
+      if (bank.matches(programs_.values[candidate.value], text) && visitor.take(candidate.entry)) return true;
     }
     return false;
   }
 
   const RegexForest& forest_;
+  const Programs& programs_;
   std::vector<std::unique_ptr<RE2::Set>> sets_;  // by node; null where one regex needs no set, or memory ran out
   std::uint64_t fallbacks_ = 0;
 };

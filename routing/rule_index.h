@@ -2,11 +2,11 @@
 //
 // Every rule stands under each pair of one of its hosts and one of its paths. What leads nowhere literal (no such
 // condition, "*-x", a host regex) stands in the bucket of any host or in a bucket's list of any path, with that value
-// still to be verified. Built by RuleIndex::add and freeze on one thread, then const and shared.
+// still to be verified; so do all paths of a bucket that has few, where comparing beats hashing. Built by RuleIndex::add
+// and freeze on one thread, then const and shared.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "routing/host_trie.h"
@@ -19,11 +19,12 @@ namespace albatross {
 class RuleIndex {
  public:
   static constexpr std::uint32_t kAnyHost = 0;  // the bucket that every host reaches
+  static constexpr std::uint32_t kNoRoot = 0xffffffff;
 
   struct Bucket {
-    std::uint32_t root = 0;  // in paths()
-    Range any_path;          // of any_path()
-    Range regexes;           // roots in forest(), asked about the path
+    std::uint32_t root = kNoRoot;  // in paths()
+    Range any_path;                // of any_path()
+    Range regexes;                 // roots in forest(), asked about the path
   };
 
   explicit RuleIndex(const Programs& programs);
@@ -42,24 +43,23 @@ class RuleIndex {
   }
 
  private:
-  // Regexes behind one literal: few hang off the path trie, many make a set.
-  struct AnchoredRegex {
-    std::uint32_t bucket;
-    std::string literal;
-    RegexEntry candidate;
-    std::uint32_t value;
-  };
+  // A bucket while it fills up.
   struct Draft {
     std::vector<RuleEntry> any_path;
-    std::vector<RegexEntry> regexes;
+    std::vector<ValueEntry> literals;  // paths that begin with a literal, for the trie
+    std::vector<ValueEntry> anchored;  // regexes behind a literal
+    std::vector<ValueEntry> regexes;   // others
   };
 
   std::uint32_t bucket_of(std::uint32_t host_value, RuleEntry& entry);
-  void add_path(std::uint32_t bucket, std::uint32_t path_value, RuleEntry entry);
-  void add_regex(std::uint32_t bucket, std::uint32_t path_value, const RuleEntry& entry);
-  void add_any_path(std::uint32_t bucket, const RuleEntry& entry);
+  void add_path(Draft& draft, const ValueEntry& path);
+  void add_any_path(Draft& draft, const RuleEntry& entry);
   bool is_host_regex(std::uint32_t host_value) const;
-  void place_anchored();
+  const TextMatcher& path_of(const ValueEntry& path) const { return programs_.values[path.value]; }
+
+  void freeze_bucket(Bucket& bucket, Draft& draft);
+  void place_literal(std::uint32_t root, const ValueEntry& path);
+  void place_anchored(std::uint32_t root, Draft& draft);
 
   const Programs& programs_;
   HostTrie hosts_;
@@ -70,8 +70,7 @@ class RuleIndex {
   Range host_regexes_;  // roots in forest(), asked about the host
 
   std::vector<Draft> drafts_;
-  std::vector<AnchoredRegex> anchored_;
-  std::vector<RegexEntry> host_drafts_;
+  std::vector<ValueEntry> host_regex_drafts_;
 };
 
 }  // namespace albatross

@@ -11,14 +11,13 @@ RuleMatcher::RuleMatcher(std::shared_ptr<const CompiledRules> rules)
       programs_(rules_->programs),
       index_(rules_->index),
       regexes_(programs_.regexes, rules_->budget),
-      sets_(index_.forest(), programs_.regexes, rules_->budget),
+      sets_(index_.forest(), programs_, rules_->budget),
       slots_(programs_.names.size()) {
   host_.reserve(256);
   lists_.reserve(64);
   buckets_.reserve(64);
-  looks_at_query_ = std::any_of(programs_.names.begin(), programs_.names.end(), [](const NamedSubject& name) {
-    return name.kind == config::Condition::Kind::kQuery;
-  });
+  looks_at_query_ = std::any_of(programs_.names.begin(), programs_.names.end(),
+                                [](const NamedSubject& name) { return name.kind == config::Condition::Kind::kQuery; });
 }
 
 RouteMatch RuleMatcher::match(const RouteQuery& query) {
@@ -29,7 +28,7 @@ RouteMatch RuleMatcher::match(const RouteQuery& query) {
   search_regexes();
   RouteMatch out;
   out.rule = best_;
-  if (best_ < programs_.rules.size()) capture(out);
+  if (!programs_.captures.empty() && best_ < programs_.rules.size()) capture(out);
   return out;
 }
 
@@ -54,7 +53,7 @@ void RuleMatcher::collect(std::uint32_t number) {
   const RuleList any_path = index_.any_path(bucket);
   if (!any_path.empty()) lists_.push_back(any_path);
   if (bucket.regexes.begin != bucket.regexes.end) buckets_.push_back(number);
-  if (!query_->path.starts_with('/')) return;
+  if (bucket.root == RuleIndex::kNoRoot || !query_->path.starts_with('/')) return;
   index_.paths().walk(bucket.root, query_->path, [this](RuleList list) { lists_.push_back(list); });
 }
 
@@ -133,9 +132,7 @@ bool RuleMatcher::source_holds(Range networks) const {
 }
 
 bool RuleMatcher::value_matches(std::uint32_t value, std::string_view subject) const {
-  const TextMatcher& matcher = programs_.values[value];
-  if (matcher.shape == TextMatcher::Shape::kRegex) return regexes_.matches(matcher.regex, subject);
-  return matcher.matches(subject);
+  return regexes_.matches(programs_.values[value], subject);
 }
 
 bool RuleMatcher::any_value(Range values, std::string_view subject) const {
@@ -191,12 +188,18 @@ const RuleMatcher::Slot& RuleMatcher::look_up(std::uint32_t name) {
 void RuleMatcher::capture(RouteMatch& match) const {
   const Range captures = programs_.rules[match.rule].captures;
   for (std::uint32_t i = captures.begin; i < captures.end; ++i) {
-    const RE2& regex = regexes_[programs_.captures[i]];
-    const int groups = std::min(regex.NumberOfCapturingGroups(), Captures::kMax);
+    const TextMatcher& value = programs_.values[programs_.captures[i]];
+    if (value.shape != TextMatcher::Shape::kRegex) {  // it was a literal after all
+      if (value.matches(query_->path)) return;
+      continue;
+    }
+    const int groups = std::min(regexes_.groups(value), Captures::kMax);
     re2::StringPiece found[Captures::kMax + 1];
-    const std::string_view path = query_->path;
-    if (!regex.Match(piece(path), 0, path.size(), RE2::UNANCHORED, found, groups + 1)) continue;
-    for (int g = 0; g < groups; ++g) match.captures.group[g] = {found[g + 1].data(), found[g + 1].size()};
+    if (!regexes_.search(value, query_->path, found, groups + 1)) continue;
+    for (int g = 0; g < groups; ++g) {
+      const re2::StringPiece& group = found[g + 1];
+      if (group.data() != nullptr) match.captures.group[g] = {group.data(), group.size()};
+    }
     return;
   }
 }

@@ -68,7 +68,7 @@ class RuleMatcher final : public RuleTable::Matcher {
   std::string host_;  // lower case, bare
   std::vector<RuleList> lists_;
   std::vector<std::uint32_t> buckets_;
-  std::vector<Slot> slots_;  // by name
+  std::vector<Slot> slots_;    // by name
   std::vector<char> decoded_;  // what slots of query parameters view
   std::size_t decoded_size_ = 0;
   std::vector<char> repeated_;  // a further value of a parameter, one at a time

@@ -13,9 +13,9 @@ const char* key_of(Kind kind) {
   switch (kind) {
     case Kind::kHost: return ".host";
     case Kind::kPath: return ".path";
-    case Kind::kHeader: return ".header";
-    case Kind::kCookie: return ".cookie";
-    case Kind::kQuery: return ".query";
+    case Kind::kHeader: return ".header.values";
+    case Kind::kCookie: return ".cookie.values";
+    case Kind::kQuery: return ".query.values";
     case Kind::kMethod: return ".method";
     case Kind::kSourceIp: return ".source_ip";
     case Kind::kNot: return ".not";
@@ -60,8 +60,8 @@ IndexKeys ProgramBuilder::add(const config::Rule& rule, const std::string& path)
 
   IndexKeys keys;
   const auto take = [&compiled](Kind kind, bool& has, Range& range) {
-    const auto found = std::find_if(compiled.begin(), compiled.end(),
-                                    [kind](const Check& c) { return c.kind == kind && !c.negated; });
+    const auto found =
+        std::find_if(compiled.begin(), compiled.end(), [kind](const Check& c) { return c.kind == kind && !c.negated; });
     if (found == compiled.end()) return;
     has = true;
     range = found->values;
@@ -74,9 +74,8 @@ IndexKeys ProgramBuilder::add(const config::Rule& rule, const std::string& path)
                     std::uint64_t{size_of(keys.host)} * size_of(path_check->values) <= kMostIndexEntries;
   if (fits) take(Kind::kPath, keys.has_path, keys.path);
 
-  std::stable_sort(compiled.begin(), compiled.end(), [this](const Check& a, const Check& b) {
-    return cost(a, programs_) < cost(b, programs_);
-  });
+  std::stable_sort(compiled.begin(), compiled.end(),
+                   [this](const Check& a, const Check& b) { return cost(a, programs_) < cost(b, programs_); });
   program.checks.begin = count(programs_.checks);
   programs_.checks.insert(programs_.checks.end(), compiled.begin(), compiled.end());
   program.checks.end = count(programs_.checks);
@@ -109,16 +108,38 @@ Check ProgramBuilder::compile(const config::Condition& condition, const std::str
 
 Range ProgramBuilder::compile_values(const config::Condition& condition, const std::string& path) {
   Range range{count(programs_.values), 0};
-  for (const config::Pattern& pattern : condition.patterns) {
+  for (std::size_t i = 0; i < condition.patterns.size(); ++i) {
+    const config::Pattern& pattern = condition.patterns[i];
     TextMatcher value = TextMatcher::compile(pattern, subject_of(condition.kind));
     if (value.shape == TextMatcher::Shape::kRegex) {
-      const bool ignore_case = pattern.ignore_case || condition.kind == Kind::kHost;
-      value.regex = programs_.regexes.add(pattern, ignore_case, budget_, path, out_);
+      const std::string at = condition.patterns.size() == 1 ? path : path + "[" + std::to_string(i) + "]";
+      value = compile_regex(pattern, pattern.ignore_case || condition.kind == Kind::kHost, at);
     }
     programs_.values.push_back(std::move(value));
   }
   range.end = count(programs_.values);
   return range;
+}
+
+TextMatcher ProgramBuilder::compile_regex(const config::Pattern& pattern, bool ignore_case, const std::string& path) {
+  TextMatcher value;
+  value.shape = TextMatcher::Shape::kRegex;
+  if (!check_regex(pattern, ignore_case, budget_, path, out_)) return value;
+  std::optional<SplitRegex> split = ignore_case ? std::nullopt : split_regex(pattern.text);
+  if (split && (split->rest.empty() || split->rest == "$")) {
+    value.shape = split->rest.empty() ? TextMatcher::Shape::kPrefix : TextMatcher::Shape::kExact;
+    value.text = std::move(split->literal);
+    return value;
+  }
+  std::optional<std::uint32_t> number;
+  if (split && !split->literal.empty()) number = programs_.regexes.add(split->rest, ignore_case, budget_);
+  if (number) {
+    value.text = std::move(split->literal);
+  } else {
+    number = programs_.regexes.add(pattern.text, ignore_case, budget_);
+  }
+  value.regex = number.value_or(0);  // the whole pattern has been checked
+  return value;
 }
 
 std::uint32_t ProgramBuilder::name_of(const config::Condition& condition) {
@@ -135,12 +156,12 @@ Range ProgramBuilder::add_captures(const config::Rule& rule, const std::vector<C
   const std::uint32_t begin = count(programs_.captures);
   bool any_groups = false;
   for (std::size_t i = 0; i < compiled.size(); ++i) {
-    if (rule.conditions[i].kind != Kind::kPath) continue;
-    for (std::uint32_t v = compiled[i].values.begin; v < compiled[i].values.end; ++v) {
-      const TextMatcher& value = programs_.values[v];
-      if (value.shape != TextMatcher::Shape::kRegex) continue;
-      programs_.captures.push_back(value.regex);
-      any_groups = any_groups || programs_.regexes[value.regex].groups > 0;
+    const config::Condition& condition = rule.conditions[i];
+    if (condition.kind != Kind::kPath) continue;
+    for (std::size_t p = 0; p < condition.patterns.size(); ++p) {
+      if (condition.patterns[p].kind != config::Pattern::Kind::kRegex) continue;
+      programs_.captures.push_back(compiled[i].values.begin + static_cast<std::uint32_t>(p));
+      any_groups = any_groups || condition.patterns[p].text.find('(') != std::string::npos;
     }
   }
   if (!any_groups) programs_.captures.resize(begin);

@@ -41,7 +41,7 @@ struct Check {
 
 struct RuleProgram {
   Range checks;    // without those that the index took
-  Range captures;  // regexes that set ${1}, the first that matches; empty if none has groups
+  Range captures;  // path regexes: the first that matches sets ${1}; empty if none has groups
 };
 
 struct Programs {
@@ -50,7 +50,7 @@ struct Programs {
   std::vector<TextMatcher> values;
   std::vector<Network> networks;
   std::vector<NamedSubject> names;
-  std::vector<std::uint32_t> captures;
+  std::vector<std::uint32_t> captures;  // of values
   RegexTexts regexes;
 };
 
@@ -73,6 +73,7 @@ class ProgramBuilder {
  private:
   Check compile(const config::Condition& condition, const std::string& path);
   Range compile_values(const config::Condition& condition, const std::string& path);
+  TextMatcher compile_regex(const config::Pattern& pattern, bool ignore_case, const std::string& path);
   std::uint32_t name_of(const config::Condition& condition);
   Range add_captures(const config::Rule& rule, const std::vector<Check>& compiled);
 

@@ -1,10 +1,11 @@
 // A listener's rules, compiled: which route answers a request.
 //
-// A RuleTable is built once per configuration on the builder thread and is then const and shared. Each worker asks it for a
-// Matcher of its own, which holds what must not be shared (RE2 objects, whose DFA cache has a lock, and scratch memory).
-// Literal and prefix rules cost the same whether there are ten or ten thousand: hosts in a hash and a suffix trie, paths in
-// a segment trie, the remaining conditions only for candidates that are left; regexes by RE2::Set per host bucket behind
-// their required literals. RE2 running out of memory means matching pattern by pattern, counted, never "no match".
+// A RuleTable is built once per configuration on the builder thread and is then const and shared. Each worker asks it
+// for a Matcher of its own, which holds what must not be shared (RE2 objects, whose DFA cache has a lock, and scratch
+// memory). Literal and prefix rules cost the same whether there are ten or ten thousand: hosts in a hash and a suffix
+// trie, paths in a segment trie, the remaining conditions only for candidates that are left; regexes by RE2::Set per
+// host bucket behind their required literals. RE2 running out of memory means matching pattern by pattern, counted,
+// never "no match".
 #pragma once
 
 #include <cstdint>

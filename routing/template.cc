@@ -29,11 +29,16 @@ std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\
 
 const std::vector<std::pair<std::string_view, Template::Kind>>& Template::names() {
   static const std::vector<std::pair<std::string_view, Kind>> kNames = {
-      {"host", Kind::kHost},           {"path", Kind::kPath},
-      {"query", Kind::kQuery},         {"port", Kind::kPort},
-      {"protocol", Kind::kProtocol},   {"client_ip", Kind::kClientIp},
-      {"client_port", Kind::kClientPort}, {"listener", Kind::kListener},
-      {"rule", Kind::kRule},           {"request_id", Kind::kRequestId},
+      {"host", Kind::kHost},
+      {"path", Kind::kPath},
+      {"query", Kind::kQuery},
+      {"port", Kind::kPort},
+      {"protocol", Kind::kProtocol},
+      {"client_ip", Kind::kClientIp},
+      {"client_port", Kind::kClientPort},
+      {"listener", Kind::kListener},
+      {"rule", Kind::kRule},
+      {"request_id", Kind::kRequestId},
   };
   return kNames;
 }
@@ -66,8 +71,7 @@ Template::Part Template::parse(std::string_view name, std::string& message, std:
   return {};
 }
 
-Template Template::compile(const config::Value<std::string>& text, const std::string& path,
-                           config::Diagnostics& out) {
+Template Template::compile(const config::Value<std::string>& text, const std::string& path, config::Diagnostics& out) {
   Template result;
   std::string literal;
   const auto flush = [&] {

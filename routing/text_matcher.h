@@ -23,7 +23,7 @@ struct TextMatcher {
 
   Shape shape = Shape::kAny;
   std::uint32_t regex = 0;  // kRegex: its number; set by the caller
-  std::string text;
+  std::string text;         // kRegex: the literal before it, which takes part in no group; mostly empty
 
   // Host texts come out in lower case, to be matched against a lower-case host without port or trailing dot.
   static TextMatcher compile(const config::Pattern& pattern, Subject subject);

@@ -26,12 +26,8 @@ class Case:
     rules: Rules | None = None
     upstream_h2: bool = False
 
-    def peers(self):
-        return sorted({row.peer(column) for row in self.rows for column in COLUMNS}, key=self.order)
-
-    @staticmethod
-    def order(peer):
-        return COLUMNS.index(peer.split("-")[0]), peer
+    def peers(self, columns):
+        return list(dict.fromkeys(row.peer(column) for column in columns for row in self.rows))
 
 
 def row(title):
@@ -39,7 +35,7 @@ def row(title):
 
 
 def tuned(title):
-    return (Row(title), Row(f"{title}; nginx and HAProxy tuned for it", {"nginx": "nginx-tuned", "haproxy": "haproxy-tuned"}))
+    return (Row(title), Row(f"{title}; the peers tuned", {"nginx": "nginx-tuned", "haproxy": "haproxy-tuned"}))
 
 
 def rule_cases(counts):
@@ -47,8 +43,9 @@ def rule_cases(counts):
         kind = "regex" if regex else "host and prefix"
         for n in counts:
             target = ("-c", "64", "-n", str(n), "-p", "/svc%d/v1/1k") + (() if regex else ("-H", "h%d.test"))
-            yield Case("rules", (Row(f"{n:,} {kind} rules"), Row(f"{n:,} {kind} rules; HAProxy with a map", {"haproxy": "haproxy-map"})),
-                       args=target, rules=Rules(n, regex))
+            title = f"{n:,} {kind} rules"
+            rows = (Row(title), Row(f"{title}; HAProxy with a map", {"haproxy": "haproxy-map"}))
+            yield Case("rules", rows, args=target, rules=Rules(n, regex))
 
 
 def cases(options):
@@ -64,7 +61,8 @@ def cases(options):
         *rule_cases(options.rules),
         Case("connect", row("1 KiB, a connection for each request"), args=("-c", "32", "-1")),
         Case("handshake", row("1 KiB, a TLS handshake for each request"), tls=True, args=("-c", "32", "-t", "-1")),
-        Case("resume", row("1 KiB, a resumed TLS session for each request"), tls=True, args=("-c", "32", "-t", "-1", "-s")),
+        Case("resume", row("1 KiB, a resumed TLS session for each request"), tls=True,
+             args=("-c", "32", "-t", "-1", "-s")),
         Case("open-loop", row(f"1 KiB, {options.rate:,.0f} requests/s, 64 connections"), args=("-c", "64", "-r", rate)),
         Case("h2", row("1 KiB, HTTP/2 to HTTP/1.1, 8 connections of 32 streams"), tool="h2load", tls=True,
              args=("-c", "8", "-m", "32")),

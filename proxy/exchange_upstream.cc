@@ -1,0 +1,242 @@
+// Choose server, acquire a connection, forward, retry.
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+namespace albatross {
+
+void Exchange::Try::cancel() {
+  if (opening != nullptr) {
+    Session* s = opening;
+    opening = nullptr;
+    x->worker_.pool().cancel(*s);
+  } else if (stream != nullptr) {
+    Stream* s = stream;
+    stream = nullptr;
+    s->reset();
+  }
+}
+
+void Exchange::cancel_tries() {
+  to_client_.detach();
+  for (int i = 0; i < attempts_; ++i) tries_[static_cast<std::size_t>(i)].cancel();
+}
+
+void Exchange::forward() {
+  group_ = static_cast<int>(choose_group(*route_));
+  GroupState& g = group();
+  in_group_ = true;
+  ++g.active;
+  g.stats->in_flight_started.add();
+  replayable_ = is_idempotent(head_.method);
+  start_try(false);
+}
+
+std::uint32_t Exchange::choose_group(const Route& route) {
+  if (route.targets.size() == 1) return route.targets[0].group;
+  if (route.sticky != 0) {
+    if (auto cookie = find_cookie(head_.fields, route.sticky_cookie)) {
+      for (const ForwardTarget& t : route.targets) {
+        if (t.weight > 0 && *cookie == snapshot_->groups[t.group].group->name) return t.group;
+      }
+    }
+    set_cookie_ = true;
+  }
+  std::uint64_t at = worker_.random().below(route.total_weight);
+  for (const ForwardTarget& t : route.targets) {
+    if (at < t.weight) return t.group;
+    at -= t.weight;
+  }
+  return route.targets[0].group;  // every weight is zero: the first, as its servers may still be healthy
+}
+
+// The next server: healthy ones, without those already tried unless there is no other; fail open if so configured.
+int Exchange::choose_server() {
+  GroupState& g = group();
+  auto untried = [this](int i) {
+    for (int k = 0; k < attempts_ - 1; ++k) {
+      if (tries_[static_cast<std::size_t>(k)].candidate == i) return false;
+    }
+    return true;
+  };
+  auto any = [](int) { return true; };
+  int i = g.scheduler.pick(false, untried);
+  if (i < 0 && attempts_ > 1) i = g.scheduler.pick(false, any);
+  if (i < 0 && g.group->fail_open) {
+    i = g.scheduler.pick(true, untried);
+    if (i < 0) i = g.scheduler.pick(true, any);
+  }
+  return i;
+}
+
+void Exchange::start_try(bool fresh) {
+  ++attempts_;
+  Try& t = primary();
+  t.opening = nullptr;
+  t.stream = nullptr;
+  t.reused = t.wrote = false;
+  t.started = now();
+  t.connected = 0;
+  phase_ = Phase::kConnect;
+  t.candidate = choose_server();
+  if (t.candidate < 0) {
+    group().stats->no_server.add();
+    --attempts_;
+    return answer(Error{Cause::kNoServer, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+  }
+  t.pool = group().pools[static_cast<std::size_t>(t.candidate)];
+  upstream_text_ = t.pool->slot->address;
+  // Only what certainly still lives may carry what cannot be repeated.
+  bool once_only = !is_idempotent(head_.method);
+  Nanos since = once_only && t.started > kFreshEnough ? t.started - kFreshEnough : 0;
+  Result<Session*> s = worker_.pool().acquire(*t.pool, t, fresh || head_.upgrade, since);
+  if (!s) return try_failed(t, s.error());
+  if ((*s)->state() == Session::State::kOpening) {
+    t.opening = *s;
+    if (total_deadline_ != 0) arm(total_deadline_);
+    return;
+  }
+  t.reused = true;
+  try_connected(t, **s);
+}
+
+void Exchange::try_connected(Try& t, Session& s) {
+  t.opening = nullptr;
+  t.connected = now();
+  if (!t.reused) connect_time_ = t.connected - t.started;
+  t.stream = &s.open_stream(t, head_.method, head_.upgrade);
+  send_request(t);
+}
+
+void Exchange::send_request(Try& t) {
+  phase_ = Phase::kForward;
+  Head out = head_;
+  out.keep_alive = true;
+  if (head_.expect_continue && !down_->in_done() && body_received_ == 0) {
+    out.fields = Fields(arena_);
+    for (const Field& f : head_.fields) {
+      if (!f.removed) out.fields.add(f.id, f.name(), f.value());
+    }
+    out.fields.add(HeaderId::kExpect, "expect", "100-continue");
+  }
+  bool bodyless = out.body.kind == BodyLength::Kind::kNone ||
+                  (out.body.kind == BodyLength::Kind::kLength && out.body.length == 0);
+  t.wrote = true;
+  t.stream->send_head(out, bodyless);
+  if (!replay_.empty()) {
+    iovec parts[8];
+    int n = replay_.peek(parts, 8);
+    for (int i = 0; i < n; ++i) t.stream->send_data({static_cast<char*>(parts[i].iov_base), parts[i].iov_len});
+  }
+  if (bodyless) {
+    sent_end_ = true;
+  } else if (request_done_) {
+    sent_end_ = true;
+    t.stream->send_end(has_trailers_ ? &trailers_ : nullptr);
+  }
+  if (!t.reused || !is_idempotent(head_.method)) replayable_ = false;
+  set_deadlines();
+}
+
+// ---- the request's body ----
+
+void Exchange::on_data(Stream& s, std::string_view data) {
+  body_received_ += data.size();
+  if (phase_ == Phase::kTunnel) {
+    arm(now() + route_->timeouts.tunnel);
+    if (primary().stream != nullptr) tunnel_data(*primary().stream, from_client_frames_, to_server_, data);
+    return;
+  }
+  if (phase_ == Phase::kAnswered || phase_ == Phase::kOver) return;  // dropped; the connection closes after the answer
+  body_progress(data.size());
+  if (route_ != nullptr && body_received_ > route_->body_limit) {
+    return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});
+  }
+  if (phase_ == Phase::kConnect) {
+    keep_for_replay(data);
+    if (replay_.size() < kReplay) s.consume(data.size());
+    return;
+  }
+  Try& t = primary();
+  if (t.stream == nullptr) return s.consume(data.size());
+  if (replayable_) keep_for_replay(data);
+  to_server_.data(*t.stream, data);
+}
+
+void Exchange::keep_for_replay(std::string_view data) {
+  if (phase_ != Phase::kConnect && replay_.size() + data.size() > kReplay) {
+    replayable_ = false;
+    return;
+  }
+  replay_.append(data);
+}
+
+void Exchange::on_end(Stream&, Fields* trailers) {
+  request_done_ = true;
+  if (phase_ == Phase::kTunnel) {
+    if (primary().stream != nullptr) primary().stream->send_end(nullptr);
+    return;
+  }
+  if (trailers != nullptr) {
+    trailers_ = *trailers;
+    has_trailers_ = true;
+  }
+  if ((phase_ == Phase::kForward || phase_ == Phase::kRespond) && primary().stream != nullptr && !sent_end_) {
+    sent_end_ = true;
+    primary().stream->send_end(has_trailers_ ? &trailers_ : nullptr);
+  }
+  body_deadline_ = 0;
+  if (phase_ == Phase::kForward) set_deadlines();
+}
+
+void Exchange::request_sent(std::size_t bytes) {
+  if (!replay_.empty() && !replayable_) replay_.clear();
+  to_server_.sent(bytes);
+  if (phase_ != Phase::kTunnel && !request_done_) body_deadline_ = now() + route_->timeouts.request_body;
+}
+
+// ---- failure and the second try ----
+
+bool Exchange::may_retry(const Try& t, const Error& error) {
+  if (attempts_ >= kMaxTries || status_ != 0 || phase_ == Phase::kRespond || phase_ == Phase::kAnswered ||
+      phase_ == Phase::kOver || !group().group->retries) {
+    return false;
+  }
+  bool safe = error.retry == RetrySafety::kSafe && !t.wrote;
+  if (!safe && error.retry == RetrySafety::kOnlyIfReused && t.reused) {
+    bool body_at_hand = body_received_ == 0 || replayable_;
+    safe = is_idempotent(head_.method) && body_at_hand;
+  }
+  return safe && take_retry_token();
+}
+
+// 20 % of the active requests, at least 10 a second (PRODUCT §2), per group and worker.
+bool Exchange::take_retry_token() {
+  GroupState& g = group();
+  Nanos at = now();
+  double cap = std::max(10.0, 0.2 * g.active);
+  g.retry_tokens = std::min(cap, g.retry_tokens + static_cast<double>(at - g.tokens_at) / 1e9 * cap);
+  g.tokens_at = at;
+  if (g.retry_tokens < 1) {
+    g.stats->retries_over_budget.add();
+    return false;
+  }
+  g.retry_tokens -= 1;
+  g.stats->retries.add();
+  return true;
+}
+
+void Exchange::try_failed(Try& t, const Error& error) {
+  if (&t != &primary() || phase_ == Phase::kOver) return;
+  t.stream = nullptr;
+  t.opening = nullptr;
+  if (phase_ == Phase::kTunnel) return end_tunnel();
+  if (phase_ == Phase::kAnswered) return;
+  if (!t.wrote && error.retry == RetrySafety::kSafe) connect_time_ = now() - t.started;
+  if (may_retry(t, error)) {
+    sent_end_ = false;
+    return start_try(true);
+  }
+  answer(error);
+}
+
+}  // namespace albatross

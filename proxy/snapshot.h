@@ -1,0 +1,88 @@
+// What the workers serve by: shared const parts, built together on the builder thread, posted to each worker, pinned by running
+// exchanges, and destroyed on the control thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "http/forwarded.h"
+#include "http/h1_parse.h"
+#include "proxy/stats.h"
+#include "proxy/upstream_pool.h"
+#include "routing/route.h"
+#include "routing/scheduler.h"
+#include "session/session.h"
+
+namespace albatross {
+
+class TlsServer;
+
+struct ListenerRuntime {
+  std::string name;
+  std::string port_text;  // of the address that was bound
+  bool secure = false;
+  SessionTimeouts timeouts;
+  HeadLimits limits;
+  ForwardedPolicy forwarded;
+  std::vector<Network> proxy_from;
+  EncodedSlash slashes = EncodedSlash::kReject;
+  bool half_close = false;
+  std::shared_ptr<TlsServer> tls;
+  std::shared_ptr<const RuleTable> rules;
+  std::vector<Route> routes;
+};
+
+struct ServerEntry {
+  std::shared_ptr<ServerSlot> slot;
+  ServerSettings settings;
+  std::uint32_t weight = 100;
+  std::string zone;
+};
+
+struct GroupRuntime {
+  std::string name;
+  std::vector<ServerEntry> servers;
+  bool fail_open = true;
+  bool retries = true;
+  Nanos response_timeout = 0;  // 0: the route's
+  Nanos drain = 300 * kSecond;
+};
+
+struct Snapshot {
+  std::uint64_t generation = 0;
+  std::shared_ptr<const config::Config> config;
+  std::vector<std::shared_ptr<const ListenerRuntime>> listeners;
+  std::vector<std::shared_ptr<const GroupRuntime>> groups;
+};
+
+// One worker's view of a snapshot: what must not be shared.
+struct GroupState {
+  const GroupRuntime* group = nullptr;
+  GroupStats* stats = nullptr;
+  WeightedRoundRobin scheduler;
+  std::vector<ServerPool*> pools;  // beside the candidates; filled on the worker
+  std::uint32_t active = 0;         // exchanges of this worker on the group
+  double retry_tokens = 10;         // refilled at 10/s, see Exchange
+  Nanos tokens_at = 0;
+};
+
+struct ListenerState {
+  const ListenerRuntime* listener = nullptr;
+  ListenerStats* stats = nullptr;
+  std::unique_ptr<RuleTable::Matcher> matcher;
+  std::vector<RuleStats*> rules;
+};
+
+struct WorkerSnapshot {
+  std::shared_ptr<const Snapshot> shared;
+  std::vector<ListenerState> listeners;
+  std::vector<GroupState> groups;
+  std::uint32_t pins = 0;  // exchanges that run on it; the worker's own reference counts as one
+};
+
+std::unique_ptr<WorkerSnapshot> make_worker_snapshot(std::shared_ptr<const Snapshot> shared, StatsRegistry& stats, int worker);
+
+}  // namespace albatross

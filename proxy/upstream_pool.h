@@ -1,0 +1,90 @@
+// Connections to servers, kept alive and reused, one pool per worker.
+//
+// Idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. Caps are per process,
+// divided by workers, at least one. A ServerPool lives while a snapshot names its server or a connection is open.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "net/tcp_transport.h"
+#include "proxy/stats.h"
+#include "routing/server_table.h"
+#include "session/session.h"
+
+namespace albatross {
+
+class TlsClient;  // tls/tls_client.h
+
+// How to reach one server, as the current snapshot says.
+struct ServerSettings {
+  std::vector<SocketAddress> addresses;  // tried in order within one connect (localhost: both families)
+  std::shared_ptr<TlsClient> tls;        // null: plain
+  std::string settings_key;              // differs when open connections must not be reused
+  Nanos connect_timeout = 5 * kSecond;
+  Nanos idle = 60 * kSecond;
+  std::uint32_t keep = 32;  // idle connections, this worker's share
+};
+
+class UpstreamWaiter {
+ public:
+  // The connection that is being opened has changed (another address of the same server).
+  virtual void on_connecting(Session& s) = 0;
+  virtual void on_connected(Session& s) = 0;
+  virtual void on_connect_failed(const Error& error) = 0;
+
+ protected:
+  ~UpstreamWaiter() = default;
+};
+
+struct ServerPool {
+  ServerSlot* slot = nullptr;
+  std::shared_ptr<ServerSlot> slot_owner;
+  ServerSettings settings;
+  GroupStats* stats = nullptr;
+  bool retired = false;
+  bool named = false;  // by the snapshot being applied
+  std::size_t preferred = 0;  // which address answered last
+  std::uint32_t open = 0;
+  std::uint32_t idle = 0;
+  Session* newest = nullptr;  // idle list, LIFO
+};
+
+class UpstreamPool final : private SessionOwner {
+ public:
+  explicit UpstreamPool(SessionContext& context);
+  ~UpstreamPool();
+
+  // Around the calls of server() for one snapshot: what was not named is retired, and forgotten with `forget`.
+  void begin_update();
+  void end_update(bool forget);
+  // The pool of a server, made or updated. A changed settings_key closes what is idle.
+  ServerPool& server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats);
+  // The server is gone or drains: idle connections close now, others when they come back.
+  void retire(ServerPool& pool);
+
+  // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this call).
+  // `newest_only_since`: a reused one must not have idled since before then (0: any).
+  Result<Session*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
+  // The waiter does not want it any more.
+  void cancel(Session& opening);
+  void close_all();
+
+ private:
+  void on_new_stream(Session&, Stream&) override {}
+  void on_open(Session& s) override;
+  void on_idle(Session& s) override;
+  void on_closed(Session& s, const Error& error) override;
+
+  Result<Session*> connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter);
+  void unlink(ServerPool& pool, Session& s);
+
+  SessionContext& context_;
+  HeadLimits limits_;
+  SessionTimeouts timeouts_;
+  std::unordered_map<ServerSlot*, std::unique_ptr<ServerPool>> pools_;
+};
+
+}  // namespace albatross

@@ -1,0 +1,285 @@
+#include "proxy/worker.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "tls/tls_server.h"
+
+namespace albatross {
+
+Worker::Worker(const Clock& clock, WorkerSettings settings)
+    : settings_(std::move(settings)),
+      loop_(clock),
+      context_(loop_),
+      pool_(context_),
+      stats_(settings_.stats->worker(settings_.index)) {}
+
+Worker::~Worker() {
+  for (auto& [name, slot] : slots_) {
+    slot->acceptor.reset();
+    while (slot->oldest != nullptr) slot->oldest->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+  }
+  pool_.close_all();
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+void Worker::join() {
+  loop_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+// ---- configuration ----
+
+void Worker::connect_pools(WorkerSnapshot& s) {
+  pool_.begin_update();
+  for (GroupState& g : s.groups) {
+    std::vector<Candidate> candidates;
+    g.pools.clear();
+    for (const ServerEntry& e : g.group->servers) {
+      candidates.push_back({e.slot.get(), e.weight});
+      g.pools.push_back(&pool_.server(e.slot, e.settings, *g.stats));
+    }
+    g.scheduler.reset(std::move(candidates), random_);
+    g.tokens_at = loop_.now();
+  }
+  pool_.end_update(snapshots_.empty());
+}
+
+void Worker::apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<WorkerListen>& listens) {
+  WorkerSnapshot* old = current_;
+  connect_pools(*snapshot);
+  current_ = snapshot.get();
+  ++current_->pins;
+  snapshots_.push_back(std::move(snapshot));
+  for (std::size_t i = 0; i < current_->listeners.size(); ++i) {
+    const ListenerRuntime& l = *current_->listeners[i].listener;
+    std::unique_ptr<ListenerSlot>& slot = slots_[l.name];
+    if (!slot) {
+      slot = std::make_unique<ListenerSlot>();
+      slot->name = l.name;
+    }
+    slot->index = i;
+    slot->serving = true;
+    slot->timeouts = l.timeouts;
+    slot->limits = l.limits;
+    slot->stats = current_->listeners[i].stats;
+  }
+  for (const WorkerListen& w : listens) {
+    ListenerSlot& slot = *slots_.at(w.listener);
+    slot.acceptor = std::make_unique<Acceptor>(
+        loop_, w.fd, w.shared, [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
+        [this](int error) { return on_exhausted(error); });
+  }
+  if (old != nullptr) unpin(*old);
+}
+
+void Worker::unpin(WorkerSnapshot& s) {
+  if (--s.pins > 0) return;
+  auto it = std::find_if(snapshots_.begin(), snapshots_.end(), [&](const auto& p) { return p.get() == &s; });
+  std::unique_ptr<WorkerSnapshot> gone = std::move(*it);
+  snapshots_.erase(it);
+  settings_.retire(std::move(gone));
+}
+
+// ---- connections ----
+
+void Worker::accept(ListenerSlot& slot, int fd, const SocketAddress& peer) {
+  if (connections_ >= settings_.max_connections && !close_oldest_idle()) {
+    stats_.connections_over_limit.add();
+    ::close(fd);
+    return;
+  }
+  const ListenerRuntime& l = *current_->listeners[slot.index].listener;
+  auto* s = new Session(context_, *this, Role::kServer, slot.limits, slot.timeouts);
+  s->owner_data = &slot;
+  s->info.set_client(peer.ip(), peer.port());
+  s->info.secure = l.secure;
+  s->set_half_close(l.half_close);
+  ++connections_;
+  slot.stats->connections.add();
+  link(slot, *s);
+  std::unique_ptr<Transport> transport;
+  bool proxied = contains(l.proxy_from, s->info.client);
+  if (l.tls) {
+    transport = l.tls->accept(loop_, *s, fd, proxied);
+  } else {
+    transport = std::make_unique<TcpTransport>(loop_, *s, fd, false, proxied);
+  }
+  s->start(std::move(transport), slot.timeouts.handshake);
+}
+
+void Worker::link(ListenerSlot& slot, Session& s) {
+  s.owner_prev = slot.newest;
+  s.owner_next = nullptr;
+  (slot.newest != nullptr ? slot.newest->owner_next : slot.oldest) = &s;
+  slot.newest = &s;
+  ++slot.connections;
+}
+
+void Worker::unlink(ListenerSlot& slot, Session& s) {
+  (s.owner_prev != nullptr ? s.owner_prev->owner_next : slot.oldest) = s.owner_next;
+  (s.owner_next != nullptr ? s.owner_next->owner_prev : slot.newest) = s.owner_prev;
+  --slot.connections;
+}
+
+void Worker::touch(ListenerSlot& slot, Session& s) {
+  if (slot.newest == &s) return;
+  unlink(slot, s);
+  link(slot, s);
+}
+
+void Worker::on_new_stream(Session& s, Stream& stream) {
+  ListenerSlot& slot = *static_cast<ListenerSlot*>(s.owner_data);
+  touch(slot, s);
+  std::unique_ptr<Exchange> x;
+  if (free_.empty()) {
+    x = std::make_unique<Exchange>(*this);
+  } else {
+    x = std::move(free_.back());
+    free_.pop_back();
+  }
+  ++exchanges_;
+  Exchange* e = x.release();
+  e->prev = nullptr;
+  e->next = running_;
+  if (running_ != nullptr) running_->prev = e;
+  running_ = e;
+  e->begin(s, stream, slot.last != nullptr ? *slot.last : *current_, slot.index);
+}
+
+void Worker::recycle(Exchange& x) {
+  (x.prev != nullptr ? x.prev->next : running_) = x.next;
+  if (x.next != nullptr) x.next->prev = x.prev;
+  --exchanges_;
+  x.reset_memory();
+  if (free_.size() < 256) {
+    free_.emplace_back(&x);
+  } else {
+    loop_.destroy_later(std::unique_ptr<Deferred>(&x));
+  }
+}
+
+void Worker::on_open(Session&) {}
+
+void Worker::on_closed(Session& s, const Error& error) {
+  ListenerSlot& slot = *static_cast<ListenerSlot*>(s.owner_data);
+  unlink(slot, s);
+  --connections_;
+  slot.stats->connections_closed.add();
+  if (error.cause == Cause::kHandshakeFailed) slot.stats->tls_failures.add();
+  loop_.destroy_later(std::unique_ptr<Deferred>(&s));
+  check_empty();
+}
+
+bool Worker::close_oldest_idle() {
+  ListenerSlot* best = nullptr;
+  Session* oldest = nullptr;
+  for (auto& [name, slot] : slots_) {
+    int looked = 0;
+    for (Session* s = slot->oldest; s != nullptr && looked < 32; s = s->owner_next, ++looked) {
+      if (!s->idle() && s->state() != Session::State::kLingering) continue;
+      if (oldest == nullptr || s->idle_since() < oldest->idle_since()) {
+        oldest = s;
+        best = slot.get();
+      }
+      break;
+    }
+  }
+  if (best == nullptr) return false;
+  oldest->close_idle();
+  return true;
+}
+
+bool Worker::on_exhausted(int) {
+  stats_.accept_failures.add();
+  return close_oldest_idle();
+}
+
+// ---- draining ----
+
+void Worker::stop_accepting() {
+  for (auto& [name, slot] : slots_) slot->acceptor.reset();
+}
+
+void Worker::drain_slot(ListenerSlot& slot, Nanos window) {
+  slot.cut_at = loop_.now() + window;
+  std::size_t n = slot.connections, i = 0;
+  for (Session* s = slot.oldest; s != nullptr; s = s->owner_next, ++i) {
+    // Closes are spread over the first half, so that clients do not come back as one herd.
+    s->drain(loop_.now() + std::min<Nanos>(window / 2, 10 * kSecond) * (i + 1) / (n + 1) + kMilli);
+  }
+  watch_drain(slot.cut_at);
+}
+
+void Worker::watch_drain(Nanos at) {
+  if (!drain_timer_.armed() || at < drain_timer_.deadline()) loop_.set_timer(drain_timer_, at);
+}
+
+void Worker::drain_listener(const std::string& name, Nanos window) {
+  auto it = slots_.find(name);
+  if (it == slots_.end()) return;
+  ListenerSlot& slot = *it->second;
+  slot.acceptor.reset();
+  drain_slot(slot, window);
+  for (Exchange* x = running_; x != nullptr;) {
+    Exchange* next = x->next;
+    if (x->runs_on(slot.name)) x->go_away();
+    x = next;
+  }
+}
+
+void Worker::drain_all(Nanos window) {
+  for (auto& [name, slot] : slots_) drain_slot(*slot, window);
+  for (Exchange* x = running_; x != nullptr;) {
+    Exchange* next = x->next;
+    x->go_away();
+    x = next;
+  }
+  context_.settle();
+  check_empty();
+}
+
+void Worker::cut_drained() {
+  Nanos later = 0;
+  for (auto& [name, slot] : slots_) {
+    if (slot->cut_at == 0) continue;
+    if (slot->cut_at > loop_.now()) {
+      later = later == 0 ? slot->cut_at : std::min(later, slot->cut_at);
+      continue;
+    }
+    slot->cut_at = 0;
+    for (Exchange* x = running_; x != nullptr;) {
+      Exchange* next = x->next;
+      if (x->runs_on(slot->name)) x->cut();
+      x = next;
+    }
+    context_.settle();
+    for (Session* s = slot->oldest; s != nullptr;) {
+      Session* next = s->owner_next;
+      if (s->idle() || s->state() != Session::State::kLingering) {
+        s->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+      }
+      s = next;
+    }
+  }
+  if (later != 0) watch_drain(later);
+}
+
+void Worker::when_empty(std::function<void()> done) {
+  when_empty_ = std::move(done);
+  check_empty();
+}
+
+void Worker::check_empty() {
+  if (connections_ > 0 || !when_empty_) return;
+  std::function<void()> done = std::move(when_empty_);
+  when_empty_ = nullptr;
+  done();
+}
+
+}  // namespace albatross

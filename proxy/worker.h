@@ -1,0 +1,123 @@
+// One thread: a loop, its client connections, its upstream pools, its view of the snapshot. Shares nothing with other
+// workers but what ServerSlot's atomics say. The Server talks to it by post().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "net/listen.h"
+#include "net/loop.h"
+#include "proxy/access_log.h"
+#include "proxy/exchange.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream_pool.h"
+
+namespace albatross {
+
+struct WorkerSettings {
+  int index = 0;
+  std::uint32_t max_connections = 100'000;  // this worker's share
+  AccessLog* log = nullptr;
+  StatsRegistry* stats = nullptr;
+  std::string instance;  // names this process in the loop header
+  // Takes a retired snapshot to the control thread, where it is destroyed.
+  std::function<void(std::unique_ptr<WorkerSnapshot>)> retire;
+};
+
+struct WorkerListen {
+  std::string listener;
+  int fd = -1;
+  bool shared = false;  // one descriptor in every worker (unix sockets)
+};
+
+class Worker final : private SessionOwner {
+ public:
+  Worker(const Clock& clock, WorkerSettings settings);
+  ~Worker();
+
+  // Another thread; before run().
+  Loop& loop() { return loop_; }
+  void start();
+  void join();
+
+  // The worker's thread from here on.
+
+  // Serves by this from now on; takes connections from `listens` for listeners that are new.
+  void apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<WorkerListen>& listens);
+  // The listener goes away: its sockets are left, its connections drain over `window`, what is left then is cut.
+  void drain_listener(const std::string& name, Nanos window);
+  void drain_all(Nanos window);
+  void stop_accepting();
+  std::size_t connections() const { return connections_; }
+  std::size_t exchanges() const { return exchanges_; }
+  // Calls back, once, when no connection is left.
+  void when_empty(std::function<void()> done);
+
+  // For exchanges.
+  SessionContext& context() { return context_; }
+  UpstreamPool& pool() { return pool_; }
+  Random& random() { return random_; }
+  WorkerStats& stats() { return stats_; }
+  AccessLog& log() { return *settings_.log; }
+  const std::string& instance() const { return settings_.instance; }
+  int index() const { return settings_.index; }
+  void recycle(Exchange& x);
+  void unpin(WorkerSnapshot& s);
+
+ private:
+  // What a client's connection belongs to, over reloads.
+  struct ListenerSlot {
+    std::string name;
+    std::size_t index = 0;  // in the current snapshot
+    bool serving = true;
+    SessionTimeouts timeouts;
+    HeadLimits limits;
+    std::unique_ptr<Acceptor> acceptor;
+    ListenerStats* stats = nullptr;
+    Session* oldest = nullptr;  // connections by last activity
+    Session* newest = nullptr;
+    std::size_t connections = 0;
+    Nanos cut_at = 0;
+    // Routes after a listener has left the configuration: the snapshot that knew it.
+    WorkerSnapshot* last = nullptr;
+  };
+
+  void on_new_stream(Session& s, Stream& stream) override;
+  void on_open(Session& s) override;
+  void on_idle(Session&) override {}
+  void on_closed(Session& s, const Error& error) override;
+
+  void accept(ListenerSlot& slot, int fd, const SocketAddress& peer);
+  bool on_exhausted(int error);
+  bool close_oldest_idle();
+  void touch(ListenerSlot& slot, Session& s);
+  void link(ListenerSlot& slot, Session& s);
+  void unlink(ListenerSlot& slot, Session& s);
+  void drain_slot(ListenerSlot& slot, Nanos window);
+  void cut_drained();
+  void watch_drain(Nanos at);
+  void check_empty();
+  void connect_pools(WorkerSnapshot& s);
+
+  WorkerSettings settings_;
+  Loop loop_;
+  SessionContext context_;
+  UpstreamPool pool_;
+  Random random_;
+  WorkerStats& stats_;
+  WorkerSnapshot* current_ = nullptr;
+  std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the current and those pinned
+  std::unordered_map<std::string, std::unique_ptr<ListenerSlot>> slots_;
+  std::vector<std::unique_ptr<Exchange>> free_;
+  Exchange* running_ = nullptr;
+  std::size_t connections_ = 0;
+  std::size_t exchanges_ = 0;
+  std::function<void()> when_empty_;
+  MemberTimer<Worker, &Worker::cut_drained> drain_timer_{this};
+  std::thread thread_;
+};
+
+}  // namespace albatross

@@ -1,0 +1,74 @@
+// A rule's actions, compiled: edits in order, then what answers. And the settings a request on this route runs under.
+//
+// Built once per configuration, const, shared; everything that could be decided at load time has been.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "http/uri.h"
+#include "routing/rule_table.h"
+#include "routing/template.h"
+
+namespace albatross {
+
+struct RouteTimeouts {  // 0: none
+  Nanos request_body = 30 * kSecond;
+  Nanos response = 60 * kSecond;
+  Nanos send = 60 * kSecond;
+  Nanos total = 0;
+  Nanos tunnel = 3600 * kSecond;
+};
+
+struct Edit {
+  enum class Kind : std::uint8_t { kInsert, kRemove, kRewrite };
+  Kind kind = Kind::kInsert;
+  std::string name;
+  HeaderId id = HeaderId::kOther;
+  Template value;
+  std::optional<Template> host, path, query;  // kRewrite
+};
+
+struct ForwardTarget {
+  std::uint32_t group = 0;  // index into the configuration's server_groups
+  std::uint32_t weight = 0;
+};
+
+struct Route {
+  enum class Answer : std::uint8_t { kForward, kRedirect, kFixedResponse };
+
+  std::string rule;     // its name; "" for the default actions
+  std::string address;  // "LISTENER/RULE", "LISTENER/default"
+  std::vector<Edit> edits;
+  Answer answer = Answer::kForward;
+
+  std::vector<ForwardTarget> targets;
+  std::uint64_t total_weight = 0;
+  Nanos sticky = 0;         // 0: not sticky
+  std::string sticky_cookie;  // its name, per rule
+
+  std::optional<Template> to_protocol, to_host, to_port, to_path, to_query;
+  std::uint16_t code = 200;
+  std::string content_type;
+  std::string body;
+
+  RouteTimeouts timeouts;
+  std::uint64_t body_limit = ~std::uint64_t{0};
+};
+
+// The rules' routes in order, then the default's. Template errors go to `out`.
+std::vector<Route> compile_routes(const config::Config& config, const config::Listener& listener, const std::string& path,
+                                  config::Diagnostics& out);
+
+// The URL of a redirect, in the arena.
+std::string_view redirect_location(const Route& route, const TemplateValues& values, Arena& arena);
+
+// Applies the edits to a request: fields, authority, path, query. A rewritten path is normalised again.
+Refusal apply_edits(const Route& route, const TemplateValues& values, EncodedSlash slashes, Head& head);
+
+}  // namespace albatross

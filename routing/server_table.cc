@@ -1,0 +1,25 @@
+#include "routing/server_table.h"
+
+namespace albatross {
+
+std::shared_ptr<ServerSlot> ServerTable::slot(const std::string& group, const std::string& address) {
+  std::shared_ptr<ServerSlot>& s = slots_[{group, address}];
+  if (!s) {
+    s = std::make_shared<ServerSlot>();
+    s->group = group;
+    s->address = address;
+  }
+  return s;
+}
+
+void ServerTable::sweep() {
+  std::erase_if(slots_, [](const auto& entry) { return entry.second.use_count() == 1; });
+}
+
+std::vector<std::shared_ptr<ServerSlot>> ServerTable::all() const {
+  std::vector<std::shared_ptr<ServerSlot>> out;
+  for (const auto& [key, slot] : slots_) out.push_back(slot);
+  return out;
+}
+
+}  // namespace albatross

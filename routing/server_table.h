@@ -1,0 +1,50 @@
+// One stable slot per (group, address): what is known of a server, over reloads.
+//
+// Slots are made on the control thread and shared by snapshots; workers hold raw pointers while a snapshot pins them. The
+// atomics are the closed list of what crosses threads on the request path: the health byte is written by the prober
+// and read by workers; counters are written per worker elsewhere.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace albatross {
+
+enum class Health : std::uint8_t { kUnknown, kHealthy, kUnhealthy };
+
+struct ServerSlot {
+  std::string group;
+  std::string address;  // "10.0.1.10:8080", as resolved
+  std::atomic<Health> health{Health::kUnknown};
+  std::atomic<bool> draining{false};
+
+  // Written by the prober under the control thread only.
+  std::string last_failure;
+  Nanos changed_at = 0;
+
+  // Unknown counts as usable: without probes nothing else is known.
+  bool usable() const {
+    return health.load(std::memory_order_relaxed) != Health::kUnhealthy && !draining.load(std::memory_order_relaxed);
+  }
+};
+
+// Control thread only.
+class ServerTable {
+ public:
+  // The slot of that server, made if it is new.
+  std::shared_ptr<ServerSlot> slot(const std::string& group, const std::string& address);
+  // Forgets slots that no snapshot holds any more.
+  void sweep();
+  std::vector<std::shared_ptr<ServerSlot>> all() const;
+
+ private:
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<ServerSlot>> slots_;
+};
+
+}  // namespace albatross

@@ -1,0 +1,16 @@
+// What a finished handshake agreed on. Views are static or live as long as the connection.
+#pragma once
+
+#include <string_view>
+
+namespace albatross {
+
+struct TlsInfo {
+  std::string_view protocol;  // "TLSv1.3"
+  std::string_view cipher;    // "TLS_AES_128_GCM_SHA256"
+  std::string_view alpn;      // "http/1.1", "h2" or ""
+  std::string_view sni;
+  bool resumed = false;
+};
+
+}  // namespace albatross

@@ -1,0 +1,150 @@
+#include "tls/tls_server.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#include <cstring>
+#include <map>
+
+#include "tls/ticket_keys.h"
+#include "tls/tls_certificate.h"
+#include "tls/tls_policy.h"
+#include "tls/tls_transport.h"
+
+namespace albatross {
+namespace {
+
+struct ContextDeleter {
+  void operator()(SSL_CTX* c) const { SSL_CTX_free(c); }
+};
+using Context = std::unique_ptr<SSL_CTX, ContextDeleter>;
+
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size, void*) {
+  static constexpr unsigned char kOurs[] = "\x08http/1.1\x08http/1.0";
+  unsigned char* chosen = nullptr;
+  if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs - 1, in, size) != OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 §3.2
+  }
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+class Server final : public TlsServer, public std::enable_shared_from_this<Server> {
+ public:
+  explicit Server(std::shared_ptr<TicketKeys> tickets) : tickets_(std::move(tickets)) {}
+
+  bool build(const config::Listener& listener, const std::string& path, config::Diagnostics& out) {
+    const TlsPolicy* policy = find_policy(*listener.security_policy);
+    if (policy == nullptr) {
+      out.error(listener.security_policy.at, path + ".security_policy", "unknown security policy");
+      return false;
+    }
+    fingerprint_ = policy->name;
+    bool ok = true;
+    for (std::size_t i = 0; i < listener.certificates.size(); ++i) {
+      Context c = make_context(*policy, *listener.name);
+      CertificateInfo info;
+      std::string at = path + ".certificates[" + std::to_string(i) + "]";
+      if (!load_certificate(c.get(), listener.certificates[i], at, out, info, fingerprint_)) {
+        ok = false;
+        continue;
+      }
+      for (const std::string& n : info.names) by_name_.emplace(n, c.get());
+      certificates_.push_back(std::move(info));
+      contexts_.push_back(std::move(c));
+    }
+    return ok && !contexts_.empty();
+  }
+
+  std::unique_ptr<Transport> accept(Loop& loop, Ready& owner, int fd, bool proxied) override {
+    SSL* ssl = SSL_new(contexts_[0].get());
+    SSL_set_accept_state(ssl);
+    return std::make_unique<TlsTransport>(loop, owner, fd, ssl, false, proxied, shared_from_this());
+  }
+
+  const std::vector<CertificateInfo>& certificates() const override { return certificates_; }
+  const std::string& fingerprint() const override { return fingerprint_; }
+
+ private:
+  Context make_context(const TlsPolicy& policy, const std::string& listener) {
+    Context c(SSL_CTX_new(TLS_server_method()));
+    SSL_CTX* x = c.get();
+    SSL_CTX_set_min_proto_version(x, policy.min_version);
+    SSL_CTX_set_max_proto_version(x, policy.max_version);
+    SSL_CTX_set_cipher_list(x, policy.ciphers);
+    SSL_CTX_set_ciphersuites(x, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+    SSL_CTX_set1_groups_list(x, "X25519:P-256:P-384");
+    SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                               SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(x, 1);
+    SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);  // tickets only: no state to share or to run out of
+    SSL_CTX_set_num_tickets(x, 2);
+    SSL_CTX_set_session_id_context(x, reinterpret_cast<const unsigned char*>(listener.data()),
+                                   static_cast<unsigned>(std::min<std::size_t>(listener.size(), SSL_MAX_SSL_SESSION_ID_LENGTH)));
+    SSL_CTX_set_app_data(x, this);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
+    SSL_CTX_set_tlsext_servername_callback(x, on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(x, this);
+    SSL_CTX_set_alpn_select_cb(x, select_alpn, nullptr);
+    return c;
+  }
+
+  // Exact, then one label replaced by "*"; else the first certificate stays.
+  static int on_server_name(SSL* ssl, int*, void* arg) {
+    const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
+    std::string host(name);
+    for (char& c : host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    const auto& names = static_cast<Server*>(arg)->by_name_;
+    auto it = names.find(host);
+    if (it == names.end()) {
+      std::size_t dot = host.find('.');
+      if (dot != std::string::npos) it = names.find("*" + host.substr(dot));
+    }
+    if (it != names.end()) SSL_set_SSL_CTX(ssl, it->second);
+    return SSL_TLSEXT_ERR_OK;
+  }
+
+  static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int encrypt) {
+    const TicketKeys& keys = *static_cast<Server*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->tickets_;
+    TicketKeys::Key key;
+    bool renew = false;
+    if (encrypt == 1) {
+      key = keys.current();
+      std::memcpy(name, key.name.data(), key.name.size());
+      if (RAND_bytes(iv, 16) != 1) return -1;
+    } else if (!keys.find(name, key, renew)) {
+      return 0;
+    }
+    OSSL_PARAM params[3] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0), OSSL_PARAM_construct_end()};
+    bool ok = EVP_MAC_CTX_set_params(mac, params) == 1 &&
+              (encrypt == 1 ? EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv)
+                            : EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv)) == 1;
+    OPENSSL_cleanse(&key, sizeof key);
+    if (!ok) return -1;
+    return renew ? 2 : 1;
+  }
+
+  std::shared_ptr<TicketKeys> tickets_;
+  std::vector<Context> contexts_;
+  std::map<std::string, SSL_CTX*, std::less<>> by_name_;
+  std::vector<CertificateInfo> certificates_;
+  std::string fingerprint_;
+};
+
+}  // namespace
+
+std::shared_ptr<TlsServer> TlsServer::create(const config::Listener& listener, const std::string& path,
+                                             std::shared_ptr<TicketKeys> tickets, config::Diagnostics& out) {
+  auto s = std::make_shared<Server>(std::move(tickets));
+  if (!s->build(listener, path, out)) return nullptr;
+  return s;
+}
+
+}  // namespace albatross

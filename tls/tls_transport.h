@@ -1,0 +1,66 @@
+// Transport over OpenSSL on a socket, through a BIO of ours.
+//
+// The BIO's read side keeps the readiness flags (the socket BIO would hide short reads and strand bytes under edge
+// triggering). Its write side always takes what OpenSSL produces into a thread's scratch, which leaves in one send; what
+// the socket does not take is kept here (pending()). So SSL_write never waits, and neither direction waits on the other.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/proxy_header.h"
+#include "net/transport.h"
+#include "tls/tls_info.h"
+
+struct ssl_st;
+struct bio_st;
+
+namespace albatross {
+
+class TlsTransport final : public Transport {
+ public:
+  // Takes the descriptor and the SSL, whose role and context are set. `keep` outlives the connection.
+  TlsTransport(Loop& loop, Ready& owner, int fd, ssl_st* ssl, bool connecting, bool proxied, std::shared_ptr<void> keep);
+  ~TlsTransport() override;
+
+  IoResult open() override;
+  IoResult read(char* into, std::size_t size) override;
+  bool can_read() const override;
+  IoResult write(const iovec* parts, int count) override;
+  std::size_t pending() const override { return pending_.size(); }
+  IoResult flush() override;
+  void shutdown_write() override;
+  void close(bool abort) override;
+  bool is_open() const override { return fd_ >= 0; }
+  const TlsInfo* tls() const override;
+  const ProxyHeader* proxy_header() const override { return peek_ ? &peek_->header() : nullptr; }
+
+ private:
+  friend struct TlsBio;
+  int bio_read(char* into, int size, bool& again);
+  void bio_write(const char* from, std::size_t size);
+  // Sends what OpenSSL produced. False on a socket error.
+  bool push();
+  IoResult after(int result);
+
+  int fd_;
+  std::uint32_t slot_;
+  ssl_st* ssl_;
+  std::shared_ptr<void> keep_;
+  std::unique_ptr<ProxyPeek> peek_;
+  std::string pending_;
+  int error_ = 0;
+  bool connecting_;
+  bool is_server_;
+  bool handshaken_ = false;
+  bool drained_ = false;  // the last SSL_read wanted more than was there
+  bool at_end_ = false;   // the socket has given its end
+  bool send_failed_ = false;
+  IoStatus sticky_ = IoStatus::kOk;  // an end or error found behind bytes that were handed out first
+};
+
+// OpenSSL's last error as "tls: reason", and clears its queue.
+std::string last_tls_error();
+bio_st* make_tls_bio(TlsTransport* t);
+
+}  // namespace albatross
