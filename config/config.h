@@ -31,8 +31,9 @@ struct Value {
   Place at{};
 
   Value() = default;
-  Value(T v, Place p = {}) : value(std::move(v)), at(p) {}
-  operator const T&() const { return value; }
+  // implicit on purpose: a Value stands wherever its scalar does
+  Value(T v, Place p = {}) : value(std::move(v)), at(p) {}  // NOLINT(google-explicit-constructor)
+  operator const T&() const { return value; }               // NOLINT(google-explicit-constructor)
   const T& operator*() const { return value; }
   const T* operator->() const { return &value; }
   bool written() const { return at.written(); }

@@ -62,7 +62,7 @@ std::optional<std::string> Decoder::text(const Node& node, Text reader) {
     wrong_kind(node, "text");
     return std::nullopt;
   }
-  Expansion expanded = expand_env(node.text, reader != Text::kPlain);
+  Expansion expanded = expand_env(node.text, reader == Text::kTemplate);
   if (!expanded.error.empty()) {
     error(node.at, expanded.error, expanded.hint);
     return std::nullopt;

@@ -16,7 +16,7 @@ namespace albatross::config {
 enum class Text : std::uint8_t {
   kPlain,
   kTemplate,  // `$${` is left for the template compiler
-  kBody,      // a template that may hold line ends
+  kBody,      // plain, and may hold line ends
 };
 
 class Decoder {

@@ -23,7 +23,8 @@ std::optional<Source> read_source(const std::string& file, std::string& error);
 // Parses, expands ${env:…}, types and cross-checks. The Config is usable only if `out.ok()`.
 Config load(const Source& source, Diagnostics& out);
 
-// The JSON Schema (draft-07) of the file, made from the same field table that `load` decodes by.
+// The JSON Schema (draft-07) of the file, made from the same field table that `load` decodes by. No line end
+// behind it.
 std::string schema();
 
 // docs/configuration.md: each object of the file as a table of its keys, made from the same field table.

@@ -9,7 +9,7 @@ namespace {
 
 // Gives the key that was meant, if one is near.
 std::string report_unknown(Decoder& d, const Node::Entry& entry, const std::vector<std::string>& keys) {
-  const std::string meant = nearest(entry.key, keys);
+  std::string meant = nearest(entry.key, keys);
   std::string hint;
   if (!meant.empty()) {
     hint = "did you mean \"" + meant + "\"?";

@@ -18,7 +18,7 @@ struct Parsed {
   std::string error;
   std::string hint;
 
-  Parsed(T v) : value(std::move(v)) {}
+  Parsed(T v) : value(std::move(v)) {}  // NOLINT(google-explicit-constructor): a value is returned as it is
   static Parsed fail(std::string error, std::string hint = {}) { return Parsed(std::move(error), std::move(hint)); }
 
  private:

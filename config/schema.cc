@@ -75,7 +75,7 @@ One file, YAML (`.yaml`, `.yml`) or JSON (`.json`, where `//` comments are allow
 - **Paths of files** are relative to the file.
 - **Environment**: `${env:NAME}` and `${env:NAME:-default}` in any value; the default also stands in for an empty
   variable. `$${` is a literal `${`.
-- **Templates** (redirect, rewrite, insert_header, the body of fixed_response) hold variables: `${host}` `${path}` `${query}` `${port}`
+- **Templates** (redirect, rewrite, insert_header) hold variables: `${host}` `${path}` `${query}` `${port}`
   `${protocol}` `${client_ip}` `${client_port}` `${listener}` `${rule}` `${request_id}` `${header:name}`
   `${cookie:name}`, and `${1}` to `${9}`, what the rule's path regex captured.
 - YAML's anchors and aliases work; tags, merge keys (`<<`) and a second document do not.
@@ -94,13 +94,13 @@ std::string schema() {
                         {"pattern", "\\$\\{env:"},
                         {"description", "A value from the environment: ${env:NAME} or ${env:NAME:-default}."}};
   for (const ObjectInfo* object : all_tables()) definitions[object->name] = definition(*object);
-  return out.dump(2) + '\n';
+  return out.dump(2);
 }
 
 std::string reference_markdown() {
   std::string out = kIntroduction;
   for (const ObjectInfo* object : all_tables()) out += table(*object);
-  out.pop_back();
+  while (out.ends_with('\n')) out.pop_back();
   return out;
 }
 

@@ -88,17 +88,21 @@ Type<std::vector<RuleSet>> rule_sets() {
 }
 
 AccessLog& whole_log(AccessLog& log) { return log; }
+
 // There is one format; naming it is allowed.
-std::string& no_member(AccessLog&) {
-  thread_local std::string ignored;
-  return ignored;
+Type<AccessLog> log_format() {
+  const Type<std::string> word = known_name("format", {"json"});
+  return {word.info, [word](Decoder& d, const Node& node, AccessLog&) {
+            std::string only;
+            return word.decode(d, node, only);
+          }};
 }
 
 const Object<AccessLog>& access_log_table() {
   static const Object<AccessLog> table = [] {
     Object<AccessLog> t("access_log", "Where a line about each request goes.");
     t.field("path", whole_log, log_path(), "Where to.").fallback("stdout");
-    t.field("format", no_member, known_name("format", {"json"}), "One JSON object a line.").fallback("json");
+    t.field("format", whole_log, log_format(), "One JSON object a line.").fallback("json");
     return t;
   }();
   return table;

@@ -17,14 +17,14 @@ Type<Server> server_address() {
             auto text = d.text(node);
             if (!text) return false;
             Address address;
-            if (!take(d, node, parse_address(*text), address)) return false;
+            if (!take_address(d, node, *text, address)) return false;
             out.is_unix = address.kind == Bind::Kind::kUnix;
             if (!out.is_unix && (address.host.empty() || address.port == 0)) {
               d.error(node.at, address.host.empty() ? "the host is missing" : "a server's port is 1 to 65535",
                       address.host.empty() ? "write it like 127.0.0.1" + text->substr(0, 8) : "");
               return false;
             }
-            out.host = out.is_unix ? d.absolute(address.host) : address.host;
+            out.host = address.host;
             out.port = address.port;
             out.address = Value<std::string>(std::move(*text), node.at);
             return true;

@@ -124,9 +124,8 @@ void check_closed(std::string_view text, const YAML::Mark& mark) {
   const char quote = text.empty() ? '\0' : text[0];
   if (quote != '"' && quote != '\'') return;
   for (std::size_t i = 1; i < text.size(); ++i) {
-    if (quote == '"' && text[i] == '\\') {
-      ++i;
-    } else if (text[i] == quote && quote == '\'' && text.substr(i + 1).starts_with(quote)) {
+    const bool escape = quote == '"' ? text[i] == '\\' : text.substr(i).starts_with("''");
+    if (escape) {
       ++i;
     } else if (text[i] == quote) {
       return;

@@ -69,14 +69,14 @@ void drop_not_built(Json& schema, const std::string& object, const std::string& 
 Node default_node(const std::string& literal);  // a scalar, or an empty mapping for "{}"
 
 template <class M>
-inline constexpr bool is_optional = false;
+inline constexpr bool kIsOptional = false;
 template <class X>
-inline constexpr bool is_optional<std::optional<X>> = true;
+inline constexpr bool kIsOptional<std::optional<X>> = true;
 
 // Decodes into a member: a T, a Value<T>, or an optional of either.
 template <class M, class T>
 bool store(Decoder& d, const Node& node, const Type<T>& type, M& member) {
-  if constexpr (is_optional<M>) {
+  if constexpr (kIsOptional<M>) {
     typename M::value_type value{};
     if (!store(d, node, type, value)) return false;
     member = std::move(value);

@@ -5,9 +5,10 @@
 namespace albatross::config {
 namespace {
 
-const Json kEnv = {{"$ref", "#/definitions/env"}};
-
-Json or_env(Json schema) { return {{"anyOf", {std::move(schema), kEnv}}}; }
+Json or_env(Json schema) {
+  const Json env = {{"$ref", "#/definitions/env"}};
+  return {{"anyOf", {std::move(schema), env}}};
+}
 
 std::string quote(const std::string& text) { return '"' + (text.size() > 64 ? text.substr(0, 64) + "…" : text) + '"'; }
 
@@ -90,6 +91,7 @@ Type<std::uint16_t> small_number(std::uint16_t least, std::uint16_t most) { retu
 
 Type<std::uint16_t> code_of(std::vector<std::uint16_t> codes) {
   std::vector<std::string> names;
+  names.reserve(codes.size());
   for (const std::uint16_t code : codes) names.push_back(std::to_string(code));
   TypeInfo info{"number", joined(names), or_env({{"enum", codes}})};
   return {std::move(info), [codes = std::move(codes), names](Decoder& d, const Node& node, std::uint16_t& out) {
@@ -129,7 +131,7 @@ Type<std::string> checked(Type<std::string> type, TextCheck check) {
 }
 
 Type<std::string> text(Text reader) {
-  Type<std::string> type{{reader == Text::kPlain ? "text" : "template", {}, text_schema()},
+  Type<std::string> type{{reader == Text::kTemplate ? "template" : "text", {}, text_schema()},
                          [reader](Decoder& d, const Node& node, std::string& out) {
                            auto text = d.text(node, reader);
                            if (text) out = std::move(*text);
@@ -199,15 +201,25 @@ Type<std::string> known_name(const std::string& what, std::vector<std::string> n
   return type;
 }
 
+bool take_address(Decoder& d, const Node& node, const std::string& text, Address& out) {
+  constexpr std::size_t kLongestUnixPath = 107;  // sockaddr_un
+  if (!take(d, node, parse_address(text), out)) return false;
+  if (out.kind != Bind::Kind::kUnix) return true;
+  out.host = d.absolute(out.host);
+  if (out.host.size() <= kLongestUnixPath) return true;
+  d.error(node.at, "the path of the unix socket is too long", "the system takes at most 107 bytes");
+  return false;
+}
+
 Type<Bind> bind_address() {
   return {{"address", "`:port`, `host:port`, `[v6]:port` or `unix:/path`", text_schema()},
           [](Decoder& d, const Node& node, Bind& out) {
             auto text = d.text(node);
             if (!text) return false;
             Address address;
-            if (!take(d, node, parse_address(*text), address)) return false;
+            if (!take_address(d, node, *text, address)) return false;
             out.kind = address.kind;
-            out.host = address.kind == Bind::Kind::kUnix ? d.absolute(address.host) : address.host;
+            out.host = address.host;
             out.port = address.port;
             out.text = std::move(*text);
             out.at = node.at;

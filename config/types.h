@@ -36,6 +36,8 @@ using TextCheck = std::function<std::pair<std::string, std::string>(const std::s
 Type<std::string> checked(Type<std::string> type, TextCheck check);
 
 Type<Bind> bind_address();
+// The scalar as an address, a unix socket's path made absolute.
+bool take_address(Decoder& d, const Node& node, const std::string& text, Address& out);
 Type<Pattern> method();
 
 bool is_template(const std::string& text);  // holds a variable, so only a request can tell its value
@@ -60,6 +62,7 @@ void report_not_allowed(Decoder& d, Place at, const std::string& text, const std
 template <class E>
 Type<E> choice(std::vector<std::pair<std::string, E>> options) {
   std::vector<std::string> names;
+  names.reserve(options.size());
   for (const auto& option : options) names.push_back(option.first);
   TypeInfo info{"choice", joined(names), one_of_schema(names)};
   return {std::move(info), [options = std::move(options), names](Decoder& d, const Node& node, E& out) {

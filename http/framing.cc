@@ -15,12 +15,6 @@ Field* only(Field* rows, std::uint32_t count, HeaderId id, int& n) {
   return first;
 }
 
-void remove_all(Field* rows, std::uint32_t count, HeaderId id) {
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (rows[i].id == id) rows[i].removed = true;
-  }
-}
-
 bool is_framing(HeaderId id) { return id == HeaderId::kContentLength || id == HeaderId::kTransferEncoding; }
 
 // The body's length from Content-Length and Transfer-Encoding; nullopt-like kUntilClose when neither is there.

@@ -36,7 +36,7 @@ class Exchange final : public Deferred, public StreamEvents {
   // The drain has begun: a tunnel says 1001 at the next frame boundary, at latest at `deadline`.
   void go_away();
   bool is_tunnel() const { return phase_ == Phase::kTunnel; }
-  bool runs_on(const std::string& listener_name) const { return listener().name == listener_name; }
+  bool runs_on(const void* listener_slot) const { return session_ != nullptr && session_->owner_data == listener_slot; }
   // Gives back what the last request needed.
   void reset_memory() { arena_.reset(); }
 

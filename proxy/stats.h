@@ -28,6 +28,7 @@ struct GroupStats {
   std::array<Counter, 6> requests;  // by the server's status class
   Histogram duration;               // from choosing a server to the end of its answer
   Counter connects, connect_failures;
+  Counter sync_failures;  // connects that never had a connection
   Counter connections_closed;
   Counter reused;
   Counter retries, retries_over_budget;

@@ -100,6 +100,7 @@ Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, Up
     fd = start_connect(pool.settings.addresses[address]);
     if (fd >= 0) break;
     if (tried == n) {
+      pool.stats->sync_failures.add();
       pool.stats->connect_failures.add();
       return connect_error(-fd);
     }

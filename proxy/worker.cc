@@ -17,10 +17,11 @@ Worker::Worker(const Clock& clock, WorkerSettings settings)
       stats_(settings_.stats->worker(settings_.index)) {}
 
 Worker::~Worker() {
-  for (auto& [name, slot] : slots_) {
-    slot->acceptor.reset();
+  stop_accepting();
+  for_each_slot([](ListenerSlot& s) {
+    ListenerSlot* slot = &s;
     while (slot->oldest != nullptr) slot->oldest->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
-  }
+  });
   pool_.close_all();
 }
 
@@ -173,6 +174,7 @@ void Worker::on_closed(Session& s, const Error& error) {
   slot.stats->connections_closed.add();
   if (error.cause == Cause::kHandshakeFailed) slot.stats->tls_failures.add();
   loop_.destroy_later(std::unique_ptr<Deferred>(&s));
+  if (slot.last != nullptr && slot.connections == 0) loop_.make_ready(slot_sweeper_);
   check_empty();
 }
 
@@ -224,17 +226,46 @@ void Worker::drain_listener(const std::string& name, Nanos window) {
   auto it = slots_.find(name);
   if (it == slots_.end()) return;
   ListenerSlot& slot = *it->second;
+  if (slot.acceptor) slot.acceptor->on_ready();  // what waits in the accept queue would be reset
   slot.acceptor.reset();
+  slot.last = current_;
+  ++current_->pins;
+  retired_slots_.push_back(std::move(it->second));
+  slots_.erase(it);
+  drain_connections_of(slot, window);
+  forget_empty_slots();
+}
+
+void Worker::drain_connections(const std::string& name, Nanos window) {
+  if (auto it = slots_.find(name); it != slots_.end()) drain_connections_of(*it->second, window);
+}
+
+void Worker::drain_connections_of(ListenerSlot& slot, Nanos window) {
   drain_slot(slot, window);
   for (Exchange* x = running_; x != nullptr;) {
     Exchange* next = x->next;
-    if (x->runs_on(slot.name)) x->go_away();
+    if (x->runs_on(&slot)) x->go_away();
     x = next;
+  }
+  context_.settle();
+}
+
+// Slots of listeners that have left the configuration, once their last connection has gone.
+void Worker::forget_empty_slots() {
+  for (std::size_t i = 0; i < retired_slots_.size();) {
+    if (retired_slots_[i]->connections > 0) {
+      ++i;
+      continue;
+    }
+    WorkerSnapshot* last = retired_slots_[i]->last;
+    retired_slots_.erase(retired_slots_.begin() + static_cast<std::ptrdiff_t>(i));
+    unpin(*last);
   }
 }
 
+
 void Worker::drain_all(Nanos window) {
-  for (auto& [name, slot] : slots_) drain_slot(*slot, window);
+  for_each_slot([&](ListenerSlot& slot) { drain_slot(slot, window); });
   for (Exchange* x = running_; x != nullptr;) {
     Exchange* next = x->next;
     x->go_away();
@@ -244,29 +275,34 @@ void Worker::drain_all(Nanos window) {
   check_empty();
 }
 
+void Worker::cut_exchanges(ListenerSlot& slot) {
+  for (Exchange* x = running_; x != nullptr;) {
+    Exchange* next = x->next;
+    if (x->runs_on(&slot)) x->cut();
+    x = next;
+  }
+  context_.settle();
+}
+
 void Worker::cut_drained() {
   Nanos later = 0;
-  for (auto& [name, slot] : slots_) {
-    if (slot->cut_at == 0) continue;
-    if (slot->cut_at > loop_.now()) {
-      later = later == 0 ? slot->cut_at : std::min(later, slot->cut_at);
-      continue;
+  for_each_slot([&](ListenerSlot& slot) {
+    if (slot.cut_at == 0) return;
+    if (slot.cut_at > loop_.now()) {
+      later = later == 0 ? slot.cut_at : std::min(later, slot.cut_at);
+      return;
     }
-    slot->cut_at = 0;
-    for (Exchange* x = running_; x != nullptr;) {
-      Exchange* next = x->next;
-      if (x->runs_on(slot->name)) x->cut();
-      x = next;
-    }
-    context_.settle();
-    for (Session* s = slot->oldest; s != nullptr;) {
+    slot.cut_at = 0;
+    cut_exchanges(slot);
+    for (Session* s = slot.oldest; s != nullptr;) {
       Session* next = s->owner_next;
-      if (s->idle() || s->state() != Session::State::kLingering) {
+      // An answer that was just given may still leave; it lingers and goes by itself.
+      if (s->state() != Session::State::kLingering) {
         s->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
       }
       s = next;
     }
-  }
+  });
   if (later != 0) watch_drain(later);
 }
 

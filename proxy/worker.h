@@ -49,6 +49,8 @@ class Worker final : private SessionOwner {
   void apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<WorkerListen>& listens);
   // The listener goes away: its sockets are left, its connections drain over `window`, what is left then is cut.
   void drain_listener(const std::string& name, Nanos window);
+  // Its connections drain, its sockets stay: what it speaks has changed.
+  void drain_connections(const std::string& name, Nanos window);
   void drain_all(Nanos window);
   void stop_accepting();
   std::size_t connections() const { return connections_; }
@@ -96,7 +98,15 @@ class Worker final : private SessionOwner {
   void touch(ListenerSlot& slot, Session& s);
   void link(ListenerSlot& slot, Session& s);
   void unlink(ListenerSlot& slot, Session& s);
+  template <class F>
+  void for_each_slot(F f) {
+    for (auto& [name, slot] : slots_) f(*slot);
+    for (auto& slot : retired_slots_) f(*slot);
+  }
   void drain_slot(ListenerSlot& slot, Nanos window);
+  void drain_connections_of(ListenerSlot& slot, Nanos window);
+  void cut_exchanges(ListenerSlot& slot);
+  void forget_empty_slots();
   void cut_drained();
   void watch_drain(Nanos at);
   void check_empty();
@@ -111,6 +121,13 @@ class Worker final : private SessionOwner {
   WorkerSnapshot* current_ = nullptr;
   std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the current and those pinned
   std::unordered_map<std::string, std::unique_ptr<ListenerSlot>> slots_;
+  std::vector<std::unique_ptr<ListenerSlot>> retired_slots_;  // their listeners have gone, connections remain
+  struct SlotSweeper final : Ready {
+    explicit SlotSweeper(Worker* w) : worker(w) {}
+    void on_ready() override { worker->forget_empty_slots(); }
+    Worker* worker;
+  };
+  SlotSweeper slot_sweeper_{this};
   std::vector<std::unique_ptr<Exchange>> free_;
   Exchange* running_ = nullptr;
   std::size_t connections_ = 0;

@@ -21,10 +21,11 @@
 
 namespace albatross {
 
-// Bytes that RE2 may use, compiled program and DFA cache together.
+// Bytes that RE2 may use, compiled program and DFA cache together. A set's cache is thrown away whole when it is full,
+// which holds up one request: 5 ms with 4 MiB, 60 ms with 32 MiB (measured on 512 patterns with ".*").
 struct RegexBudget {
   std::int64_t pattern = std::int64_t{8} << 20;
-  std::int64_t set = std::int64_t{32} << 20;
+  std::int64_t set = std::int64_t{4} << 20;
 };
 
 RE2::Options regex_options(bool ignore_case, std::int64_t max_mem);

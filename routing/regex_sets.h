@@ -1,7 +1,8 @@
 // Regexes that no literal leads to: RE2::Sets over ranges of rules, narrowed down to the first that matches.
 //
 // Only the yes or no of a set is asked, since its list of matches is allocated anew every time: a set that says yes is
-// split into its children. A RegexForest is built once, then const and shared; a RegexSets belongs to one worker.
+// split into its children, and so is one that is out of memory, down to one by one. A RegexForest is built once, then
+// const and shared; a RegexSets belongs to one worker.
 #pragma once
 
 #include <re2/set.h>
@@ -37,7 +38,7 @@ class RegexForest {
   const std::vector<ValueEntry>& entries() const { return entries_; }
 
  private:
-  static constexpr std::uint32_t kTree = 64;
+  static constexpr std::uint32_t kTree = 512;
   static constexpr std::uint32_t kLeaf = 8;
 
   Range split(Range entries, std::uint32_t width);
@@ -74,9 +75,7 @@ class RegexSets {
     const Answer answer = ask(at, text);
     if (answer == Answer::kNo) return false;
     if (answer == Answer::kOutOfMemory) ++fallbacks_;
-    if (answer == Answer::kOutOfMemory || node.children.begin == node.children.end) {
-      return one_by_one(node, text, bank, visitor);
-    }
+    if (node.children.begin == node.children.end) return one_by_one(node, text, bank, visitor);
     for (std::uint32_t child = node.children.begin; child < node.children.end; ++child) {
       if (search_node(child, text, bank, visitor)) return true;
     }

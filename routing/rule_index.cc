@@ -103,13 +103,12 @@ void RuleIndex::place_literal(std::uint32_t root, const ValueEntry& path) {
 
 // Few regexes behind one literal hang off the trie, many make a set.
 void RuleIndex::place_anchored(std::uint32_t root, Draft& draft) {
-  std::stable_sort(draft.anchored.begin(), draft.anchored.end(), [this](const ValueEntry& a, const ValueEntry& b) {
-    return path_of(a).text < path_of(b).text;
-  });
+  std::stable_sort(draft.anchored.begin(), draft.anchored.end(),
+                   [this](const ValueEntry& a, const ValueEntry& b) { return path_of(a).text < path_of(b).text; });
   for (auto at = draft.anchored.begin(); at != draft.anchored.end();) {
     const std::string& literal = path_of(*at).text;
-    const auto end = std::find_if(at, draft.anchored.end(),
-                                  [&](const ValueEntry& other) { return path_of(other).text != literal; });
+    const auto end =
+        std::find_if(at, draft.anchored.end(), [&](const ValueEntry& other) { return path_of(other).text != literal; });
     const bool many = static_cast<std::size_t>(end - at) > kMostAnchored;
     for (; at != end; ++at) {
       at->entry.path = many ? RuleEntry::kProven : at->value;

@@ -2,8 +2,8 @@
 //
 // Every rule stands under each pair of one of its hosts and one of its paths. What leads nowhere literal (no such
 // condition, "*-x", a host regex) stands in the bucket of any host or in a bucket's list of any path, with that value
-// still to be verified; so do all paths of a bucket that has few, where comparing beats hashing. Built by RuleIndex::add
-// and freeze on one thread, then const and shared.
+// still to be verified; so do all paths of a bucket that has few, where comparing beats hashing. Built by
+// RuleIndex::add and freeze on one thread, then const and shared.
 #pragma once
 
 #include <cstdint>

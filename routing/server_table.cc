@@ -3,6 +3,7 @@
 namespace albatross {
 
 std::shared_ptr<ServerSlot> ServerTable::slot(const std::string& group, const std::string& address) {
+  std::lock_guard lock(lock_);
   std::shared_ptr<ServerSlot>& s = slots_[{group, address}];
   if (!s) {
     s = std::make_shared<ServerSlot>();
@@ -13,10 +14,12 @@ std::shared_ptr<ServerSlot> ServerTable::slot(const std::string& group, const st
 }
 
 void ServerTable::sweep() {
+  std::lock_guard lock(lock_);
   std::erase_if(slots_, [](const auto& entry) { return entry.second.use_count() == 1; });
 }
 
 std::vector<std::shared_ptr<ServerSlot>> ServerTable::all() const {
+  std::lock_guard lock(lock_);
   std::vector<std::shared_ptr<ServerSlot>> out;
   for (const auto& [key, slot] : slots_) out.push_back(slot);
   return out;

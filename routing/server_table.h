@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,7 @@ struct ServerSlot {
   }
 };
 
-// Control thread only.
+// Any thread.
 class ServerTable {
  public:
   // The slot of that server, made if it is new.
@@ -44,6 +45,7 @@ class ServerTable {
   std::vector<std::shared_ptr<ServerSlot>> all() const;
 
  private:
+  mutable std::mutex lock_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<ServerSlot>> slots_;
 };
 

@@ -28,7 +28,7 @@ std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\
 }  // namespace
 
 const std::vector<std::pair<std::string_view, Template::Kind>>& Template::names() {
-  static const std::vector<std::pair<std::string_view, Kind>> kNames = {
+  static const std::vector<std::pair<std::string_view, Kind>> all = {
       {"host", Kind::kHost},
       {"path", Kind::kPath},
       {"query", Kind::kQuery},
@@ -40,7 +40,7 @@ const std::vector<std::pair<std::string_view, Template::Kind>>& Template::names(
       {"rule", Kind::kRule},
       {"request_id", Kind::kRequestId},
   };
-  return kNames;
+  return all;
 }
 
 // `name` is what stands between the braces. An empty message means that the part is good.

@@ -20,14 +20,15 @@ namespace albatross {
 // What variables stand for in one request. Views must outlive the expansion.
 struct TemplateValues {
   std::string_view host, path, query, port, protocol, client_ip, client_port, listener, rule, request_id;
-  const Fields* fields = nullptr;       // ${header:name}: the first field line; ${cookie:name}
+  const Fields* fields = nullptr;      // ${header:name}: the first field line; ${cookie:name}
   const Captures* captures = nullptr;  // ${1}..${9}
 };
 
 class Template {
  public:
   Template() = default;
-  // An unknown variable, a bad capture number or an unclosed "${" is an error at `text.at`, with the nearest known name.
+  // An unknown variable, a bad capture number or an unclosed "${" is an error at `text.at`, with the nearest known
+  // name.
   // "$${" is a literal "${".
   static Template compile(const config::Value<std::string>& text, const std::string& path, config::Diagnostics& out);
 
@@ -38,8 +39,20 @@ class Template {
 
  private:
   enum class Kind : std::uint8_t {
-    kLiteral, kHost, kPath, kQuery, kPort, kProtocol, kClientIp, kClientPort, kListener, kRule, kRequestId, kHeader,
-    kCookie, kCapture
+    kLiteral,
+    kHost,
+    kPath,
+    kQuery,
+    kPort,
+    kProtocol,
+    kClientIp,
+    kClientPort,
+    kListener,
+    kRule,
+    kRequestId,
+    kHeader,
+    kCookie,
+    kCapture
   };
   struct Part {
     Kind kind = Kind::kLiteral;

@@ -33,7 +33,7 @@ TEST_CASE("any scalar of the file may come from the environment") {
   const std::string text = R"({"listeners": [{"name": "web", "bind": ":${env:ALBATROSS_PORT}",
     "half_close": "${env:ALBATROSS_TRUE}", "limits": {"fields": "${env:ALBATROSS_NONE:-50}"},
     "default_actions": [{"insert_header": {"name": "a", "value": "$${x} ${host} ${env:ALBATROSS_PORT}"}},
-                        {"fixed_response": {"content_type": "a/$${x}"}}]}],
+                        {"fixed_response": {"content_type": "a/$${x}", "body": "$${x}\n${host}"}}]}],
     "workers": "${env:ALBATROSS_NONE:-auto}"})";
   const Loaded loaded = load_text(text, Format::kJson);
   INFO(printed(loaded.diagnostics));
@@ -44,6 +44,7 @@ TEST_CASE("any scalar of the file may come from the environment") {
   CHECK(**listener.limits.fields == 50);
   CHECK(*listener.default_actions[0].header.value == "$${x} ${host} 8081");  // the template compiler reads $${
   CHECK(*listener.default_actions[1].fixed_response.content_type == "a/${x}");
+  CHECK(*listener.default_actions[1].fixed_response.body == "${x}\n${host}");
   CHECK(loaded.config.workers == 0);
 }
 

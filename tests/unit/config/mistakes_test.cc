@@ -254,6 +254,7 @@ TEST_CASE("mistakes in a server group are found") {
       {server("@@localhost"), group + ".servers[0].address", "add it, like localhost:8080"},
       {server("@@':80'"), group + ".servers[0].address", "write it like 127.0.0.1:80"},
       {server("@@'h:0'"), group + ".servers[0].address", "1 to 65535"},
+      {server("@@'unix:" + std::string(100, 'a') + "'"), group + ".servers[0].address", "at most 107 bytes"},
       {server("@@'http://h:80'"), group + ".servers[0].address", "an address has no scheme"},
       {server("@@'h:80/x'"), group + ".servers[0].address", "leave the path out"},
       {server("'h:1', weight: @@heavy"), group + ".servers[0].weight", "not a whole number"},

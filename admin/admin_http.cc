@@ -1,0 +1,147 @@
+#include "admin/admin_http.h"
+
+#include <openssl/crypto.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "admin/metrics.h"
+#include "admin/status.h"
+#include "http/uri.h"
+
+namespace albatross {
+namespace {
+
+namespace http = boost::beast::http;
+using Request = http::request<http::string_body>;
+using Response = http::response<http::string_body>;
+
+std::string error_json(const std::string& text) { return nlohmann::json{{"error", text}}.dump() + "\n"; }
+
+// A browser names the host it was told; a page that rebinds a name to us cannot name our address.
+bool host_is_ours(std::string_view host) {
+  std::string_view h = host_of(host);
+  if (h == "localhost") return true;
+  if (!h.empty() && h.front() == '[') h = h.substr(1, h.size() - 2);
+  return IpAddress::parse(h).has_value();
+}
+
+bool token_matches(std::string_view given, const std::string& token) {
+  constexpr std::string_view kBearer = "Bearer ";
+  if (token.empty() || given.substr(0, kBearer.size()) != kBearer) return false;
+  given.remove_prefix(kBearer.size());
+  return given.size() == token.size() && CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;
+}
+
+std::string_view view(boost::beast::string_view v) { return {v.data(), v.size()}; }
+
+template <class Socket>
+class Connection : public std::enable_shared_from_this<Connection<Socket>> {
+ public:
+  Connection(Server& server, const AdminSettings& settings, Socket socket)
+      : server_(server), settings_(settings), socket_(std::move(socket)), timer_(server.io()) {}
+
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(16 * 1024);
+    parser_->body_limit(1024 * 1024);
+    deadline(std::chrono::seconds(30));
+    http::async_read(socket_, buffer_, *parser_, [self = this->shared_from_this()](boost::system::error_code ec, std::size_t) {
+      if (ec) return self->close();
+      self->timer_.cancel();
+      self->answer(self->parser_->get());
+    });
+  }
+
+ private:
+  void deadline(std::chrono::seconds after) {
+    timer_.expires_after(after);
+    timer_.async_wait([weak = this->weak_from_this()](boost::system::error_code ec) {
+      if (auto self = weak.lock(); self && !ec) self->close();
+    });
+  }
+
+  void close() {
+    timer_.cancel();
+    boost::system::error_code ignored;  // going anyway
+    socket_.close(ignored);
+  }
+
+  void respond(http::status status, const char* type, std::string body) {
+    const Request& request = parser_->get();
+    response_ = Response(status, request.version());
+    response_.set(http::field::content_type, type);
+    response_.set(http::field::cache_control, "no-store");
+    response_.keep_alive(request.keep_alive());
+    response_.body() = std::move(body);
+    response_.prepare_payload();
+    if (request.method() == http::verb::head) response_.body().clear();
+    deadline(std::chrono::seconds(30));
+    http::async_write(socket_, response_, [self = this->shared_from_this()](boost::system::error_code ec, std::size_t) {
+      if (ec || !self->response_.keep_alive()) return self->close();
+      self->read();
+    });
+  }
+
+  void refuse(http::status status, const std::string& why) { respond(status, "application/json", error_json(why)); }
+
+  // What a TCP peer must show; empty if it may.
+  std::string forbidden(const Request& request, bool write) const {
+    if (!settings_.is_tcp) return {};
+    if (!host_is_ours(view(request[http::field::host]))) return "the Host field is not an address of this machine";
+    if (!write) return {};
+    if (request.count(http::field::origin) > 0) return "requests from web pages are refused";
+    if (settings_.token.empty()) return "writes over TCP need admin.token in the configuration";
+    if (!token_matches(view(request[http::field::authorization]), settings_.token)) return "writes need `Authorization: Bearer TOKEN`";
+    return {};
+  }
+
+  void answer(const Request& request) {
+    bool read_only = request.method() == http::verb::get || request.method() == http::verb::head;
+    std::string why = forbidden(request, !read_only);
+    if (!why.empty()) return refuse(http::status::forbidden, why);
+    std::string_view target = view(request.target());
+    target = target.substr(0, target.find('?'));
+    if (target == "/v1/reload") {
+      if (request.method() != http::verb::post) return refuse(http::status::method_not_allowed, "POST it");
+      server_.reload([self = this->shared_from_this()](const ReloadResult& r) {
+        nlohmann::json out{{"ok", r.ok}, {"message", r.message}, {"diagnostics", nlohmann::json::parse(r.diagnostics, nullptr, false)}};
+        self->respond(r.ok ? http::status::ok : http::status::unprocessable_entity, "application/json",
+                      out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+      });
+      return;
+    }
+    if (!read_only) return refuse(http::status::not_found, "no such verb");
+    if (target == "/health") {
+      bool up = !server_.draining();
+      return respond(up ? http::status::ok : http::status::service_unavailable, "text/plain", up ? "ok\n" : "draining\n");
+    }
+    if (target == "/metrics") return respond(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", metrics_text(server_));
+    if (target == "/v1/status") return respond(http::status::ok, "application/json", status_json(server_));
+    refuse(http::status::not_found, "no such path; there are /v1/status, /v1/reload, /metrics and /health");
+  }
+
+  Server& server_;
+  AdminSettings settings_;
+  Socket socket_;
+  boost::asio::steady_timer timer_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  Response response_;
+};
+
+}  // namespace
+
+void serve_admin(Server& server, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket) {
+  std::make_shared<Connection<boost::asio::local::stream_protocol::socket>>(server, settings, std::move(socket))->read();
+}
+
+void serve_admin(Server& server, const AdminSettings& settings, boost::asio::ip::tcp::socket socket) {
+  std::make_shared<Connection<boost::asio::ip::tcp::socket>>(server, settings, std::move(socket))->read();
+}
+
+}  // namespace albatross

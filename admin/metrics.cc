@@ -1,0 +1,181 @@
+#include "admin/metrics.h"
+
+#include <cstdio>
+
+#include "tls/tls_server.h"
+
+namespace albatross {
+namespace {
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    out += c;
+  }
+  return out;
+}
+
+std::string number(double v) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.9g", v);
+  return text;
+}
+
+// One exposition under construction.
+class Page {
+ public:
+  void family(const char* name, const char* type, const char* help) {
+    name_ = name;
+    out_ += "# HELP " + name_ + " " + help + "\n# TYPE " + name_ + " " + type + "\n";
+  }
+  void sample(const std::string& labels, std::uint64_t value, const char* suffix = "") {
+    out_ += name_ + suffix + (labels.empty() ? "" : "{" + labels + "}") + " " + std::to_string(value) + "\n";
+  }
+  void sample(const std::string& labels, double value, const char* suffix = "") {
+    out_ += name_ + suffix + (labels.empty() ? "" : "{" + labels + "}") + " " + number(value) + "\n";
+  }
+  template <class Stats, class F>
+  void histogram(const std::string& labels, const std::deque<Stats>& per_worker, F f) {
+    std::uint64_t total = 0;
+    double sum = 0;
+    for (std::size_t i = 0; i <= Histogram::kBounds.size(); ++i) {
+      for (const Stats& s : per_worker) total += f(s).bucket(i);
+      std::string le = i < Histogram::kBounds.size() ? number(Histogram::kBounds[i]) : "+Inf";
+      sample(labels + ",le=\"" + le + "\"", total, "_bucket");
+    }
+    for (const Stats& s : per_worker) sum += f(s).sum_seconds();
+    sample(labels, sum, "_sum");
+    sample(labels, total, "_count");
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string name_;
+  std::string out_;
+};
+
+std::string label(const char* key, const std::string& value) { return std::string(key) + "=\"" + escaped(value) + "\""; }
+
+template <class Stats, class F>
+std::uint64_t sum(const std::deque<Stats>& per_worker, F f) {
+  std::uint64_t n = 0;
+  for (const Stats& s : per_worker) n += f(s);
+  return n;
+}
+
+// A counter for each name in the table.
+template <class Stats, class F>
+void each(Page& page, const StatsRegistry::Table<Stats>& table, const char* key, const char* name, const char* type, const char* help, F f) {
+  page.family(name, type, help);
+  for (const auto& [who, per_worker] : table) page.sample(label(key, who), sum(per_worker, f));
+}
+
+constexpr const char* kClasses[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
+template <class Stats>
+void by_class(Page& page, const StatsRegistry::Table<Stats>& table, const char* key, const char* name, const char* help) {
+  page.family(name, "counter", help);
+  for (const auto& [who, per_worker] : table) {
+    for (std::size_t c = 0; c < 6; ++c) {
+      page.sample(label(key, who) + ",status=\"" + kClasses[c] + "\"", sum(per_worker, [c](const Stats& s) { return s.requests[c].get(); }));
+    }
+  }
+}
+
+void listeners(Page& p, const StatsRegistry::Table<ListenerStats>& t) {
+  using S = ListenerStats;
+  by_class(p, t, "listener", "albatross_requests_total", "Requests by listener and class of the status that was sent.");
+  p.family("albatross_request_duration_seconds", "histogram", "From the request's first byte to the answer's last.");
+  for (const auto& [who, w] : t) p.histogram(label("listener", who), w, [](const S& s) -> const Histogram& { return s.duration; });
+  each(p, t, "listener", "albatross_connections_total", "counter", "Connections accepted.", [](const S& s) { return s.connections.get(); });
+  each(p, t, "listener", "albatross_connections_open", "gauge", "Connections open now.",
+       [](const S& s) { return s.connections.get() - s.connections_closed.get(); });
+  each(p, t, "listener", "albatross_tls_handshake_failures_total", "counter", "TLS handshakes that failed.", [](const S& s) { return s.tls_failures.get(); });
+  each(p, t, "listener", "albatross_request_body_bytes_total", "counter", "Bytes of request bodies received.", [](const S& s) { return s.bytes_in.get(); });
+  each(p, t, "listener", "albatross_response_body_bytes_total", "counter", "Bytes of response bodies sent.", [](const S& s) { return s.bytes_out.get(); });
+}
+
+void groups(Page& p, const StatsRegistry::Table<GroupStats>& t) {
+  using S = GroupStats;
+  by_class(p, t, "server_group", "albatross_upstream_requests_total", "Answers of servers by group and class of status.");
+  p.family("albatross_upstream_duration_seconds", "histogram", "From the choice of a server to the end of its answer.");
+  for (const auto& [who, w] : t) p.histogram(label("server_group", who), w, [](const S& s) -> const Histogram& { return s.duration; });
+  each(p, t, "server_group", "albatross_upstream_connects_total", "counter", "Connections to servers begun.", [](const S& s) { return s.connects.get(); });
+  each(p, t, "server_group", "albatross_upstream_connect_failures_total", "counter", "Connections to servers that failed.", [](const S& s) { return s.connect_failures.get(); });
+  each(p, t, "server_group", "albatross_upstream_connections_open", "gauge", "Connections to servers open now.",
+       [](const S& s) { return s.connects.get() - s.connections_closed.get() - s.sync_failures.get(); });
+  each(p, t, "server_group", "albatross_upstream_connections_reused_total", "counter", "Requests sent on a connection that had served before.", [](const S& s) { return s.reused.get(); });
+  each(p, t, "server_group", "albatross_upstream_retries_total", "counter", "Second tries.", [](const S& s) { return s.retries.get(); });
+  each(p, t, "server_group", "albatross_upstream_retries_over_budget_total", "counter", "Second tries that the budget refused.", [](const S& s) { return s.retries_over_budget.get(); });
+  each(p, t, "server_group", "albatross_upstream_requests_in_flight", "gauge", "Requests on the group now.",
+       [](const S& s) { return s.in_flight_started.get() - s.in_flight_ended.get(); });
+  each(p, t, "server_group", "albatross_no_server_total", "counter", "Requests for which no server could be chosen.", [](const S& s) { return s.no_server.get(); });
+}
+
+void servers(Page& p, const Snapshot& snapshot) {
+  p.family("albatross_server_healthy", "gauge", "1 if the server takes traffic by its health, 0 if not.");
+  for (const auto& g : snapshot.groups) {
+    for (const ServerEntry& e : g->servers) {
+      p.sample(label("server_group", g->name) + "," + label("server", e.slot->address),
+               std::uint64_t{e.slot->health.load(std::memory_order_relaxed) != Health::kUnhealthy});
+    }
+  }
+  p.family("albatross_certificate_not_after_seconds", "gauge", "When each certificate of each listener expires, in seconds since the epoch.");
+  for (const auto& l : snapshot.listeners) {
+    if (!l->tls) continue;
+    for (const CertificateInfo& c : l->tls->certificates()) {
+      p.sample(label("listener", l->name) + "," + label("file", c.file), static_cast<double>(c.not_after));
+    }
+  }
+}
+
+void process(Page& p, Server& server) {
+  StatsRegistry& stats = server.stats();
+  p.family("albatross_terminations_total", "counter", "Requests that ended otherwise than by a server's whole answer, by cause.");
+  for (std::size_t c = 1; c < static_cast<std::size_t>(Cause::kCount); ++c) {
+    std::uint64_t n = 0;
+    for (int w = 0; w < stats.workers(); ++w) n += stats.worker(w).terminations[c].get();
+    p.sample(label("cause", std::string(info(static_cast<Cause>(c)).name)), n);
+  }
+  auto total = [&](const char* name, const char* help, Counter WorkerStats::*field) {
+    std::uint64_t n = 0;
+    for (int w = 0; w < stats.workers(); ++w) n += (stats.worker(w).*field).get();
+    p.family(name, "counter", help);
+    p.sample("", n);
+  };
+  total("albatross_connections_over_limit_total", "Connections closed at once: the limit was reached and none was idle.", &WorkerStats::connections_over_limit);
+  total("albatross_accept_failures_total", "Accepts that failed for want of descriptors or memory.", &WorkerStats::accept_failures);
+  p.family("albatross_access_log_dropped_total", "counter", "Access log lines dropped under pressure.");
+  p.sample("", server.access_log().dropped());
+  p.family("albatross_probes_total", "counter", "Health probes sent.");
+  p.sample("", server.prober().probes_sent());
+  p.family("albatross_reloads_total", "counter", "Reloads by result.");
+  p.sample("result=\"success\"", server.reloads());
+  p.sample("result=\"failure\"", server.failed_reloads());
+  p.family("albatross_configuration_generation", "gauge", "Counts up with each configuration in force.");
+  p.sample("", server.snapshot().generation);
+  p.family("albatross_start_time_seconds", "gauge", "When the process started, in seconds since the epoch.");
+  p.sample("", static_cast<double>(server.started_at() / kSecond));
+}
+
+}  // namespace
+
+std::string metrics_text(Server& server) {
+  Page page;
+  server.stats().visit([&](const auto& l, const auto& g, const auto& r) {
+    listeners(page, l);
+    groups(page, g);
+    each(page, r, "rule", "albatross_rule_requests_total", "counter", "Requests by the rule that matched.",
+         [](const RuleStats& s) { return s.requests.get(); });
+  });
+  servers(page, server.snapshot());
+  process(page, server);
+  return page.take();
+}
+
+}  // namespace albatross

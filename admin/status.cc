@@ -1,0 +1,84 @@
+#include "admin/status.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tls/tls_server.h"
+
+namespace albatross {
+namespace {
+
+using nlohmann::json;
+
+template <class Stats, class F>
+std::uint64_t sum(const std::deque<Stats>& per_worker, F f) {
+  std::uint64_t n = 0;
+  for (const Stats& s : per_worker) n += f(s);
+  return n;
+}
+
+std::string_view health_text(Health h) {
+  switch (h) {
+    case Health::kHealthy: return "healthy";
+    case Health::kUnhealthy: return "unhealthy";
+    default: return "unchecked";
+  }
+}
+
+json listener_json(Server& server, const ListenerRuntime& l, const StatsRegistry::Table<ListenerStats>& stats) {
+  json out{{"name", l.name}, {"address", server.address(l.name)}, {"protocol", l.secure ? "https" : "http"}, {"rules", l.routes.size() - 1}};
+  if (auto it = stats.find(l.name); it != stats.end()) {
+    std::uint64_t requests = 0;
+    for (std::size_t c = 0; c < 6; ++c) requests += sum(it->second, [c](const ListenerStats& s) { return s.requests[c].get(); });
+    out["requests"] = requests;
+    out["connections"] = sum(it->second, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
+  }
+  if (l.tls) {
+    for (const CertificateInfo& c : l.tls->certificates()) {
+      out["certificates"].push_back({{"file", c.file}, {"names", c.names}, {"not_after", c.not_after}});
+    }
+  }
+  return out;
+}
+
+json group_json(const GroupRuntime& g, const StatsRegistry::Table<GroupStats>& stats) {
+  json out{{"name", g.name}, {"servers", json::array()}};
+  std::size_t usable = 0;
+  for (const ServerEntry& e : g.servers) {
+    Health h = e.slot->health.load(std::memory_order_relaxed);
+    json s{{"address", e.slot->address}, {"weight", e.weight}, {"health", health_text(h)}};
+    if (e.slot->draining.load()) s["draining"] = true;
+    if (h == Health::kUnhealthy) s["last_failure"] = e.slot->last_failure;
+    if (!e.zone.empty()) s["zone"] = e.zone;
+    if (e.slot->usable()) ++usable;
+    out["servers"].push_back(std::move(s));
+  }
+  out["usable"] = usable;
+  if (usable == 0 && !g.servers.empty() && g.fail_open) out["fail_open"] = true;
+  if (auto it = stats.find(g.name); it != stats.end()) {
+    std::uint64_t requests = 0;
+    for (std::size_t c = 0; c < 6; ++c) requests += sum(it->second, [c](const GroupStats& s) { return s.requests[c].get(); });
+    out["requests"] = requests;
+    out["in_flight"] = sum(it->second, [](const GroupStats& s) { return s.in_flight_started.get() - s.in_flight_ended.get(); });
+    out["retries"] = sum(it->second, [](const GroupStats& s) { return s.retries.get(); });
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string status_json(Server& server) {
+  json out{{"configuration", server.snapshot().generation},
+           {"file", server.config().file},
+           {"draining", server.draining()},
+           {"workers", server.stats().workers()},
+           {"started", server.started_at() / kSecond},
+           {"listeners", json::array()},
+           {"server_groups", json::array()}};
+  server.stats().visit([&](const auto& listeners, const auto& groups, const auto&) {
+    for (const auto& l : server.snapshot().listeners) out["listeners"].push_back(listener_json(server, *l, listeners));
+    for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups));
+  });
+  return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace albatross

@@ -1,0 +1,29 @@
+#include <iostream>
+
+#include "cli/commands.h"
+#include "config/load.h"
+#include "proxy/builder.h"
+
+namespace albatross::cli {
+
+int check_command(const std::string& file, bool json) {
+  std::string error;
+  auto source = config::read_source(file, error);
+  if (!source) {
+    std::cerr << "albatross: " << error << "\n";
+    return 1;
+  }
+  config::Diagnostics out(file, source->text);
+  config::Config c = config::load(*source, out);
+  // Patterns and certificates are worth a look even when something else is wrong, as far as they were read.
+  if (out.ok()) albatross::check(c, out);
+  if (json) {
+    std::cout << out.to_json() << "\n";
+  } else {
+    out.print(std::cerr);
+    if (out.ok()) std::cout << file << ": ok\n";
+  }
+  return out.ok() ? 0 : 1;
+}
+
+}  // namespace albatross::cli

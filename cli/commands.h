@@ -1,0 +1,35 @@
+// The command line: one function a command, each returning the exit code (0, 1 for errors, 2 for wrong usage).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace albatross::cli {
+
+int run(int argc, char** argv);
+
+struct RunOptions {
+  std::string config;
+  std::string from, to;
+  std::string admin;  // overrides the file's
+  bool watch = false;
+};
+int run_command(const RunOptions& o);
+
+struct RespondOptions {
+  std::string listen;
+  std::string body;
+  std::string content_type = "text/plain; charset=utf-8";
+  int status = 200;
+};
+int respond_command(const RespondOptions& o);
+
+int check_command(const std::string& config, bool json);
+int schema_command(bool markdown);
+int version_command(bool json);
+
+// Clients of the running process. `admin`: "unix:/path" or "host:port"; empty: the default socket.
+int status_command(const std::string& admin, bool json);
+int reload_command(const std::string& admin, bool json);
+
+}  // namespace albatross::cli

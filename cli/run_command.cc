@@ -1,0 +1,171 @@
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "admin/admin.h"
+#include "cli/commands.h"
+#include "config/load.h"
+#include "proxy/server.h"
+
+namespace albatross::cli {
+namespace {
+
+int fail(const std::string& why) {
+  std::cerr << "albatross: " << why << "\n";
+  return 1;
+}
+
+// SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 re-opens the log.
+class Signals {
+ public:
+  explicit Signals(Server& server) : server_(server), set_(server.io(), SIGTERM, SIGINT, SIGHUP) {
+    set_.add(SIGUSR1);
+    wait();
+  }
+
+ private:
+  void wait() {
+    set_.async_wait([this](boost::system::error_code ec, int signal) {
+      if (ec) return;
+      if (signal == SIGHUP) {
+        server_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
+      } else if (signal == SIGUSR1) {
+        server_.reopen_logs();
+      } else {
+        server_.stop();
+      }
+      wait();
+    });
+  }
+  Server& server_;
+  boost::asio::signal_set set_;
+};
+
+// Reloads a moment after the file, or a link to it, was replaced or written.
+class Watch {
+ public:
+  Watch(Server& server, const std::string& file)
+      : server_(server), name_(std::filesystem::path(file).filename()), events_(server.io()), timer_(server.io()) {
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    std::string folder = std::filesystem::absolute(file).parent_path();
+    if (fd < 0 || inotify_add_watch(fd, folder.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0) {
+      std::cerr << "albatross: cannot watch " << folder << "\n";
+      if (fd >= 0) ::close(fd);
+      return;
+    }
+    events_.assign(fd);
+    wait();
+  }
+
+ private:
+  void wait() {
+    events_.async_read_some(boost::asio::buffer(buffer_), [this](boost::system::error_code ec, std::size_t n) {
+      if (ec) return;
+      for (std::size_t at = 0; at + sizeof(inotify_event) <= n;) {
+        const auto* e = reinterpret_cast<const inotify_event*>(buffer_ + at);
+        // Kubernetes swaps a link called ..data beside the file.
+        if (e->len > 0 && (name_ == e->name || std::string_view(e->name) == "..data")) soon();
+        at += sizeof(inotify_event) + e->len;
+      }
+      wait();
+    });
+  }
+  void soon() {
+    timer_.expires_after(std::chrono::milliseconds(100));
+    timer_.async_wait([this](boost::system::error_code ec) {
+      if (!ec) server_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
+    });
+  }
+  Server& server_;
+  std::string name_;
+  boost::asio::posix::stream_descriptor events_;
+  boost::asio::steady_timer timer_;
+  alignas(inotify_event) char buffer_[4096];
+};
+
+int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out, bool watch, bool quiet) {
+  Server server(config, {});
+  std::string error;
+  bool started = server.start(out, error);
+  out.print(std::cerr);
+  if (!error.empty()) return fail(error);
+  if (!started) return 1;
+  Admin admin(server);
+  if (!admin.start(config->admin, error)) return fail("admin: " + error);
+  for (const config::Listener& l : config->listeners) {
+    std::cerr << "albatross: " << *l.name << " listens on "
+              << (l.protocol.value == config::Listener::Protocol::kHttps ? "https://" : "http://") << server.address(l.name) << "\n";
+  }
+  if (!quiet && !admin.address().empty()) std::cerr << "albatross: admin on " << admin.address() << "\n";
+  Signals signals(server);
+  std::optional<Watch> watcher;
+  if (watch) watcher.emplace(server, config->file);
+  server.run();
+  admin.stop();
+  return 0;
+}
+
+int serve_text(const nlohmann::json& tree, const std::string& admin) {
+  nlohmann::json all = tree;
+  if (!admin.empty()) all["admin"] = admin == "off" ? nlohmann::json("off") : nlohmann::json{{"bind", admin}};
+  config::Source source{"", all.dump(1), config::Format::kJson};
+  config::Diagnostics out("command line", source.text);
+  auto config = std::make_shared<config::Config>(config::load(source, out));
+  config->file.clear();
+  if (!out.ok()) {
+    out.print(std::cerr);
+    return 2;
+  }
+  return serve(config, out, false, admin == "off");
+}
+
+}  // namespace
+
+int run_command(const RunOptions& o) {
+  if (o.config.empty() && (o.from.empty() || o.to.empty())) {
+    std::cerr << "albatross run: give a file with -c FILE, or --from ADDRESS --to ADDRESS\n";
+    return 2;
+  }
+  if (o.config.empty()) {
+    return serve_text({{"listeners", {{{"name", "web"}, {"bind", o.from}, {"protocol", "http"}, {"default_actions", {{{"forward", "servers"}}}}}}},
+                       {"server_groups", {{{"name", "servers"}, {"servers", {{{"address", o.to}}}}}}}},
+                      o.admin);
+  }
+  std::string error;
+  auto source = config::read_source(o.config, error);
+  if (!source) return fail(error);
+  config::Diagnostics out(o.config, source->text);
+  auto config = std::make_shared<config::Config>(config::load(*source, out));
+  config->file = o.config;
+  if (!out.ok()) {
+    out.print(std::cerr);
+    return 1;
+  }
+  if (o.admin == "off") config->admin.off = true;
+  if (!o.admin.empty() && o.admin != "off") {
+    config->admin.off = false;
+    if (!parse_admin_address(o.admin, config->admin.bind)) return fail("--admin: write unix:/path, 127.0.0.1:9900 or off");
+  }
+  return serve(config, out, o.watch, false);
+}
+
+int respond_command(const RespondOptions& o) {
+  return serve_text({{"listeners",
+                      {{{"name", "respond"},
+                        {"bind", o.listen},
+                        {"protocol", "http"},
+                        {"default_actions",
+                         {{{"fixed_response", {{"code", o.status}, {"content_type", o.content_type}, {"body", o.body}}}}}}}}},
+                     {"server_groups", nlohmann::json::array()},
+                     {"shutdown", {{"drain", "1s"}}}},
+                    "off");
+}
+
+}  // namespace albatross::cli

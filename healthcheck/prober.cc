@@ -1,0 +1,174 @@
+#include "healthcheck/prober.h"
+
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "healthcheck/health_state.h"
+
+namespace albatross {
+namespace {
+Nanos nanos(config::Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
+}  // namespace
+
+class Prober::Probe final : public Deferred, private SessionOwner, private StreamEvents {
+ public:
+  Probe(Prober& prober, ProbeTarget target) : prober_(prober), target_(std::move(target)), arena_(2048) {
+    limits_.head = 64 * 1024;
+    state_.health = target_.slot->health.load();
+    Nanos interval = nanos(target_.check.interval);
+    next_ = loop().now() + prober_.random_.below(interval);
+    // A new server is asked at once: until then nobody knows.
+    if (state_.health == Health::kUnknown) next_ = loop().now();
+    loop().set_timer(timer_, next_);
+  }
+  ~Probe() override { abandon(); }
+
+  void retarget(ProbeTarget target) {
+    target_ = std::move(target);
+  }
+  void abandon() {
+    loop().cancel_timer(timer_);
+    if (session_ != nullptr) session_->close_idle();
+  }
+
+ private:
+  Loop& loop() { return prober_.context_.loop(); }
+
+  void on_timer() {
+    if (running_) return finish(false, "timeout after " + std::to_string(target_.check.timeout->count()) + " ms");
+    start(0);
+  }
+
+  void start(std::size_t address) {
+    running_ = true;
+    address_ = address;
+    ++prober_.sent_;
+    started_ = loop().now();
+    loop().set_timer(timer_, started_ + nanos(target_.check.timeout));
+    if (target_.addresses.empty()) return finish(false, "no address");
+    SocketAddress to = target_.addresses[address_];
+    if (target_.check.port.value != 0 && to.family() != AF_UNIX) to = SocketAddress::tcp(to.ip(), target_.check.port);
+    int fd = start_connect(to);
+    if (fd < 0) return finish(false, std::string("connect: ") + std::strerror(-fd));
+    session_ = new Session(prober_.context_, *this, Role::kClient, limits_, timeouts_);
+    std::unique_ptr<Transport> t;
+    if (target_.check.protocol.value == config::HealthCheck::Protocol::kHttps && target_.tls) {
+      t = target_.tls->connect(loop(), *session_, fd);
+    } else {
+      t = std::make_unique<TcpTransport>(loop(), *session_, fd, true);
+    }
+    session_->start(std::move(t), 0);
+  }
+
+  void finish(bool ok, const std::string& why) {
+    running_ = false;
+    if (session_ != nullptr) {
+      Session* s = session_;
+      session_ = nullptr;
+      s->close_idle();
+    }
+    arena_.reset();
+    if (!ok) target_.slot->last_failure = why;
+    const config::HealthCheck& c = target_.check;
+    if (state_.observe(ok, c.healthy_threshold, c.unhealthy_threshold)) {
+      target_.slot->changed_at = loop().wall();
+      target_.slot->health.store(state_.health, std::memory_order_relaxed);
+      prober_.on_change_(*target_.slot, state_.health);
+    }
+    Nanos interval = nanos(c.interval);
+    Nanos jitter = interval / 5;
+    next_ = std::max(started_ + interval - jitter / 2 + prober_.random_.below(jitter + 1), loop().now() + kMilli);
+    loop().set_timer(timer_, next_);
+  }
+
+  // SessionOwner
+  void on_new_stream(Session&, Stream&) override {}
+  void on_idle(Session& s) override { s.close_idle(); }
+  void on_open(Session& s) override {
+    if (target_.check.protocol.value == config::HealthCheck::Protocol::kTcp) return finish(true, {});
+    const config::HealthCheck& c = target_.check;
+    Head h;
+    h.fields = Fields(arena_);
+    h.method_text = *c.method;
+    h.method = method_of(h.method_text);
+    h.path = *c.path;
+    if (std::size_t mark = h.path.find('?'); mark != std::string_view::npos) {
+      h.query = h.path.substr(mark + 1);
+      h.has_query = true;
+      h.path = h.path.substr(0, mark);
+    }
+    h.authority = c.host->empty() ? target_.host : *c.host;
+    h.keep_alive = false;
+    h.fields.add(HeaderId::kUserAgent, "user-agent", "albatross-health");
+    Stream& stream = s.open_stream(*this, h.method, false);
+    stream.send_head(h, true);
+  }
+  void on_closed(Session& s, const Error& error) override {
+    loop().destroy_later(std::unique_ptr<Deferred>(&s));
+    if (session_ != &s) return;
+    session_ = nullptr;
+    if (!running_) return;
+    if (error.cause == Cause::kConnectRefused && address_ + 1 < target_.addresses.size()) return start(address_ + 1);
+    std::string why(info(error.cause == Cause::kNone ? Cause::kUpstreamClosed : error.cause).detail);
+    if (error.system != 0) why += std::string(": ") + std::strerror(error.system);
+    if (error.detail != nullptr) why += std::string(": ") + error.detail;
+    finish(false, why);
+  }
+
+  // StreamEvents
+  Arena& arena() override { return arena_; }
+  void on_head(Stream&, Head& head, bool) override {
+    if (head.status < 200) return;
+    for (auto [low, high] : target_.check.codes) {
+      if (head.status >= low && head.status <= high) return finish(true, {});
+    }
+    finish(false, "status " + std::to_string(head.status));
+  }
+  void on_data(Stream&, std::string_view) override {}
+  void on_end(Stream&, Fields*) override {}
+  void on_refused(Stream&, Cause, const char*) override {}
+  void on_reset(Stream&, const Error&) override {}
+  void on_sent(Stream&, std::size_t) override {}
+  void on_finished(Stream&) override {}
+
+  Prober& prober_;
+  ProbeTarget target_;
+  HealthState state_;
+  Arena arena_;
+  HeadLimits limits_;
+  SessionTimeouts timeouts_;
+  Session* session_ = nullptr;
+  std::size_t address_ = 0;
+  bool running_ = false;
+  Nanos started_ = 0;
+  Nanos next_ = 0;
+  MemberTimer<Probe, &Probe::on_timer> timer_{this};
+};
+
+Prober::Prober(SessionContext& context, OnChange on_change) : context_(context), on_change_(std::move(on_change)) {}
+Prober::~Prober() = default;
+
+void Prober::update(std::vector<ProbeTarget> targets) {
+  std::map<ServerSlot*, std::unique_ptr<Probe>> kept;
+  for (ProbeTarget& t : targets) {
+    ServerSlot* slot = t.slot.get();
+    auto it = probes_.find(slot);
+    if (it != probes_.end()) {
+      it->second->retarget(std::move(t));
+      kept[slot] = std::move(it->second);
+      probes_.erase(it);
+    } else {
+      kept[slot] = std::make_unique<Probe>(*this, std::move(t));
+    }
+  }
+  for (auto& [slot, probe] : probes_) {
+    // Without a check nothing is known any more.
+    slot->health.store(Health::kUnknown, std::memory_order_relaxed);
+    probe->abandon();
+    context_.loop().destroy_later(std::move(probe));
+  }
+  probes_ = std::move(kept);
+}
+
+}  // namespace albatross

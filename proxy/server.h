@@ -1,0 +1,151 @@
+// The process: listening sockets, workers, the prober, names, reload, drain. Lives on the control thread, which runs an Asio
+// io_context; `post` and `stop` may come from any thread, everything else is the control thread's.
+//
+//   Server s(config, options);  s.start(diagnostics)  ->  s.run() until drained  ->  s.~Server()
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "healthcheck/prober.h"
+#include "net/resolver.h"
+#include "proxy/access_log.h"
+#include "proxy/builder.h"
+#include "proxy/worker.h"
+
+namespace albatross {
+
+struct ServerOptions {
+  const Clock* clock = nullptr;   // null: the real one
+  std::string name_servers;       // for tests
+  std::function<void(const std::string&)> log;  // events, one line each; null: stderr
+};
+
+struct ReloadResult {
+  bool ok = false;
+  std::string message;      // "configuration 3 is in force", or every error as check prints it
+  std::string diagnostics;  // JSON
+};
+
+struct DrainReport {
+  std::uint64_t finished = 0;
+  std::uint64_t cut = 0;
+  Nanos longest = 0;
+};
+
+class Server {
+ public:
+  Server(std::shared_ptr<const config::Config> config, ServerOptions options);
+  ~Server();
+
+  // Binds, resolves, compiles and starts the workers. On failure nothing is left open, and `out` or `error` says why.
+  bool start(config::Diagnostics& out, std::string& error);
+  // Runs the control loop until the drain is over.
+  void run();
+  boost::asio::io_context& io() { return io_; }
+
+  // Parses and checks off the control thread, then takes effect, or nothing changes. `done` on the control thread.
+  void reload(std::function<void(ReloadResult)> done);
+  // The next reload() reads from here; empty: the file of the start.
+  void set_config_file(const std::string& file) { file_ = file; }
+  // First call: shutdown.delay, then drain. Second call: at once. Control thread; stop_from_anywhere() from others.
+  void stop();
+  void stop_from_anywhere();
+  void reopen_logs() { log_->reopen(); }
+
+  // For admin and tests.
+  const Snapshot& snapshot() const { return *snapshot_; }
+  const config::Config& config() const { return *config_; }
+  StatsRegistry& stats() { return *stats_; }
+  const AccessLog& access_log() const { return *log_; }
+  ServerTable& servers() { return servers_; }
+  const Prober& prober() const { return *prober_; }
+  bool draining() const { return draining_; }
+  Nanos started_at() const { return started_wall_; }
+  std::uint64_t reloads() const { return reloads_; }
+  std::uint64_t failed_reloads() const { return failed_reloads_; }
+  // The real port of a listener; 0 if there is none.
+  std::uint16_t port(const std::string& listener) const;
+  std::string address(const std::string& listener) const;
+
+ private:
+  struct OpenListener {
+    SocketAddress wanted;
+    std::vector<ListenSocket> sockets;
+    bool secure = false;
+    std::string tls_fingerprint;
+  };
+  using OpenListeners = std::map<std::string, OpenListener>;
+  struct Built;
+
+  void log(const std::string& line);
+  bool address_of(const config::Bind& bind, SocketAddress& out, std::string& error);
+  bool open_missing(const config::Config& config, OpenListeners& opened, config::Diagnostics& out);
+  std::map<std::string, std::uint16_t> ports(const OpenListeners& extra) const;
+  Names current_names() const;
+  std::shared_ptr<Built> build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
+                               const Names& names, config::Diagnostics& out, const Snapshot* keep_listeners);
+  void install(std::shared_ptr<Built> built, OpenListeners opened);
+  void reload_with(std::shared_ptr<const config::Config> config, std::shared_ptr<config::Diagnostics> out,
+                   std::function<void(ReloadResult)> done);
+  void names_changed();
+  void finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config::Diagnostics> out, OpenListeners opened,
+                     const std::function<void(ReloadResult)>& done);
+  void join_builder();
+  void wait_for_loop();
+  void turn_loop();
+  void retire(std::unique_ptr<WorkerSnapshot> s);
+  void begin_drain();
+  void drained();
+  void rotate_tickets();
+
+  ServerOptions options_;
+  Clock real_clock_;
+  const Clock& clock_;
+  boost::asio::io_context io_;
+  std::shared_ptr<const config::Config> config_;
+  std::string file_;
+  int workers_wanted_;
+  std::unique_ptr<StatsRegistry> stats_;
+  std::unique_ptr<AccessLog> log_;
+  ServerTable servers_;
+  std::shared_ptr<TicketKeys> tickets_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  OpenListeners listeners_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+
+  Loop loop_;  // probes and names; nested in io_
+  SessionContext context_;
+  std::unique_ptr<Prober> prober_;
+  std::unique_ptr<Resolver> resolver_;
+  boost::asio::posix::stream_descriptor loop_events_;
+  boost::asio::steady_timer loop_timer_;
+  boost::asio::steady_timer shutdown_timer_;
+  boost::asio::steady_timer ticket_timer_;
+
+  std::thread builder_;
+  bool building_ = false;
+  bool names_pending_ = false;
+  bool draining_ = false;
+  bool stopping_ = false;
+  std::size_t workers_left_ = 0;
+  std::uint64_t generation_ = 0;
+  std::uint64_t reloads_ = 0;
+  std::uint64_t failed_reloads_ = 0;
+  Nanos started_wall_ = 0;
+};
+
+// Threads for `workers: auto`: a core each, within the cgroup's quota and the affinity mask.
+int auto_workers();
+
+}  // namespace albatross

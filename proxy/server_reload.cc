@@ -1,0 +1,233 @@
+// Building and putting into force: at start, on reload, when names change.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <sstream>
+
+#include "config/load.h"
+#include "proxy/server.h"
+#include "proxy/server_built.h"
+#include "tls/tls_server.h"
+
+namespace albatross {
+
+bool Server::address_of(const config::Bind& bind, SocketAddress& out, std::string& error) {
+  if (bind.kind == config::Bind::Kind::kUnix) {
+    out = SocketAddress::unix_path(bind.host);
+    if (out.size == 0) error = "the socket's path is too long";
+    return out.size != 0;
+  }
+  if (bind.host.empty()) {
+    out = any_address(bind.port);
+    return true;
+  }
+  std::string host = bind.host == "localhost" ? "127.0.0.1" : bind.host;
+  auto ip = IpAddress::parse(host);
+  if (!ip) {
+    error = "a listener binds to an address, not to a name";
+    return false;
+  }
+  out = SocketAddress::tcp(*ip, bind.port);
+  return true;
+}
+
+// Opens what the configuration listens on and is not open yet. On failure closes what this call opened.
+bool Server::open_missing(const config::Config& config, OpenListeners& opened, config::Diagnostics& out) {
+  bool ok = true;
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const config::Listener& l = config.listeners[i];
+    std::string path = "listeners[" + std::to_string(i) + "].bind";
+    std::string error;
+    OpenListener o;
+    if (!address_of(l.bind, o.wanted, error)) {
+      out.error(l.bind.at, path, error, "");
+      ok = false;
+      continue;
+    }
+    auto old = listeners_.find(l.name);
+    if (old != listeners_.end() && old->second.wanted == o.wanted) continue;
+    o.sockets = open_listeners(o.wanted, workers_wanted_, error);
+    if (o.sockets.empty()) {
+      out.error(l.bind.at, path, "cannot listen on " + o.wanted.to_string() + ": " + error,
+                error == "Address already in use" ? "another process has it" : "");
+      ok = false;
+      continue;
+    }
+    opened[l.name] = std::move(o);
+  }
+  if (ok) return true;
+  for (auto& [name, l] : opened) {
+    for (ListenSocket& s : l.sockets) ::close(s.fd);
+  }
+  opened.clear();
+  return false;
+}
+
+std::map<std::string, std::uint16_t> Server::ports(const OpenListeners& extra) const {
+  std::map<std::string, std::uint16_t> out;
+  for (const auto& [name, l] : listeners_) out[name] = l.sockets[0].address.port();
+  for (const auto& [name, l] : extra) out[name] = l.sockets[0].address.port();
+  return out;
+}
+
+Names Server::current_names() const {
+  Names out;
+  for (const std::string& n : Builder::names(*config_)) out[n] = resolver_->addresses(n);
+  return out;
+}
+
+std::shared_ptr<Server::Built> Server::build(std::shared_ptr<const config::Config> config,
+                                             const std::map<std::string, std::uint16_t>& ports, const Names& names,
+                                             config::Diagnostics& out, const Snapshot* keep_listeners) {
+  Builder builder(servers_, tickets_, workers_wanted_);
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->generation = ++generation_;
+  snapshot->config = config;
+  snapshot->listeners = keep_listeners != nullptr ? keep_listeners->listeners : builder.listeners(*config, ports, out);
+  snapshot->groups = builder.groups(*config, names, out);
+  auto built = std::make_shared<Built>();
+  built->probes = builder.probes(*config, snapshot->groups, out);
+  built->config = std::move(config);
+  if (!out.ok()) return built;
+  built->snapshot = snapshot;
+  for (int i = 0; i < workers_wanted_; ++i) built->workers.push_back(make_worker_snapshot(snapshot, *stats_, i));
+  return built;
+}
+
+// Control thread. Sockets were opened before; workers learn of them last.
+void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
+  snapshot_ = built->snapshot;
+  config_ = built->config;
+  std::vector<std::string> gone, changed;
+  std::vector<int> to_close;
+  for (auto& [name, l] : opened) {
+    auto old = listeners_.find(name);
+    if (old != listeners_.end()) {
+      for (ListenSocket& s : old->second.sockets) to_close.push_back(s.fd);
+    }
+    listeners_[name] = std::move(l);
+  }
+  for (auto it = listeners_.begin(); it != listeners_.end();) {
+    const ListenerRuntime* now = nullptr;
+    for (const auto& l : snapshot_->listeners) {
+      if (l->name == it->first) now = l.get();
+    }
+    if (now == nullptr) {
+      gone.push_back(it->first);
+      for (ListenSocket& s : it->second.sockets) to_close.push_back(s.fd);
+      if (it->second.wanted.family() == AF_UNIX) ::unlink(it->second.wanted.to_string().substr(5).c_str());
+      it = listeners_.erase(it);
+      continue;
+    }
+    std::string fingerprint = now->tls ? now->tls->fingerprint() : "";
+    bool known = !it->second.tls_fingerprint.empty() || it->second.secure || generation_ > 1;
+    if (known && !opened.contains(it->first) &&
+        (it->second.secure != now->secure || it->second.tls_fingerprint != fingerprint)) {
+      changed.push_back(it->first);
+    }
+    it->second.secure = now->secure;
+    it->second.tls_fingerprint = fingerprint;
+    ++it;
+  }
+  prober_->update(std::move(built->probes));
+  servers_.sweep();
+  Nanos window = static_cast<Nanos>(config_->shutdown.drain->count()) * kMilli;
+  // The last worker to have left the old sockets closes them.
+  std::shared_ptr<void> close_after(nullptr, [to_close](void*) {
+    for (int fd : to_close) ::close(fd);
+  });
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    std::vector<WorkerListen> listens;
+    for (auto& [name, l] : opened) {
+      const OpenListener& o = listeners_.at(name);
+      bool one = o.wanted.family() == AF_UNIX;
+      listens.push_back({name, o.sockets[one ? 0 : i].fd, one});
+    }
+    Worker* worker = workers_[i].get();
+    worker->loop().post([worker, built, i, listens, gone, changed, window, close_after] {
+      for (const std::string& name : gone) worker->drain_listener(name, window);
+      worker->apply(std::move(built->workers[i]), listens);
+      for (const std::string& name : changed) worker->drain_connections(name, window);
+    });
+  }
+}
+
+// ---- reload ----
+
+void Server::join_builder() {
+  if (builder_.joinable()) builder_.join();
+}
+
+void Server::reload(std::function<void(ReloadResult)> done) {
+  auto fail = [&](const std::string& why) { done({false, why, "[]"}); };
+  if (draining_) return fail("the process is stopping");
+  if (building_) return fail("a reload is under way, try again");
+  if (file_.empty()) return fail("this process runs without a file");
+  building_ = true;
+  join_builder();
+  builder_ = std::thread([this, done = std::move(done)] {
+    std::string error;
+    std::optional<config::Source> source = config::read_source(file_, error);
+    auto out = std::make_shared<config::Diagnostics>(file_, source ? source->text : "");
+    std::shared_ptr<const config::Config> config;
+    if (!source) {
+      out->error({}, "", error);
+    } else {
+      config = std::make_shared<const config::Config>(config::load(*source, *out));
+    }
+    boost::asio::post(io_, [this, config, out, done] { reload_with(config, out, done); });
+  });
+}
+
+// Control thread: sockets first, then the compile off-thread, then everybody learns of it.
+void Server::reload_with(std::shared_ptr<const config::Config> config, std::shared_ptr<config::Diagnostics> out,
+                         std::function<void(ReloadResult)> done) {
+  auto opened = std::make_shared<OpenListeners>();
+  if (out->ok()) open_missing(*config, *opened, *out);
+  if (!out->ok()) return finish_reload(nullptr, out, std::move(*opened), done);
+  resolver_->watch(Builder::names(*config));
+  Names names;
+  for (const std::string& n : Builder::names(*config)) names[n] = resolver_->addresses(n);
+  join_builder();
+  builder_ = std::thread([this, config, out, done, opened, names, ports = ports(*opened)] {
+    std::shared_ptr<Built> built = build(config, ports, names, *out, nullptr);
+    boost::asio::post(io_, [this, built, out, done, opened] { finish_reload(built, out, std::move(*opened), done); });
+  });
+}
+
+void Server::finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config::Diagnostics> out, OpenListeners opened,
+                           const std::function<void(ReloadResult)>& done) {
+  building_ = false;
+  std::ostringstream text;
+  out->print(text);
+  if (!built || !out->ok() || draining_) {
+    for (auto& [name, l] : opened) {
+      for (ListenSocket& s : l.sockets) ::close(s.fd);
+    }
+    ++failed_reloads_;
+    resolver_->watch(Builder::names(*config_));
+    done({false, text.str() + "nothing was changed", out->to_json()});
+    return;
+  }
+  ++reloads_;
+  install(std::move(built), std::move(opened));
+  done({true, text.str() + "configuration " + std::to_string(snapshot_->generation) + " is in force", out->to_json()});
+  if (names_pending_) names_changed();
+}
+
+// Only the groups are built anew; the listeners, their rules and their certificates stay as they are.
+void Server::names_changed() {
+  if (draining_ || !snapshot_) return;
+  if (building_) {
+    names_pending_ = true;
+    return;
+  }
+  names_pending_ = false;
+  config::Diagnostics out(file_, "");
+  std::shared_ptr<Built> built = build(config_, {}, current_names(), out, snapshot_.get());
+  if (!out.ok()) return log("names changed, but the groups cannot be built");
+  install(std::move(built), {});
+}
+
+}  // namespace albatross
