@@ -1,6 +1,7 @@
 // YAML by yaml-cpp's event interface, without what makes YAML surprising: no tags, no merge keys, one document.
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/node/node.h>  // parser.h declares it; nothing here uses it
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>

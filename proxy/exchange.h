@@ -54,7 +54,6 @@ class Exchange final : public Deferred, public StreamEvents {
     ServerPool* pool = nullptr;
     int candidate = -1;
     bool reused = false;
-    bool wrote = false;  // bytes of the request may have left
     Nanos started = 0;
     Nanos connected = 0;
 
@@ -184,7 +183,8 @@ class Exchange final : public Deferred, public StreamEvents {
 
   IpAddress client_;
   std::string_view client_text_;
-  std::string_view host_text_;  // as the client sent it, for the log
+  std::string_view host_text_;            // as the client sent it, for the log
+  std::string_view forwarded_for_text_;  // likewise
   std::string_view request_id_;
   std::string_view trace_id_;
   std::string_view grpc_status_;

@@ -237,7 +237,7 @@ void Exchange::write_log() {
   set(LogText::kUpstreamAddr, upstream_text_);
   set(LogText::kUserAgent, head_.fields.value(HeaderId::kUserAgent));
   set(LogText::kReferer, head_.fields.value(HeaderId::kReferer));
-  set(LogText::kForwardedFor, head_.fields.value(HeaderId::kXForwardedFor));
+  set(LogText::kForwardedFor, forwarded_for_text_);
   set(LogText::kListener, listener().name);
   if (route_ != nullptr) set(LogText::kRule, route_->rule);
   if (group_ >= 0) set(LogText::kGroup, group().group->name);

@@ -69,7 +69,7 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   body_received_ = body_sent_ = 0;
   client_ = session.info.client;
   client_text_ = session.info.client_text();
-  host_text_ = request_id_ = trace_id_ = grpc_status_ = upstream_text_ = {};
+  host_text_ = forwarded_for_text_ = request_id_ = trace_id_ = grpc_status_ = upstream_text_ = {};
 }
 
 void Exchange::on_head(Stream&, Head& head, bool end) {
@@ -77,6 +77,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   request_done_ = end;
   head_.scheme = session_->info.secure ? "https" : "http";
   host_text_ = head_.authority;
+  forwarded_for_text_ = head_.fields.value(HeaderId::kXForwardedFor);
   if (!admit()) return;
   ListenerState& state = snapshot_->listeners[listener_];
   RouteQuery query{head_.authority, head_.path, head_.query, head_.method_text, &head_.fields, client_};

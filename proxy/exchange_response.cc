@@ -176,6 +176,7 @@ void Exchange::answer(const Error& error) {
 
 void Exchange::answer(Head& head, std::string_view body) {
   status_ = head.status;
+  head.fields.add(HeaderId::kDate, "date", arena_.copy(worker_.date()));
   bool bodyless = head.status == 204 || head.status == 304;
   bool to_head = head_.method == Method::kHead;
   if (!bodyless) head.body = {BodyLength::Kind::kLength, body.size()};

@@ -73,7 +73,7 @@ void Exchange::start_try(bool fresh) {
   Try& t = primary();
   t.opening = nullptr;
   t.stream = nullptr;
-  t.reused = t.wrote = false;
+  t.reused = false;
   t.started = now();
   t.connected = 0;
   phase_ = Phase::kConnect;
@@ -120,7 +120,6 @@ void Exchange::send_request(Try& t) {
   }
   bool bodyless = out.body.kind == BodyLength::Kind::kNone ||
                   (out.body.kind == BodyLength::Kind::kLength && out.body.length == 0);
-  t.wrote = true;
   t.stream->send_head(out, bodyless);
   if (!replay_.empty()) {
     iovec parts[8];
@@ -201,12 +200,10 @@ bool Exchange::may_retry(const Try& t, const Error& error) {
       phase_ == Phase::kOver || !group().group->retries) {
     return false;
   }
-  bool safe = error.retry == RetrySafety::kSafe && !t.wrote;
-  if (!safe && error.retry == RetrySafety::kOnlyIfReused && t.reused) {
-    bool body_at_hand = body_received_ == 0 || replayable_;
-    safe = is_idempotent(head_.method) && body_at_hand;
-  }
-  return safe && take_retry_token();
+  bool safe = error.retry == RetrySafety::kSafe ||
+              (error.retry == RetrySafety::kOnlyIfReused && t.reused && is_idempotent(head_.method));
+  bool body_at_hand = replay_.size() == body_received_;
+  return safe && body_at_hand && take_retry_token();
 }
 
 // 20 % of the active requests, at least 10 a second (PRODUCT §2), per group and worker.
@@ -231,7 +228,7 @@ void Exchange::try_failed(Try& t, const Error& error) {
   t.opening = nullptr;
   if (phase_ == Phase::kTunnel) return end_tunnel();
   if (phase_ == Phase::kAnswered) return;
-  if (!t.wrote && error.retry == RetrySafety::kSafe) connect_time_ = now() - t.started;
+  if (t.connected == 0) connect_time_ = now() - t.started;
   if (may_retry(t, error)) {
     sent_end_ = false;
     return start_try(true);

@@ -16,14 +16,18 @@ struct Opening {
   std::size_t tried;
 };
 
+bool out_of_descriptors(int error) { return error == EMFILE || error == ENFILE; }
+
 Error connect_error(int error) {
-  Cause cause = error == ECONNREFUSED ? Cause::kConnectRefused : Cause::kConnectFailed;
+  bool ours = out_of_descriptors(error) || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
+  Cause cause = ours ? Cause::kOverLimit : error == ECONNREFUSED ? Cause::kConnectRefused : Cause::kConnectFailed;
   return {cause, Source::kUpstream, RetrySafety::kSafe, error, nullptr};
 }
 
 }  // namespace
 
-UpstreamPool::UpstreamPool(SessionContext& context) : context_(context) {
+UpstreamPool::UpstreamPool(SessionContext& context, std::function<bool()> make_room)
+    : context_(context), make_room_(std::move(make_room)) {
   limits_.target = 64 * 1024;
   limits_.fields = 200;
   limits_.head = 64 * 1024;
@@ -98,6 +102,7 @@ Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, Up
   std::size_t tried = 1;
   for (;; ++tried) {
     fd = start_connect(pool.settings.addresses[address]);
+    if (fd < 0 && out_of_descriptors(-fd) && make_room_()) fd = start_connect(pool.settings.addresses[address]);
     if (fd >= 0) break;
     if (tried == n) {
       pool.stats->sync_failures.add();

@@ -4,6 +4,7 @@
 // divided by workers, at least one. A ServerPool lives while a snapshot names its server or a connection is open.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -54,7 +55,8 @@ struct ServerPool {
 
 class UpstreamPool final : private SessionOwner {
  public:
-  explicit UpstreamPool(SessionContext& context);
+  // `make_room`: out of descriptors; true if one was given back.
+  UpstreamPool(SessionContext& context, std::function<bool()> make_room);
   ~UpstreamPool();
 
   // Around the calls of server() for one snapshot: what was not named is retired, and forgotten with `forget`.
@@ -82,6 +84,7 @@ class UpstreamPool final : private SessionOwner {
   void unlink(ServerPool& pool, Session& s);
 
   SessionContext& context_;
+  std::function<bool()> make_room_;
   HeadLimits limits_;
   SessionTimeouts timeouts_;
   std::unordered_map<ServerSlot*, std::unique_ptr<ServerPool>> pools_;

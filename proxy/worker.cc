@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "tls/tls_server.h"
 
@@ -13,7 +14,7 @@ Worker::Worker(const Clock& clock, WorkerSettings settings)
     : settings_(std::move(settings)),
       loop_(clock),
       context_(loop_),
-      pool_(context_),
+      pool_(context_, [this] { return close_oldest_idle(); }),
       stats_(settings_.stats->worker(settings_.index)) {}
 
 Worker::~Worker() {
@@ -32,6 +33,18 @@ void Worker::start() {
 void Worker::join() {
   loop_.stop();
   if (thread_.joinable()) thread_.join();
+}
+
+std::string_view Worker::date() {
+  Nanos second = loop_.wall() / kSecond;
+  if (second != date_second_) {
+    date_second_ = second;
+    std::time_t t = static_cast<std::time_t>(second);
+    std::tm tm;
+    gmtime_r(&t, &tm);
+    std::strftime(date_text_, sizeof date_text_, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+  }
+  return date_text_;
 }
 
 // ---- configuration ----

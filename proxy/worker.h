@@ -64,6 +64,8 @@ class Worker final : private SessionOwner {
   Random& random() { return random_; }
   WorkerStats& stats() { return stats_; }
   AccessLog& log() { return *settings_.log; }
+  // "Mon, 23 Nov 2026 06:00:00 GMT", made once a second.
+  std::string_view date();
   const std::string& instance() const { return settings_.instance; }
   int index() const { return settings_.index; }
   void recycle(Exchange& x);
@@ -130,6 +132,8 @@ class Worker final : private SessionOwner {
   SlotSweeper slot_sweeper_{this};
   std::vector<std::unique_ptr<Exchange>> free_;
   Exchange* running_ = nullptr;
+  Nanos date_second_ = 0;
+  char date_text_[32] = {};
   std::size_t connections_ = 0;
   std::size_t exchanges_ = 0;
   std::function<void()> when_empty_;

@@ -77,7 +77,7 @@ Stream& Session::open_stream(StreamEvents& events, Method method, bool upgrade) 
   ++requests_;
   stream_.events = &events;
   stream_.owed_ = stream_.queued_ = 0;
-  stream_.head_sent_ = stream_.out_done_ = stream_.in_done_ = stream_.tunnel_ = false;
+  stream_.head_sent_ = stream_.out_done_ = stream_.in_done_ = stream_.tunnel_ = stream_.written_ = false;
   codec_.expect_response(method, upgrade);
   read_deadline_ = 0;
   return stream_;
@@ -91,7 +91,7 @@ void Session::begin_stream() {
   if (has_stream()) return;
   ++requests_;
   stream_.owed_ = stream_.queued_ = 0;
-  stream_.head_sent_ = stream_.out_done_ = stream_.in_done_ = stream_.tunnel_ = false;
+  stream_.head_sent_ = stream_.out_done_ = stream_.in_done_ = stream_.tunnel_ = stream_.written_ = false;
   owner_.on_new_stream(*this, stream_);
 }
 
@@ -283,7 +283,10 @@ void Session::refuse(Cause cause, const char* detail) {
 void Session::drop_stream(const Error& error) {
   StreamEvents* events = stream_.events;
   stream_.events = nullptr;
-  if (events != nullptr) events->on_reset(stream_, error);
+  if (events == nullptr) return;
+  Error e = error;
+  if (role_ == Role::kClient && !stream_.written_) e.retry = RetrySafety::kSafe;  // the server cannot have seen it
+  events->on_reset(stream_, e);
 }
 
 void Session::fail(const Error& error, bool abort) {

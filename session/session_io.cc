@@ -201,7 +201,7 @@ bool Session::flush() {
     }
     if (r.bytes == 0) break;
     out_.consume(r.bytes);
-    progress = true;
+    progress = stream_.written_ = true;
   }
   if (write_broken_) {
     out_.clear();

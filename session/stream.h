@@ -69,6 +69,7 @@ class Stream {
   bool out_done_ = false;
   bool in_done_ = false;
   bool tunnel_ = false;
+  bool written_ = false;  // bytes of ours have left
 };
 
 }  // namespace albatross
