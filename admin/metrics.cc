@@ -40,15 +40,15 @@ class Page {
     out_ += name_ + suffix + (labels.empty() ? "" : "{" + labels + "}") + " " + number(value) + "\n";
   }
   template <class Stats, class F>
-  void histogram(const std::string& labels, const std::deque<Stats>& per_worker, F f) {
+  void histogram(const std::string& labels, const StatsTable<Stats>& table, const std::string& who, F f) {
     std::uint64_t total = 0;
     double sum = 0;
     for (std::size_t i = 0; i <= Histogram::kBounds.size(); ++i) {
-      for (const Stats& s : per_worker) total += f(s).bucket(i);
+      total += table.sum(who, [&](const Stats& s) { return f(s).bucket(i); });
       std::string le = i < Histogram::kBounds.size() ? number(Histogram::kBounds[i]) : "+Inf";
       sample(labels + ",le=\"" + le + "\"", total, "_bucket");
     }
-    for (const Stats& s : per_worker) sum += f(s).sum_seconds();
+    table.each(who, [&](const Stats& s) { sum += f(s).sum_seconds(); });
     sample(labels, sum, "_sum");
     sample(labels, total, "_count");
   }
@@ -61,37 +61,30 @@ class Page {
 
 std::string label(const char* key, const std::string& value) { return std::string(key) + "=\"" + escaped(value) + "\""; }
 
-template <class Stats, class F>
-std::uint64_t sum(const std::deque<Stats>& per_worker, F f) {
-  std::uint64_t n = 0;
-  for (const Stats& s : per_worker) n += f(s);
-  return n;
-}
-
 // A counter for each name in the table.
 template <class Stats, class F>
-void each(Page& page, const StatsRegistry::Table<Stats>& table, const char* key, const char* name, const char* type, const char* help, F f) {
+void each(Page& page, const StatsTable<Stats>& table, const char* key, const char* name, const char* type, const char* help, F f) {
   page.family(name, type, help);
-  for (const auto& [who, per_worker] : table) page.sample(label(key, who), sum(per_worker, f));
+  for (const auto& [who, id] : table.names()) page.sample(label(key, who), table.sum(who, f));
 }
 
 constexpr const char* kClasses[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 template <class Stats>
-void by_class(Page& page, const StatsRegistry::Table<Stats>& table, const char* key, const char* name, const char* help) {
+void by_class(Page& page, const StatsTable<Stats>& table, const char* key, const char* name, const char* help) {
   page.family(name, "counter", help);
-  for (const auto& [who, per_worker] : table) {
+  for (const auto& [who, id] : table.names()) {
     for (std::size_t c = 0; c < 6; ++c) {
-      page.sample(label(key, who) + ",status=\"" + kClasses[c] + "\"", sum(per_worker, [c](const Stats& s) { return s.requests[c].get(); }));
+      page.sample(label(key, who) + ",status=\"" + kClasses[c] + "\"", table.sum(who, [c](const Stats& s) { return s.requests[c].get(); }));
     }
   }
 }
 
-void listeners(Page& p, const StatsRegistry::Table<ListenerStats>& t) {
+void listeners(Page& p, const StatsTable<ListenerStats>& t) {
   using S = ListenerStats;
   by_class(p, t, "listener", "albatross_requests_total", "Requests by listener and class of the status that was sent.");
   p.family("albatross_request_duration_seconds", "histogram", "From the request's first byte to the answer's last.");
-  for (const auto& [who, w] : t) p.histogram(label("listener", who), w, [](const S& s) -> const Histogram& { return s.duration; });
+  for (const auto& [who, id] : t.names()) p.histogram(label("listener", who), t, who, [](const S& s) -> const Histogram& { return s.duration; });
   each(p, t, "listener", "albatross_connections_total", "counter", "Connections accepted.", [](const S& s) { return s.connections.get(); });
   each(p, t, "listener", "albatross_connections_open", "gauge", "Connections open now.",
        [](const S& s) { return s.connections.get() - s.connections_closed.get(); });
@@ -100,11 +93,11 @@ void listeners(Page& p, const StatsRegistry::Table<ListenerStats>& t) {
   each(p, t, "listener", "albatross_response_body_bytes_total", "counter", "Bytes of response bodies sent.", [](const S& s) { return s.bytes_out.get(); });
 }
 
-void groups(Page& p, const StatsRegistry::Table<GroupStats>& t) {
+void groups(Page& p, const StatsTable<GroupStats>& t) {
   using S = GroupStats;
   by_class(p, t, "server_group", "albatross_upstream_requests_total", "Answers of servers by group and class of status.");
   p.family("albatross_upstream_duration_seconds", "histogram", "From the choice of a server to the end of its answer.");
-  for (const auto& [who, w] : t) p.histogram(label("server_group", who), w, [](const S& s) -> const Histogram& { return s.duration; });
+  for (const auto& [who, id] : t.names()) p.histogram(label("server_group", who), t, who, [](const S& s) -> const Histogram& { return s.duration; });
   each(p, t, "server_group", "albatross_upstream_connects_total", "counter", "Connections to servers begun.", [](const S& s) { return s.connects.get(); });
   each(p, t, "server_group", "albatross_upstream_connect_failures_total", "counter", "Connections to servers that failed.", [](const S& s) { return s.connect_failures.get(); });
   each(p, t, "server_group", "albatross_upstream_connections_open", "gauge", "Connections to servers open now.",

@@ -9,13 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-template <class Stats, class F>
-std::uint64_t sum(const std::deque<Stats>& per_worker, F f) {
-  std::uint64_t n = 0;
-  for (const Stats& s : per_worker) n += f(s);
-  return n;
-}
-
 std::string_view health_text(Health h) {
   switch (h) {
     case Health::kHealthy: return "healthy";
@@ -24,13 +17,13 @@ std::string_view health_text(Health h) {
   }
 }
 
-json listener_json(Server& server, const ListenerRuntime& l, const StatsRegistry::Table<ListenerStats>& stats) {
-  json out{{"name", l.name}, {"address", server.address(l.name)}, {"protocol", l.secure ? "https" : "http"}, {"rules", l.routes.size() - 1}};
-  if (auto it = stats.find(l.name); it != stats.end()) {
+json listener_json(Server& server, const ListenerRuntime& l, const StatsTable<ListenerStats>& stats) {
+  json out{{"name", l.name}, {"address", server.address(l.name)}, {"protocol", l.secure ? "https" : "http"}, {"rules", l.routes.all.size() - 1}};
+  if (stats.has(l.name)) {
     std::uint64_t requests = 0;
-    for (std::size_t c = 0; c < 6; ++c) requests += sum(it->second, [c](const ListenerStats& s) { return s.requests[c].get(); });
+    for (std::size_t c = 0; c < 6; ++c) requests += stats.sum(l.name, [c](const ListenerStats& s) { return s.requests[c].get(); });
     out["requests"] = requests;
-    out["connections"] = sum(it->second, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
+    out["connections"] = stats.sum(l.name, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
   }
   if (l.tls) {
     for (const CertificateInfo& c : l.tls->certificates()) {
@@ -40,7 +33,7 @@ json listener_json(Server& server, const ListenerRuntime& l, const StatsRegistry
   return out;
 }
 
-json group_json(const GroupRuntime& g, const StatsRegistry::Table<GroupStats>& stats) {
+json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats) {
   json out{{"name", g.name}, {"servers", json::array()}};
   std::size_t usable = 0;
   for (const ServerEntry& e : g.servers) {
@@ -54,12 +47,12 @@ json group_json(const GroupRuntime& g, const StatsRegistry::Table<GroupStats>& s
   }
   out["usable"] = usable;
   if (usable == 0 && !g.servers.empty() && g.fail_open) out["fail_open"] = true;
-  if (auto it = stats.find(g.name); it != stats.end()) {
+  if (stats.has(g.name)) {
     std::uint64_t requests = 0;
-    for (std::size_t c = 0; c < 6; ++c) requests += sum(it->second, [c](const GroupStats& s) { return s.requests[c].get(); });
+    for (std::size_t c = 0; c < 6; ++c) requests += stats.sum(g.name, [c](const GroupStats& s) { return s.requests[c].get(); });
     out["requests"] = requests;
-    out["in_flight"] = sum(it->second, [](const GroupStats& s) { return s.in_flight_started.get() - s.in_flight_ended.get(); });
-    out["retries"] = sum(it->second, [](const GroupStats& s) { return s.retries.get(); });
+    out["in_flight"] = stats.sum(g.name, [](const GroupStats& s) { return s.in_flight_started.get() - s.in_flight_ended.get(); });
+    out["retries"] = stats.sum(g.name, [](const GroupStats& s) { return s.retries.get(); });
   }
   return out;
 }

@@ -131,15 +131,15 @@ Refusal apply_expect(Head& head, Field* rows, std::uint32_t count) {
 void apply_te(Field* rows, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     if (rows[i].id != HeaderId::kTe || rows[i].removed) continue;
-    bool trailers = false;
-    for_each_token(rows[i].value(), [&](std::string_view t) { trailers |= equals_ignore_case(t, "trailers"); });
-    if (trailers) {
-      static constexpr std::string_view kTrailers = "trailers";
-      rows[i].value_data = kTrailers.data();
-      rows[i].value_size = kTrailers.size();
-    } else {
-      rows[i].removed = true;
-    }
+    // A part of the value as received: rows may only point into the head, which is moved as a whole.
+    std::string_view trailers;
+    for_each_token(rows[i].value(), [&](std::string_view t) {
+      if (equals_ignore_case(t, "trailers")) trailers = t;
+    });
+    rows[i].removed = trailers.empty();
+    if (trailers.empty()) continue;
+    rows[i].value_data = trailers.data();
+    rows[i].value_size = static_cast<std::uint32_t>(trailers.size());
   }
 }
 

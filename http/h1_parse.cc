@@ -114,9 +114,7 @@ bool looks_like_version(std::string_view v) {
 ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) {
   const char* method = r.p;
   while (r.p < r.end && tchar(*r.p)) ++r.p;
-  if (r.at_end()) {
-    return r.p - method > 32 ? malformed("the method is too long") : ParseResult{};
-  }
+  if (r.at_end()) return {};
   if (*r.p != ' ' || r.p == method) return malformed("the request line does not start with a method");
   head.method_text = {method, static_cast<std::size_t>(r.p - method)};
   ++r.p;
@@ -195,7 +193,7 @@ ParseResult parse_request_head(std::string_view bytes, const HeadLimits& limits,
   out.head = Head{};
   Reader r{bytes.data(), bytes.data() + bytes.size()};
   // RFC 9112 §2.2: an empty line before a request is ignored; more than one is somebody's confusion.
-  if (bytes.size() >= 2 && bytes[0] == '\r' && bytes[1] == '\n') r.p += 2;
+  if (!bytes.empty() && bytes[0] == '\r' && r.crlf() == 0) return {};
   ParseResult line = parse_request_line(r, limits, out.head);
   if (line.state != ParseState::kComplete) return bounded(line, bytes.size(), limits);
   ParseResult fields = bounded(parse_fields(r, bytes.data(), limits, out), bytes.size(), limits);

@@ -111,7 +111,8 @@ Refusal split_target(Head& head) {
   head.has_query = mark != std::string_view::npos;
   head.path = t.substr(0, mark);
   if (head.has_query) head.query = t.substr(mark + 1);
-  if (head.path.empty()) head.path = "/";
+  // RFC 9112 §3.2.4: the server itself is meant.
+  if (head.path.empty()) head.path = head.method == Method::kOptions && !head.has_query ? "*" : "/";
   return {};
 }
 

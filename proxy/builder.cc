@@ -190,7 +190,7 @@ std::unique_ptr<WorkerSnapshot> make_worker_snapshot(std::shared_ptr<const Snaps
     s.listener = l.get();
     s.stats = &stats.listener(l->name, worker);
     s.matcher = l->rules->make_matcher();
-    for (const Route& r : l->routes) s.rules.push_back(&stats.rule(r.address, worker));
+    for (const Route& r : l->routes.all) s.rules.push_back(&stats.rule(r.address, worker));
     w->listeners.push_back(std::move(s));
   }
   for (const auto& g : shared->groups) {

@@ -26,10 +26,10 @@ void Exchange::set_deadlines() {
   Nanos at = now();
   if (phase_ == Phase::kForward && !request_done_) {
     if (body_began_ == 0) body_began_ = at;
-    body_deadline_ = at + route_->timeouts.request_body;
+    body_deadline_ = at + route_->settings->timeouts.request_body;
     response_deadline_ = 0;
   } else {
-    Nanos allowed = route_->timeouts.response;
+    Nanos allowed = route_->settings->timeouts.response;
     Nanos of_group = group().group->response_timeout;
     if (of_group != 0) allowed = std::min(allowed, of_group);
     response_deadline_ = at + allowed;
@@ -43,7 +43,7 @@ void Exchange::set_deadlines() {
 
 void Exchange::body_progress(std::size_t) {
   if (body_began_ == 0) body_began_ = now();
-  body_deadline_ = now() + route_->timeouts.request_body;
+  body_deadline_ = now() + route_->settings->timeouts.request_body;
 }
 
 void Exchange::on_timer() {
@@ -64,14 +64,14 @@ void Exchange::on_timer() {
   if (body_deadline_ != 0 && at >= body_deadline_) {
     // The client is only late when it is its turn: not while the server takes nothing.
     if (primary().stream == nullptr || !session_->waiting_for_peer()) {
-      body_deadline_ = at + route_->timeouts.request_body;
+      body_deadline_ = at + route_->settings->timeouts.request_body;
     } else {
       return fail(Cause::kBodyTimeout, Source::kDownstream);
     }
   }
   if (body_began_ != 0 && !request_done_ && session_->waiting_for_peer()) {
     Nanos took = at - body_began_;
-    if (took > route_->timeouts.request_body && body_received_ * kSecond < kMinBytesPerSecond * took) {
+    if (took > route_->settings->timeouts.request_body && body_received_ * kSecond < kMinBytesPerSecond * took) {
       return fail(Cause::kBodyTimeout, Source::kDownstream);
     }
   }
@@ -79,7 +79,7 @@ void Exchange::on_timer() {
     bool server_is_late = phase_ != Phase::kRespond || primary().stream == nullptr ||
                           primary().stream->session().waiting_for_peer();
     if (server_is_late) return fail(Cause::kResponseTimeout, Source::kUpstream);
-    response_deadline_ = at + route_->timeouts.response;
+    response_deadline_ = at + route_->settings->timeouts.response;
   }
   Nanos first = ~Nanos{0};
   for (Nanos d : {body_deadline_, response_deadline_, total_deadline_}) {

@@ -83,10 +83,10 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   RouteQuery query{head_.authority, head_.path, head_.query, head_.method_text, &head_.fields, client_};
   RouteMatch match = state.matcher->match(query);
   captures_ = match.captures;
-  route_ = &state.listener->routes[match.rule];
+  route_ = &state.listener->routes.all[match.rule];
   state.rules[match.rule]->requests.add();
-  if (route_->timeouts.total != 0) total_deadline_ = began_ + route_->timeouts.total;
-  if (head_.body.kind == BodyLength::Kind::kLength && head_.body.length > route_->body_limit) {
+  if (route_->settings->timeouts.total != 0) total_deadline_ = began_ + route_->settings->timeouts.total;
+  if (head_.body.kind == BodyLength::Kind::kLength && head_.body.length > route_->settings->body_limit) {
     return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});
   }
   act();

@@ -79,20 +79,20 @@ void Exchange::upgrade(Try& t, Head& head) {
   t.stream->start_tunnel();
   request_done_ = false;
   body_deadline_ = response_deadline_ = 0;
-  arm(now() + route_->timeouts.tunnel);
+  arm(now() + route_->settings->timeouts.tunnel);
   if (session_->draining()) go_away();
 }
 
 void Exchange::response_data(Stream& s, std::string_view data) {
   if (phase_ == Phase::kTunnel) {
-    arm(now() + route_->timeouts.tunnel);
+    arm(now() + route_->settings->timeouts.tunnel);
     tunnel_data(*down_, from_server_frames_, to_client_, data);
     return;
   }
   if (phase_ != Phase::kRespond) return;
   body_sent_ += data.size();
   // A gap counts from here, or from when the client took what it has (on_sent).
-  response_deadline_ = now() + route_->timeouts.response;
+  response_deadline_ = now() + route_->settings->timeouts.response;
   if (head_.method == Method::kHead) return s.consume(data.size());
   to_client_.data(*down_, data);
 }
@@ -126,7 +126,7 @@ void Exchange::upstream_done() {
 
 void Exchange::on_sent(Stream&, std::size_t bytes) {
   to_client_.sent(bytes);
-  if (phase_ == Phase::kRespond) response_deadline_ = now() + route_->timeouts.response;
+  if (phase_ == Phase::kRespond) response_deadline_ = now() + route_->settings->timeouts.response;
 }
 
 void Exchange::add_sticky_cookie(Head& head) {

@@ -32,7 +32,7 @@ void Exchange::forward() {
 }
 
 std::uint32_t Exchange::choose_group(const Route& route) {
-  if (route.targets.size() == 1) return route.targets[0].group;
+  if (route.one_target) return route.first_group;
   if (route.sticky != 0) {
     if (auto cookie = find_cookie(head_.fields, route.sticky_cookie)) {
       for (const ForwardTarget& t : route.targets) {
@@ -141,13 +141,13 @@ void Exchange::send_request(Try& t) {
 void Exchange::on_data(Stream& s, std::string_view data) {
   body_received_ += data.size();
   if (phase_ == Phase::kTunnel) {
-    arm(now() + route_->timeouts.tunnel);
+    arm(now() + route_->settings->timeouts.tunnel);
     if (primary().stream != nullptr) tunnel_data(*primary().stream, from_client_frames_, to_server_, data);
     return;
   }
   if (phase_ == Phase::kAnswered || phase_ == Phase::kOver) return;  // dropped; the connection closes after the answer
   body_progress(data.size());
-  if (route_ != nullptr && body_received_ > route_->body_limit) {
+  if (route_ != nullptr && body_received_ > route_->settings->body_limit) {
     return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});
   }
   if (phase_ == Phase::kConnect) {
@@ -190,7 +190,7 @@ void Exchange::on_end(Stream&, Fields* trailers) {
 void Exchange::request_sent(std::size_t bytes) {
   if (!replay_.empty() && !replayable_) replay_.clear();
   to_server_.sent(bytes);
-  if (phase_ != Phase::kTunnel && !request_done_) body_deadline_ = now() + route_->timeouts.request_body;
+  if (phase_ != Phase::kTunnel && !request_done_) body_deadline_ = now() + route_->settings->timeouts.request_body;
 }
 
 // ---- failure and the second try ----

@@ -32,7 +32,7 @@ struct ListenerRuntime {
   bool half_close = false;
   std::shared_ptr<TlsServer> tls;
   std::shared_ptr<const RuleTable> rules;
-  std::vector<Route> routes;
+  Routes routes;
 };
 
 struct ServerEntry {

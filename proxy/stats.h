@@ -4,7 +4,6 @@
 
 #include <array>
 #include <deque>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -47,37 +46,67 @@ struct WorkerStats {
   Counter regex_fallbacks;
 };
 
+// Counters of one kind by name. One worker's lie side by side in the order in which they were first asked for, so that
+// thousands of rules touch few cache lines.
+template <class Stats>
+class StatsTable {
+ public:
+  explicit StatsTable(int workers) : per_worker_(static_cast<std::size_t>(workers)) {}
+
+  Stats& get(const std::string& name, int worker) {
+    auto [it, is_new] = ids_.try_emplace(name, ids_.size());
+    if (is_new) {
+      for (auto& stats : per_worker_) stats.emplace_back();
+    }
+    return per_worker_[static_cast<std::size_t>(worker)][it->second];
+  }
+  const std::map<std::string, std::size_t>& names() const { return ids_; }
+  bool has(const std::string& name) const { return ids_.contains(name); }
+
+  template <class F>
+  std::uint64_t sum(const std::string& name, F f) const {
+    std::uint64_t n = 0;
+    for (const auto& stats : per_worker_) n += f(stats[ids_.at(name)]);
+    return n;
+  }
+  template <class F>
+  void each(const std::string& name, F f) const {
+    for (const auto& stats : per_worker_) f(stats[ids_.at(name)]);
+  }
+
+ private:
+  std::map<std::string, std::size_t> ids_;
+  std::vector<std::deque<Stats>> per_worker_;  // a deque's elements never move
+};
+
 class StatsRegistry {
  public:
-  explicit StatsRegistry(int workers) : workers_(workers), worker_stats_(static_cast<std::size_t>(workers)) {}
+  explicit StatsRegistry(int workers)
+      : workers_(workers), listeners_(workers), groups_(workers), rules_(workers), worker_stats_(static_cast<std::size_t>(workers)) {}
   ListenerStats& listener(const std::string& name, int worker) { return get(listeners_, name, worker); }
   GroupStats& group(const std::string& name, int worker) { return get(groups_, name, worker); }
   RuleStats& rule(const std::string& address, int worker) { return get(rules_, address, worker); }
   WorkerStats& worker(int i) { return worker_stats_[static_cast<std::size_t>(i)]; }
   int workers() const { return workers_; }
 
-  // Sums over workers. `read(stats)` per worker.
-  template <class Stats>
-  using Table = std::map<std::string, std::deque<Stats>>;
-  // Under the lock: the tables only grow.
-  void visit(const std::function<void(const Table<ListenerStats>&, const Table<GroupStats>&, const Table<RuleStats>&)>& f) {
+  // f(listeners, groups, rules) under the lock: the tables only grow.
+  template <class F>
+  void visit(F f) {
     std::lock_guard lock(lock_);
     f(listeners_, groups_, rules_);
   }
 
  private:
   template <class Stats>
-  Stats& get(Table<Stats>& table, const std::string& name, int worker) {
+  Stats& get(StatsTable<Stats>& table, const std::string& name, int worker) {
     std::lock_guard lock(lock_);
-    std::deque<Stats>& per_worker = table[name];
-    while (per_worker.size() < static_cast<std::size_t>(workers_)) per_worker.emplace_back();
-    return per_worker[static_cast<std::size_t>(worker)];
+    return table.get(name, worker);
   }
   int workers_;
   std::mutex lock_;
-  Table<ListenerStats> listeners_;
-  Table<GroupStats> groups_;
-  Table<RuleStats> rules_;
+  StatsTable<ListenerStats> listeners_;
+  StatsTable<GroupStats> groups_;
+  StatsTable<RuleStats> rules_;
   std::deque<WorkerStats> worker_stats_;
 };
 

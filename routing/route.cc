@@ -137,29 +137,37 @@ std::string_view encode(std::string_view text, Arena& arena) {
 
 }  // namespace
 
-std::vector<Route> compile_routes(const config::Config& config, const config::Listener& listener, const std::string& path,
-                                  Diagnostics& out) {
+Routes compile_routes(const config::Config& config, const config::Listener& listener, const std::string& path,
+                      Diagnostics& out) {
   Compiler compiler(config, out);
-  RouteTimeouts base;
-  apply(base, listener.timeouts);
-  std::vector<Route> routes;
+  RouteSettings base;
+  apply(base.timeouts, listener.timeouts);
+  if (listener.limits.body) base.body_limit = listener.limits.body->value;
+  Routes routes;
+  auto settle = [&routes](const RouteSettings& s) {
+    for (const auto& known : routes.settings) {
+      if (*known == s) return known.get();
+    }
+    return routes.settings.emplace_back(std::make_unique<const RouteSettings>(s)).get();
+  };
   for (std::size_t i = 0; i <= listener.rules.size(); ++i) {
-    bool is_default = i == listener.rules.size();
     Route r;
-    r.timeouts = base;
-    if (listener.limits.body) r.body_limit = listener.limits.body->value;
-    if (is_default) {
+    RouteSettings settings = base;
+    if (i == listener.rules.size()) {
       r.address = listener.name.value + "/default";
       compiler.actions(listener.default_actions, path + ".default_actions", r);
     } else {
       const config::Rule& rule = listener.rules[i];
       r.rule = rule.name;
       r.address = listener.name.value + "/" + rule.name.value;
-      apply(r.timeouts, rule.timeouts);
-      if (rule.body_limit) r.body_limit = rule.body_limit->value;
+      apply(settings.timeouts, rule.timeouts);
+      if (rule.body_limit) settings.body_limit = rule.body_limit->value;
       compiler.actions(rule.actions, path + ".rules[" + std::to_string(i) + "].actions", r);
     }
-    routes.push_back(std::move(r));
+    r.settings = settle(settings);
+    r.one_target = r.targets.size() == 1;
+    if (r.one_target) r.first_group = r.targets[0].group;
+    routes.all.push_back(std::move(r));
   }
   return routes;
 }

@@ -10,11 +10,11 @@ namespace albatross::test {
 class FakeUpstream;
 
 struct Setup {
-  std::vector<std::string> servers;  // of the group "app"; none: no group
-  std::string listener;              // more keys of the listener, each on a line of its own
-  std::string group;                 // more keys of the group
-  std::string top;                   // more keys of the file, whole
-  std::string groups;                // more server groups, as list items
+  std::vector<std::string> servers{};  // of the group "app"; none: no group
+  std::string listener{};              // more keys of the listener, each on a line of its own
+  std::string group{};                 // more keys of the group
+  std::string top{};                   // more keys of the file, whole
+  std::string groups{};                // more server groups, as list items
   std::string actions = "- forward: app";
   std::string bind = "127.0.0.1:0";
   std::string protocol = "http";

@@ -6,8 +6,6 @@
 namespace albatross::http_test {
 namespace {
 
-using Cases = std::vector<std::pair<std::string, Cause>>;
-
 void check_refused(const std::string& bytes, Cause cause) {
   INFO(escaped(bytes));
   CHECK(same_however_cut({}, bytes).cause == cause);
@@ -107,8 +105,7 @@ TEST_CASE("CONNECT is refused") {
 TEST_CASE("targets that name nothing here are refused") {
   for (const char* target : {"a", "index.html", "?q", "../a", "*a", "**", "/#f", "/a#", "#", "/a?b#c", "http:/a", "http:a", "http://", "http:///p",
                              "http://?q", "http://u@a/", "http://u:p@a/", "http://a:b/", "http://a:65536/", "http://a b/", "http://[::1/", "http://[]/",
-                             "http://[1.2.3.4]/", "http://a/#f", "ftp://a/", "file:///etc", "ws://a/", "javascript:alert", "//", "httpx://a/"}) {
-    if (std::string_view(target) == "//") continue;  // a path of an empty segment
+                             "http://[1.2.3.4]/", "http://a/#f", "ftp://a/", "file:///etc", "ws://a/", "javascript:alert", "httpx://a/"}) {
     check_refused(with_line("GET " + std::string(target) + " HTTP/1.1"), kBad);
   }
   for (const char* method : {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "PATCH", "options", "X"}) check_refused(with_line(std::string(method) + " * HTTP/1.1"), kBad);
