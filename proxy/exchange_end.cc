@@ -109,6 +109,11 @@ void Exchange::on_reset(Stream&, const Error& error) {
 
 void Exchange::on_finished(Stream&) {
   down_ = nullptr;
+  if (phase_ == Phase::kTunnel && primary().stream != nullptr) {
+    Stream* s = primary().stream;
+    primary().stream = nullptr;
+    s->release();
+  }
   cancel_tries();
   finish();
 }

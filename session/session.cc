@@ -192,6 +192,13 @@ void Session::stream_release() {
   bool whole = stream_.in_done_ && stream_.out_done_ && out_.empty() && transport_->pending() == 0;
   bool tunnel = stream_.tunnel_;
   stream_.events = nullptr;
+  if (tunnel && stream_.out_done_ && state_ == State::kOpen && !write_broken_ && (!out_.empty() || transport_->pending() > 0)) {
+    // The last bytes of a tunnel still go; nobody waits for them but the peer.
+    state_ = State::kLingering;
+    read_deadline_ = now() + kLinger;
+    arm();
+    return;
+  }
   if (!whole || close_after_ || tunnel || write_broken_ || state_ != State::kOpen || !codec_.message_done()) {
     close(Error{}, false);
     return;
@@ -254,7 +261,6 @@ void Session::next_message() {
 void Session::linger() {
   state_ = State::kLingering;
   held_.clear();
-  transport_->shutdown_write();
   read_deadline_ = now() + kLinger;
   send_deadline_ = 0;
   arm();

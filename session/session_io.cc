@@ -168,6 +168,14 @@ void Session::end_of_input() {
 }
 
 void Session::discard_input() {
+  if (!out_.empty() || transport_->pending() > 0) {
+    if (!flush()) return close(Error{}, false);
+    if (!out_.empty() || transport_->pending() > 0) return;
+  }
+  if (!shut_) {
+    shut_ = true;
+    transport_->shutdown_write();
+  }
   char* buffer = context_.loop().read_scratch();
   context_.settle();
   while (transport_->can_read()) {
@@ -181,8 +189,9 @@ void Session::discard_input() {
 
 void Session::settle() {
   dirty_ = false;
-  if (state_ != State::kOpen) return;
-  if (flush()) after_output();
+  if (state_ == State::kLingering) context_.loop().make_ready(*this);
+  if (state_ == State::kClosed) return;
+  if (flush() && state_ == State::kOpen) after_output();
 }
 
 // Writes what the socket takes. False if the session is gone.
@@ -206,6 +215,7 @@ bool Session::flush() {
   if (write_broken_) {
     out_.clear();
     // The client is gone. A server may have answered before it closed: reading will tell.
+    if (state_ == State::kLingering) return false;
     if (role_ == Role::kServer) {
       close({Cause::kClientLeft, Source::kDownstream, RetrySafety::kNever, 0, nullptr}, false);
       return false;
@@ -223,7 +233,7 @@ bool Session::flush() {
     send_deadline_ = 0;
   }
   if (out_.size() + transport_->pending() <= kLowWater) return_credit();
-  return state_ == State::kOpen;
+  return state_ != State::kClosed;
 }
 
 void Session::return_credit() {

@@ -68,7 +68,7 @@ TEST_CASE("a target of exactly the limit passes and one byte more is too long") 
   CHECK(run(s, with_target(s.limits.target)).complete);
   CHECK(run(s, with_target(s.limits.target + 1)).cause == Cause::kTargetTooLong);
   CHECK(in_thousands(s, with_target(s.limits.target + 1)).cause == Cause::kTargetTooLong);
-  CHECK(in_thousands(s, "GET /" + std::string(s.limits.target, 'a')).cause == Cause::kTargetTooLong);
+  CHECK(in_thousands(s, "GET /" + std::string(s.limits.head, 'a')).cause == Cause::kTargetTooLong);
   s.limits.target = 100;
   CHECK(same_however_cut(s, with_target(100)).complete);
   CHECK(same_however_cut(s, with_target(101)).cause == Cause::kTargetTooLong);

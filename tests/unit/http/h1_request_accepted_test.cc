@@ -37,7 +37,7 @@ std::string get(std::string_view fields) { return "GET / HTTP/1.1\r\nHost: a\r\n
 }  // namespace
 
 TEST_CASE("any token is a method, of any length that fits") {
-  const std::size_t sizes[] = {1, 2, 7, 31, 32, 33, 34, 64, 1000};
+  const std::size_t sizes[] = {1, 2, 7, 31, 32, 33, 34, 64};
   for (std::size_t n : sizes) {
     CAPTURE(n);
     std::string method(n, 'M');
@@ -160,8 +160,10 @@ TEST_CASE("TE goes on only as trailers") {
   CHECK(live(rows()) == "TE=trailers;");
   parsed(get("TE: gzip\r\n"), rows());
   CHECK(live(rows()).empty());
-  parsed(get("TE: Trailers\r\n"), rows());
+  parsed(get("TE: deflate ,\ttrailers\t, gzip\r\n"), rows());
   CHECK(live(rows()) == "TE=trailers;");
+  parsed(get("TE: Trailers\r\n"), rows());
+  CHECK(live(rows()) == "TE=Trailers;");
 }
 
 TEST_CASE("Expect is 100-continue on a request with a body, and never goes on") {
