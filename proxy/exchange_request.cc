@@ -99,6 +99,7 @@ bool Exchange::admit() {
   if (head_.path != "*") why = normalise_path(head_.path, listener().slashes, arena_, head_.path);
   if (why.cause == Cause::kNone) why = count_loop();
   if (why.cause != Cause::kNone) {
+    head_.keep_alive = false;  // nothing more is read from somebody who sends such things
     answer(Error{why.cause, Source::kDownstream, RetrySafety::kNever, 0, why.detail});
     return false;
   }

@@ -188,10 +188,21 @@ void Session::stream_reset() {
   close(none, role_ == Role::kServer && abort_at_end_);
 }
 
+// Inside a feed the message's end is known, but not yet what lies behind it.
 void Session::stream_release() {
+  stream_.events = nullptr;
+  if (in_feed_) {
+    release_pending_ = true;
+    codec_.pause();
+    return;
+  }
+  finish_release();
+}
+
+void Session::finish_release() {
+  release_pending_ = false;
   bool whole = stream_.in_done_ && stream_.out_done_ && out_.empty() && transport_->pending() == 0;
   bool tunnel = stream_.tunnel_;
-  stream_.events = nullptr;
   if (tunnel && stream_.out_done_ && state_ == State::kOpen && !write_broken_ && (!out_.empty() || transport_->pending() > 0)) {
     // The last bytes of a tunnel still go; nobody waits for them but the peer.
     state_ = State::kLingering;

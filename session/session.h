@@ -149,6 +149,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   void on_timer();
   void arm();
   void stream_release();
+  void finish_release();
   void stream_reset();
 
   SessionContext& context_;
@@ -180,6 +181,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   bool shut_ = false;  // our direction is closed
   bool abort_at_end_ = false;  // the response's end is the connection's: a cut must be a reset
   bool in_feed_ = false;
+  bool release_pending_ = false;
   bool needs_more_ = false;  // what is held is the start of something
 
   static constexpr std::uint32_t kMinRead = 16 * 1024;

@@ -137,6 +137,12 @@ void Session::process(std::string_view bytes) {
     return;
   }
   std::string_view rest = bytes.substr(r.consumed);
+  if (release_pending_) {
+    if (!rest.empty()) close_after_ = true;  // bytes after the message: nobody knows whose
+    context_.settle();  // what was sent to the client may lie in this buffer; what we sent must be seen to have left
+    if (state_ == State::kOpen) finish_release();
+    return;
+  }
   if (role_ == Role::kClient && codec_.message_done() && !rest.empty()) {
     close_after_ = true;  // bytes after the message: nobody knows whose
   } else if (!rest.empty()) {
@@ -164,6 +170,7 @@ void Session::end_of_input() {
     return;
   }
   context_.settle();
+  if (state_ == State::kOpen && release_pending_) return finish_release();
   if (has_stream() && stream_.tunnel_) after_output();
 }
 

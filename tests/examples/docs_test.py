@@ -7,6 +7,7 @@
 - links between the files lead somewhere.
 """
 
+import difflib
 import json
 import os
 import pathlib
@@ -90,21 +91,18 @@ shutdown: {drain: 1s}
     def __init__(self, folder):
         make_certificates(self.CONFIG, folder)
         (folder / "albatross.yaml").write_text(self.CONFIG)
-        self.process = subprocess.Popen(
-            [ALBATROSS, "run", "-c", str(folder / "albatross.yaml")], stderr=subprocess.PIPE, text=True
-        )
-        self.addresses = {}
-        lines = []
+        self.process = subprocess.Popen([ALBATROSS, "run", "-c", str(folder / "albatross.yaml")], stderr=subprocess.PIPE)
+        said = b""
         until = time.monotonic() + 20
-        while "admin" not in self.addresses:
+        while b": admin on " not in said or not said.endswith(b"\n"):
             ready, _, _ = select.select([self.process.stderr], [], [], max(0, until - time.monotonic()))
-            line = self.process.stderr.readline() if ready else ""
-            if not line:
+            some = os.read(self.process.stderr.fileno(), 4096) if ready else b""
+            if not some:
                 self.process.kill()
-                raise RuntimeError("albatross did not start: " + "".join(lines))
-            lines.append(line)
-            if found := re.match(r"albatross: (\w+) (?:listens )?on (?:https?://)?(\S+)$", line):
-                self.addresses[found[1]] = found[2]
+                raise RuntimeError(f"albatross did not start: {said.decode()}")
+            said += some
+        found = re.findall(r"^albatross: (\w+) (?:listens )?on (?:https?://)?(\S+)$", said.decode(), re.M)
+        self.addresses = dict(found)
         self.log = folder / "access.log"
 
     def ask(self, listener, path, scheme="http", **fields):
@@ -134,8 +132,8 @@ class Documentation(unittest.TestCase):
     def test_reference_is_what_the_schema_says(self):
         printed = run("schema", "--markdown").stdout
         written = (ROOT / "docs/configuration.md").read_text()
-        hint = "run: albatross schema --markdown > docs/configuration.md"
-        self.assertEqual(written.rstrip("\n"), printed.rstrip("\n"), hint)
+        difference = difflib.unified_diff(written.rstrip().split("\n"), printed.rstrip().split("\n"), "written", "printed", "", "", 0)
+        self.assertEqual(list(difference), [], "run: albatross schema --markdown > docs/configuration.md")
 
     def test_configurations_pass_check(self):
         seen = 0
