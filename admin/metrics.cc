@@ -141,7 +141,7 @@ void process(Page& p, Server& server) {
     p.family(name, "counter", help);
     p.sample("", n);
   };
-  total("albatross_connections_over_limit_total", "Connections closed at once: the limit was reached and none was idle.", &WorkerStats::connections_over_limit);
+  total("albatross_connections_over_limit_total", "Times that accepting paused: the limit was reached and no connection was idle.", &WorkerStats::connections_over_limit);
   total("albatross_accept_failures_total", "Accepts that failed for want of descriptors or memory.", &WorkerStats::accept_failures);
   p.family("albatross_access_log_dropped_total", "counter", "Access log lines dropped under pressure.");
   p.sample("", server.access_log().dropped());

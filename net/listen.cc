@@ -113,10 +113,11 @@ std::vector<ListenSocket> open_listeners(const SocketAddress& address, int count
   return out;
 }
 
-Acceptor::Acceptor(Loop& loop, int fd, bool shared, OnAccept on_accept, OnExhausted on_exhausted)
+Acceptor::Acceptor(Loop& loop, int fd, bool shared, MayAccept may_accept, OnAccept on_accept, OnExhausted on_exhausted)
     : loop_(loop),
       fd_(fd),
       events_(EPOLLIN | (shared ? static_cast<std::uint32_t>(EPOLLEXCLUSIVE) : 0u)),
+      may_accept_(std::move(may_accept)),
       on_accept_(std::move(on_accept)),
       on_exhausted_(std::move(on_exhausted)) {
   slot_ = loop_.add(fd_, events_, this);
@@ -129,7 +130,7 @@ Acceptor::~Acceptor() {
 void Acceptor::on_io(std::uint32_t) { loop_.make_ready(*this); }
 
 void Acceptor::on_ready() {
-  for (int i = 0; i < kBudget && !paused_; ++i) {
+  for (int i = 0; i < kBudget && !paused_ && may_accept_(); ++i) {
     SocketAddress peer{};
     socklen_t size = sizeof peer.storage;
     int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(peer.storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);

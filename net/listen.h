@@ -29,11 +29,13 @@ class Acceptor final : public IoHandler, public Ready {
  public:
   // At most this many accepts a turn.
   static constexpr int kBudget = 64;
+  // Asked before each accept; false: leave the rest to the kernel's queue (and usually pause()).
+  using MayAccept = std::function<bool()>;
   using OnAccept = std::function<void(int fd, const SocketAddress& peer)>;
   // Out of descriptors: called with the errno; return true if one was freed, so that accepting goes on.
   using OnExhausted = std::function<bool(int error)>;
 
-  Acceptor(Loop& loop, int fd, bool shared, OnAccept on_accept, OnExhausted on_exhausted);
+  Acceptor(Loop& loop, int fd, bool shared, MayAccept may_accept, OnAccept on_accept, OnExhausted on_exhausted);
   ~Acceptor() override;
 
   void on_io(std::uint32_t events) override;
@@ -49,6 +51,7 @@ class Acceptor final : public IoHandler, public Ready {
   std::uint32_t slot_;
   std::uint32_t events_;
   bool paused_ = false;
+  MayAccept may_accept_;
   OnAccept on_accept_;
   OnExhausted on_exhausted_;
   MemberTimer<Acceptor, &Acceptor::on_pause_over> retry_{this};

@@ -7,6 +7,8 @@
 namespace albatross::http_test {
 namespace {
 
+const HeadLimits kLimits;
+
 struct Wire {
   BlockPool pool;
   OutputScratch scratch;
@@ -37,13 +39,13 @@ std::string response_text(const Head& h) {
   return w.text();
 }
 
-Message get() {
-  Message m;
-  m.head.method_text = "GET";
-  m.head.path = "/p";
-  m.head.authority = "a:80";
-  return m;
-}
+struct Get : Message {
+  Get() {
+    head.method_text = "GET";
+    head.path = "/p";
+    head.authority = "a:80";
+  }
+};
 
 // Reads a head back into an arena, as the codec would.
 class Reader final : public CodecSink {
@@ -77,7 +79,7 @@ TEST_CASE("a request has one host, one framing field and nothing of the last hop
 }
 
 TEST_CASE("a request says close and upgrade when it means them") {
-  Message m = get();
+  Get m;
   CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\n\r\n");
   m.head.keep_alive = false;
   CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\nconnection: close\r\n\r\n");
@@ -123,7 +125,7 @@ TEST_CASE("informational responses have neither framing nor connection fields") 
 
 TEST_CASE("chunks are framed in hexadecimal") {
   Wire w;
-  H1Codec codec(Role::kServer, HeadLimits{});
+  H1Codec codec(Role::kServer, kLimits);
   Message m;
   m.head.status = 200;
   m.head.body = {BodyLength::Kind::kChunked, 0};
@@ -141,7 +143,7 @@ TEST_CASE("chunks are framed in hexadecimal") {
 
 TEST_CASE("bodies with a length and answers to HEAD are not chunked") {
   Wire w;
-  H1Codec codec(Role::kServer, HeadLimits{});
+  H1Codec codec(Role::kServer, kLimits);
   Message m;
   m.head.status = 200;
   m.head.body = {BodyLength::Kind::kLength, 2};
@@ -159,15 +161,12 @@ TEST_CASE("bodies with a length and answers to HEAD are not chunked") {
 TEST_CASE("what is read and written again means the same") {
   for (std::string bytes :
        {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x?y HTTP/1.1\r\nHost: [::1]:80\r\nX: \xff y\t z \r\nx:\r\nCookie: a=b\r\n\r\n", "POST /x? HTTP/1.1\r\nConnection: X-A\r\nX-A: b\r\nContent-Length: 5\r\nHost: a\r\n\r\n",
-        "M-SEARCH * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "PUT //x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "GET http://A/x HTTP/1.1\r\nHost: a\r\nTE: gzip, trailers\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "PUT //x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "GET http://A/x HTTP/1.1\r\nHost: a\r\nTE: gzip, trailers\r\n\r\n",
         "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"}) {
     CAPTURE(bytes);
     Reader first, second;
-    H1Codec one(Role::kServer, HeadLimits{}), two(Role::kServer, HeadLimits{});
-    if (one.feed(bytes, first).cause != Cause::kNone) {
-      CHECK(bytes.starts_with("M-SEARCH"));
-      continue;
-    }
+    H1Codec one(Role::kServer, kLimits), two(Role::kServer, kLimits);
+    REQUIRE(one.feed(bytes, first).cause == Cause::kNone);
     std::string again = request_text(first.head);
     CAPTURE(again);
     REQUIRE(two.feed(again, second).cause == Cause::kNone);
