@@ -1,6 +1,7 @@
 #include "admin/admin.h"
 
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -10,7 +11,6 @@
 #include <filesystem>
 
 #include "admin/admin_http.h"
-#include "net/listen.h"
 
 namespace albatross {
 
@@ -26,6 +26,30 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
       if (!ec) serve_admin(self->server, self->settings, std::move(socket));
       self->accept(acceptor);
     });
+  }
+
+  bool listen_unix(std::string& error) {
+    using Local = asio::local::stream_protocol;
+    boost::system::error_code ec;
+    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+      error = "the path is too long";
+      return false;
+    }
+    Local::socket probe(server.io());
+    probe.connect(Local::endpoint(path), ec);
+    if (!ec) {
+      error = "another albatross answers there; give this one its own with --admin unix:/path, or --admin off";
+      return false;
+    }
+    if (ec == asio::error::connection_refused) ::unlink(path.c_str());  // left over from a process that died
+    mode_t old = ::umask(0177);  // 0600 from its first moment
+    ec.clear();
+    unix_acceptor.open(Local(), ec);
+    if (!ec) unix_acceptor.bind(Local::endpoint(path), ec);
+    if (!ec) unix_acceptor.listen(64, ec);
+    ::umask(old);
+    error = ec.message();
+    return !ec;
   }
 
   Server& server;
@@ -96,16 +120,11 @@ bool Admin::start(const config::Admin& settings, std::string& error) {
     std::filesystem::create_directories(std::filesystem::path(i.path).parent_path(), ignored);
     ::chmod(std::filesystem::path(i.path).parent_path().c_str(), 0700);
   }
-  mode_t old = ::umask(0177);  // the socket is 0600 from its first moment
-  std::vector<ListenSocket> sockets = open_listeners(SocketAddress::unix_path(i.path), 1, error);
-  ::umask(old);
-  if (sockets.empty()) {
+  if (!i.listen_unix(error)) {
     error = "unix:" + i.path + ": " + error;
-    if (error.find("in use") != std::string::npos) error += " (another albatross runs; give this one its own with --admin unix:/path, or --admin off)";
     i.path.clear();
     return false;
   }
-  i.unix_acceptor.assign(asio::local::stream_protocol(), sockets[0].fd);
   i.address = "unix:" + i.path;
   i.accept(i.unix_acceptor);
   return true;

@@ -1,7 +1,5 @@
 #include "admin/admin_http.h"
 
-#include <openssl/crypto.h>
-
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -11,6 +9,7 @@
 
 #include "admin/metrics.h"
 #include "admin/status.h"
+#include "base/siphash.h"
 #include "http/uri.h"
 
 namespace albatross {
@@ -34,7 +33,7 @@ bool token_matches(std::string_view given, const std::string& token) {
   constexpr std::string_view kBearer = "Bearer ";
   if (token.empty() || given.substr(0, kBearer.size()) != kBearer) return false;
   given.remove_prefix(kBearer.size());
-  return given.size() == token.size() && CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;
+  return equal_in_constant_time(given, token);
 }
 
 std::string_view view(boost::beast::string_view v) { return {v.data(), v.size()}; }

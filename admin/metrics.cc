@@ -2,7 +2,6 @@
 
 #include <cstdio>
 
-#include "tls/tls_server.h"
 
 namespace albatross {
 namespace {
@@ -110,7 +109,8 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
   each(p, t, "server_group", "albatross_no_server_total", "counter", "Requests for which no server could be chosen.", [](const S& s) { return s.no_server.get(); });
 }
 
-void servers(Page& p, const Snapshot& snapshot) {
+void servers(Page& p, Server& server) {
+  const Snapshot& snapshot = server.snapshot();
   p.family("albatross_server_healthy", "gauge", "1 if the server takes traffic by its health, 0 if not.");
   for (const auto& g : snapshot.groups) {
     for (const ServerEntry& e : g->servers) {
@@ -119,11 +119,8 @@ void servers(Page& p, const Snapshot& snapshot) {
     }
   }
   p.family("albatross_certificate_not_after_seconds", "gauge", "When each certificate of each listener expires, in seconds since the epoch.");
-  for (const auto& l : snapshot.listeners) {
-    if (!l->tls) continue;
-    for (const CertificateInfo& c : l->tls->certificates()) {
-      p.sample(label("listener", l->name) + "," + label("file", c.file), static_cast<double>(c.not_after));
-    }
+  for (const CertificateStatus& c : server.certificates()) {
+    p.sample(label("listener", c.listener) + "," + label("file", c.file), static_cast<double>(c.not_after));
   }
 }
 
@@ -166,7 +163,7 @@ std::string metrics_text(Server& server) {
     each(page, r, "rule", "albatross_rule_requests_total", "counter", "Requests by the rule that matched.",
          [](const RuleStats& s) { return s.requests.get(); });
   });
-  servers(page, server.snapshot());
+  servers(page, server);
   process(page, server);
   return page.take();
 }

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tls/tls_server.h"
 
 namespace albatross {
 namespace {
@@ -25,10 +24,8 @@ json listener_json(Server& server, const ListenerRuntime& l, const StatsTable<Li
     out["requests"] = requests;
     out["connections"] = stats.sum(l.name, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
   }
-  if (l.tls) {
-    for (const CertificateInfo& c : l.tls->certificates()) {
-      out["certificates"].push_back({{"file", c.file}, {"names", c.names}, {"not_after", c.not_after}});
-    }
+  for (const CertificateStatus& c : server.certificates()) {
+    if (c.listener == l.name) out["certificates"].push_back({{"file", c.file}, {"names", c.names}, {"not_after", c.not_after}});
   }
   return out;
 }

@@ -46,6 +46,16 @@ std::uint64_t siphash(const SipKey& key, std::string_view bytes) {
   return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned char difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference = static_cast<unsigned char>(difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
+    asm volatile("" : "+r"(difference));  // or the compiler would leave early
+  }
+  return difference == 0;
+}
+
 Random::Random() { from_kernel(state_, sizeof state_); }
 
 std::uint64_t Random::next() {

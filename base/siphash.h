@@ -9,6 +9,8 @@ namespace albatross {
 
 using SipKey = std::array<std::uint64_t, 2>;
 std::uint64_t siphash(const SipKey& key, std::string_view bytes);
+// For secrets: takes as long for a near miss as for a far one.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
 
 // xoshiro-like small generator for jitter, ids and offsets; not for secrets. One thread.
 class Random {

@@ -121,6 +121,7 @@ class Exchange final : public Deferred, public StreamEvents {
   void on_timer();
   void set_deadlines();
   void arm(Nanos deadline);
+  void arm_first();
   void body_progress(std::size_t bytes);
   void tunnel_data(Stream& to, FrameTracker& frames, Pump& pump, std::string_view data);
   void send_going_away();

@@ -34,11 +34,15 @@ void Exchange::set_deadlines() {
     if (of_group != 0) allowed = std::min(allowed, of_group);
     response_deadline_ = at + allowed;
   }
+  arm_first();
+}
+
+void Exchange::arm_first() {
   Nanos first = ~Nanos{0};
   for (Nanos d : {body_deadline_, response_deadline_, total_deadline_}) {
     if (d != 0) first = std::min(first, d);
   }
-  arm(first);
+  if (first != ~Nanos{0}) arm(first);
 }
 
 void Exchange::body_progress(std::size_t) {
@@ -81,11 +85,7 @@ void Exchange::on_timer() {
     if (server_is_late) return fail(Cause::kResponseTimeout, Source::kUpstream);
     response_deadline_ = at + route_->settings->timeouts.response;
   }
-  Nanos first = ~Nanos{0};
-  for (Nanos d : {body_deadline_, response_deadline_, total_deadline_}) {
-    if (d != 0) first = std::min(first, d);
-  }
-  if (first != ~Nanos{0}) arm(first);
+  arm_first();
 }
 
 // ---- the client's stream ends ----

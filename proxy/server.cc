@@ -141,6 +141,15 @@ std::string Server::address(const std::string& listener) const {
   return it == listeners_.end() || it->second.sockets.empty() ? "" : it->second.sockets[0].address.to_string();
 }
 
+std::vector<CertificateStatus> Server::certificates() const {
+  std::vector<CertificateStatus> out;
+  for (const auto& l : snapshot_->listeners) {
+    if (!l->tls) continue;
+    for (const CertificateInfo& c : l->tls->certificates()) out.push_back({l->name, c.file, c.names, c.not_after});
+  }
+  return out;
+}
+
 // ---- the nested loop ----
 
 void Server::wait_for_loop() {

@@ -37,10 +37,11 @@ struct ReloadResult {
   std::string diagnostics;  // JSON
 };
 
-struct DrainReport {
-  std::uint64_t finished = 0;
-  std::uint64_t cut = 0;
-  Nanos longest = 0;
+struct CertificateStatus {
+  std::string listener;
+  std::string file;
+  std::vector<std::string> names;
+  std::int64_t not_after = 0;  // seconds since the epoch
 };
 
 class Server {
@@ -70,6 +71,7 @@ class Server {
   const AccessLog& access_log() const { return *log_; }
   ServerTable& servers() { return servers_; }
   const Prober& prober() const { return *prober_; }
+  std::vector<CertificateStatus> certificates() const;
   bool draining() const { return draining_; }
   Nanos started_at() const { return started_wall_; }
   std::uint64_t reloads() const { return reloads_; }
@@ -82,6 +84,7 @@ class Server {
   struct OpenListener {
     SocketAddress wanted;
     std::vector<ListenSocket> sockets;
+    bool serving = false;  // by some configuration already
     bool secure = false;
     std::string tls_fingerprint;
   };

@@ -121,11 +121,9 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
       continue;
     }
     std::string fingerprint = now->tls ? now->tls->fingerprint() : "";
-    bool known = !it->second.tls_fingerprint.empty() || it->second.secure || generation_ > 1;
-    if (known && !opened.contains(it->first) &&
-        (it->second.secure != now->secure || it->second.tls_fingerprint != fingerprint)) {
-      changed.push_back(it->first);
-    }
+    bool differs = it->second.secure != now->secure || it->second.tls_fingerprint != fingerprint;
+    if (it->second.serving && differs) changed.push_back(it->first);
+    it->second.serving = true;
     it->second.secure = now->secure;
     it->second.tls_fingerprint = fingerprint;
     ++it;

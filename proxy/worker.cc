@@ -85,6 +85,7 @@ void Worker::apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<W
   }
   for (const WorkerListen& w : listens) {
     ListenerSlot& slot = *slots_.at(w.listener);
+    if (slot.acceptor) slot.acceptor->on_ready();  // what waits at the old address
     slot.acceptor = std::make_unique<Acceptor>(
         loop_, w.fd, w.shared, [this] { return may_accept(); }, [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
         [this](int error) { return on_exhausted(error); });

@@ -274,17 +274,3 @@ TEST_CASE("a body whose gaps are short may take longer than the response timeout
   Client client(proxy.port());
   CHECK(client.get("/").body == "0123456789");
 }
-
-TEST_CASE("a server that talks before it is asked gets nobody's request answered", "[faults]") {
-  FakeUpstream up([](FakeConnection& c) {
-    c.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
-    c.wait_for_close();
-  });
-  TestProxy proxy(Setup{.servers = {up.address()}});
-  // Whichever came first, the connection serves one request at most.
-  for (int i = 0; i < 5; ++i) {
-    Client client(proxy.port());
-    client.get("/");
-  }
-  CHECK(up.connections() == 5);
-}

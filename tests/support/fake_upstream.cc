@@ -98,6 +98,11 @@ bool FakeConnection::wait_for_close() {
   return ::poll(&p, 1, 0) == 0 && !deadline.over();
 }
 
+bool FakeConnection::silent(Ms how_long) {
+  pollfd p[2] = {{fd_.get(), POLLIN, 0}, {owner_.stop_.get(), POLLIN, 0}};
+  return held_.empty() && ::poll(p, 2, static_cast<int>(how_long.count())) == 0;
+}
+
 void FakeConnection::stall(Ms most) {
   pollfd p[2] = {{fd_.get(), POLLRDHUP, 0}, {owner_.stop_.get(), POLLIN, 0}};
   ::poll(p, 2, static_cast<int>(most.count()));

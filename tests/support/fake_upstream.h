@@ -44,6 +44,8 @@ class FakeConnection {
   void reset() { fd_.reset(); }
   // Until the peer closes or resets; false if the test ended first. What comes is kept in the owner's bytes.
   bool wait_for_close();
+  // True if nothing has come and nothing comes for so long.
+  bool silent(Ms how_long);
   // Neither reads nor writes until the test ends, the peer leaves or the time is over.
   void stall(Ms most = kPatience);
 
