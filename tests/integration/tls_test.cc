@@ -66,7 +66,7 @@ TEST_CASE("version and cipher of a connection are in the log", "[tls]") {
   SecureClient client(bed.port(), {.name = "one.example", .min_version = version, .max_version = version});
   CHECK(client.get("/").body == "hello");
   CHECK(client.tls().version() == (old ? "TLSv1.2" : "TLSv1.3"));
-  const auto line = bed.proxy().log(1)[0];
+  auto line = bed.proxy().log(1)[0];
   CHECK(line["ssl_protocol"] == (old ? "TLSv1.2" : "TLSv1.3"));
   CHECK_FALSE(line["ssl_cipher"].get<std::string>().empty());
   CHECK(line["scheme"] == "https");
@@ -153,8 +153,13 @@ TEST_CASE("ALPN picks http/1.1, and refuses a client that offers nothing of ours
 
 TEST_CASE("plain HTTP on a TLS port is let go, and the listener lives", "[tls]") {
   Bed bed;
-  const std::string bytes =
-      GENERATE(std::string("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), std::string("\0\0\0\0\0\0\0\0", 8), std::string("\x16\x03\x01\xff\xff", 5) + std::string(70'000, 'x'));
+  std::string bytes = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  SECTION("a request") {}
+  SECTION("nothing known") { bytes.assign(20, '\0'); }
+  SECTION("a record of an impossible length") {
+    bytes = "\x16\x03\x01\xff\xff";
+    bytes.resize(70'000, 'x');
+  }
   Client plain(bed.port());
   plain.send(bytes);
   const Stopwatch watch;

@@ -63,7 +63,7 @@ TEST_CASE("a server that does not prove its name is a 502 and sees no request", 
   const Message answer = client.get("/");
   CHECK(answer.status() == 502);
   CHECK(answer.body.find("secret") == std::string::npos);
-  const auto line = proxy.log(1)[0];
+  auto line = proxy.log(1)[0];
   CHECK(line["termination"] == "upstream_tls");
   CHECK(up.requests() == 0);
 }

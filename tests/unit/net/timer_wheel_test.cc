@@ -181,19 +181,29 @@ TEST_CASE("a wheel may go before its timers") {
 }
 
 TEST_CASE("the wait ends when there may be work, and not much before") {
-  TimerWheel wheel(kStart);
-  CHECK(wheel.wait(kStart) == ~Nanos{0});
-  Alarm a;
-  for (Nanos delay : {kMilli, 100 * kMilli, 5 * kSecond, 16 * kSecond}) {
+  CHECK(TimerWheel(kStart).wait(kStart) == ~Nanos{0});
+  for (Nanos delay : {Nanos{0}, kMilli, 100 * kMilli, 5 * kSecond, 16 * kSecond}) {
+    TimerWheel wheel(kStart);
+    Alarm a;
     wheel.set(a, kStart + delay);
     Nanos wait = wheel.wait(kStart);
     CHECK(wait >= delay);
     CHECK(wait <= delay + kTick);
     CHECK(wheel.wait(kStart + 100 * kSecond) == 0);
-    wheel.cancel(a);
-    wheel.advance(kStart);
-    Alarm fresh;
-    wheel.set(fresh, kStart + delay);
+    wheel.advance(kStart + wait);
+    CHECK(a.fired == 1);
+    CHECK(wheel.wait(kStart + wait) == ~Nanos{0});
+  }
+  TimerWheel wheel(kStart);
+  Alarm far;
+  wheel.set(far, kStart + 1000 * kSecond);
+  for (Nanos now = kStart; far.fired == 0;) {
+    Nanos wait = wheel.wait(now);
+    REQUIRE(wait > 0);
+    REQUIRE(wait <= kTick * (TimerWheel::kSlots + 1));
+    now += wait;
+    wheel.advance(now);
+    REQUIRE(now <= kStart + 1000 * kSecond + kTick);
   }
 }
 
