@@ -118,7 +118,12 @@ bool Admin::start(const config::Admin& settings, std::string& error) {
   if (is_default) {
     std::error_code ignored;  // the listen below says what is wrong
     std::filesystem::create_directories(std::filesystem::path(i.path).parent_path(), ignored);
-    ::chmod(std::filesystem::path(i.path).parent_path().c_str(), 0700);
+    struct stat folder {};
+    if (::lstat(std::filesystem::path(i.path).parent_path().c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode) ||
+        folder.st_uid != ::geteuid() || ::chmod(std::filesystem::path(i.path).parent_path().c_str(), 0700) != 0) {
+      error = std::filesystem::path(i.path).parent_path().string() + ": not a folder of this user; name another with --admin unix:/path";
+      return false;
+    }
   }
   if (!i.listen_unix(error)) {
     error = "unix:" + i.path + ": " + error;

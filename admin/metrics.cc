@@ -82,7 +82,7 @@ void by_class(Page& page, const StatsTable<Stats>& table, const char* key, const
 void listeners(Page& p, const StatsTable<ListenerStats>& t) {
   using S = ListenerStats;
   by_class(p, t, "listener", "albatross_requests_total", "Requests by listener and class of the status that was sent.");
-  p.family("albatross_request_duration_seconds", "histogram", "From the request's first byte to the answer's last.");
+  p.family("albatross_request_duration_seconds", "histogram", "From the request's whole head to the answer's last byte.");
   for (const auto& [who, id] : t.names()) p.histogram(label("listener", who), t, who, [](const S& s) -> const Histogram& { return s.duration; });
   each(p, t, "listener", "albatross_connections_total", "counter", "Connections accepted.", [](const S& s) { return s.connections.get(); });
   each(p, t, "listener", "albatross_connections_open", "gauge", "Connections open now.",

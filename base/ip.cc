@@ -9,20 +9,23 @@ namespace albatross {
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   char z[INET6_ADDRSTRLEN + 1];
-  if (text.empty() || text.size() >= sizeof z) return std::nullopt;
+  if (text.empty() || text.size() >= sizeof z || text.find('\0') != std::string_view::npos) return std::nullopt;
   std::memcpy(z, text.data(), text.size());
   z[text.size()] = 0;
   IpAddress a;
   a.valid = true;
   if (inet_pton(AF_INET, z, a.bytes.data()) == 1) return a;
-  if (inet_pton(AF_INET6, z, a.bytes.data()) != 1) return std::nullopt;
+  std::uint8_t v6[16];
+  if (inet_pton(AF_INET6, z, v6) != 1) return std::nullopt;
+  return from_v6(v6);
+}
+
+IpAddress IpAddress::from_v6(const std::uint8_t* v6) {
   static constexpr std::uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  if (std::memcmp(a.bytes.data(), kMapped, 12) == 0) {
-    std::memmove(a.bytes.data(), a.bytes.data() + 12, 4);
-    std::memset(a.bytes.data() + 4, 0, 12);
-    return a;
-  }
-  a.is_v4 = false;
+  IpAddress a;
+  a.valid = true;
+  a.is_v4 = std::memcmp(v6, kMapped, 12) == 0;
+  std::memcpy(a.bytes.data(), a.is_v4 ? v6 + 12 : v6, a.is_v4 ? 4 : 16);
   return a;
 }
 

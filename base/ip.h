@@ -16,6 +16,8 @@ struct IpAddress {
   bool valid = false;  // false for a unix-socket peer
 
   static std::optional<IpAddress> parse(std::string_view text);
+  // Sixteen bytes in network order.
+  static IpAddress from_v6(const std::uint8_t* bytes);
   // At most 45 bytes; returns the size.
   std::size_t format(char* out) const;
   std::string to_string() const;

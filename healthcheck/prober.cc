@@ -111,7 +111,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     if (!running_) return;
     if (error.cause == Cause::kConnectRefused && address_ + 1 < target_.addresses.size()) return start(address_ + 1);
     std::string why(info(error.cause == Cause::kNone ? Cause::kUpstreamClosed : error.cause).detail);
-    if (error.system != 0) why += std::string(": ") + std::strerror(error.system);
+    if (error.system != 0 && error.cause != Cause::kConnectRefused) why += std::string(": ") + std::strerror(error.system);
     if (error.detail != nullptr) why += std::string(": ") + error.detail;
     finish(false, why);
   }

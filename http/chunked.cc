@@ -20,12 +20,11 @@ ChunkedReader::Step ChunkedReader::next(std::string_view bytes, std::size_t& con
       case State::kSize: {
         int v = hex(c);
         if (v >= 0) {
-          if (left_ >> 59 != 0) return Step::kBad;
+          if (left_ >> 59 != 0 || ++digits_ > kMaxDigits) return Step::kBad;
           left_ = left_ * 16 + static_cast<std::uint64_t>(v);
-          any_digit_ = true;
           break;
         }
-        if (!any_digit_) return Step::kBad;
+        if (digits_ == 0) return Step::kBad;
         extension_ = 0;
         if (c == '\r') {
           state_ = State::kSizeLf;
@@ -39,7 +38,7 @@ ChunkedReader::Step ChunkedReader::next(std::string_view bytes, std::size_t& con
         break;
       }
       case State::kBlank:
-        if (++extension_ > kMaxExtension) return Step::kBad;
+        if (++extension_ > kMaxExtension || ++extensions_ > kMaxExtensions) return Step::kBad;
         if (c == ';') {
           state_ = State::kExtension;
         } else if (c != ' ' && c != '\t') {
@@ -56,7 +55,7 @@ ChunkedReader::Step ChunkedReader::next(std::string_view bytes, std::size_t& con
         break;
       case State::kSizeLf:
         if (c != '\n') return Step::kBad;
-        any_digit_ = false;
+        digits_ = 0;
         ++consumed;
         if (left_ == 0) {
           state_ = State::kSize;

@@ -22,7 +22,9 @@ class ChunkedReader {
   static constexpr std::uint32_t kMaxExtensions = 16 * 1024;  // of a message
 
   State state_ = State::kSize;
-  bool any_digit_ = false;
+  static constexpr std::uint8_t kMaxDigits = 32;  // leading zeros are allowed, not for ever
+
+  std::uint8_t digits_ = 0;
   std::uint64_t left_ = 0;
   std::uint32_t extension_ = 0;
   std::uint32_t extensions_ = 0;

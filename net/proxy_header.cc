@@ -27,23 +27,25 @@ ProxyHeader parse_v1(std::string_view bytes) {
   if (end > kV1Max - 2) return bad();
   std::string_view words[6];
   std::size_t n = 0;
+  bool too_many = false;
   for (std::string_view line = bytes.substr(0, end); n < 6;) {
     std::size_t space = line.find(' ');
     words[n++] = line.substr(0, space);
     if (space == std::string_view::npos) break;
     line.remove_prefix(space + 1);
-    if (n == 6) return bad();
+    too_many = n == 6;
   }
   ProxyHeader h{ProxyHeader::State::kComplete, end + 2, false, {}, 0};
   if (n >= 2 && words[1] == "UNKNOWN") {
     h.local = true;
     return h;
   }
-  if (n != 6 || (words[1] != "TCP4" && words[1] != "TCP6")) return bad();
+  if (n != 6 || too_many || (words[1] != "TCP4" && words[1] != "TCP6")) return bad();
   std::optional<IpAddress> source = IpAddress::parse(words[2]);
   std::uint16_t destination_port;
+  auto of_family = [&](std::string_view a) { return (words[1] == "TCP4") == (a.find(':') == std::string_view::npos); };
   if (!source || !IpAddress::parse(words[3]) || !parse_port(words[4], h.source_port) ||
-      !parse_port(words[5], destination_port) || (words[1] == "TCP4") != (words[2].find(':') == std::string_view::npos)) {
+      !parse_port(words[5], destination_port) || !of_family(words[2]) || !of_family(words[3])) {
     return bad();
   }
   h.source = *source;
@@ -55,7 +57,9 @@ ProxyHeader parse_v2(std::string_view bytes) {
   auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
   std::uint8_t version = byte(12) >> 4, command = byte(12) & 15, family = byte(13) >> 4;
   std::size_t length = static_cast<std::size_t>(byte(14) << 8 | byte(15));
+  std::uint8_t transport = byte(13) & 15;
   if (version != 2 || command > 1) return bad();
+  if (command == 1 && (family > 3 || transport > 2)) return bad();
   std::size_t address = family == 1 ? 12 : family == 2 ? 36 : 0;
   if (command == 1 && address > length) return bad();
   if (length > 4096) return bad();
@@ -68,9 +72,12 @@ ProxyHeader parse_v2(std::string_view bytes) {
     at += 3u + static_cast<std::size_t>(byte(at + 1) << 8 | byte(at + 2));
     if (at > 16 + length) return bad();
   }
-  h.source.valid = true;
-  h.source.is_v4 = family == 1;
-  std::memcpy(h.source.bytes.data(), bytes.data() + 16, family == 1 ? 4 : 16);
+  if (family == 1) {
+    h.source.valid = true;
+    std::memcpy(h.source.bytes.data(), bytes.data() + 16, 4);
+  } else {
+    h.source = IpAddress::from_v6(reinterpret_cast<const std::uint8_t*>(bytes.data()) + 16);
+  }
   std::size_t ports = family == 1 ? 24 : 48;
   h.source_port = static_cast<std::uint16_t>(byte(ports) << 8 | byte(ports + 1));
   return h;

@@ -158,13 +158,7 @@ IpAddress SocketAddress::ip() const {
     out.valid = true;
   } else if (family() == AF_INET6) {
     const auto& a = reinterpret_cast<const sockaddr_in6*>(storage)->sin6_addr;
-    out.valid = true;
-    if (IN6_IS_ADDR_V4MAPPED(&a)) {
-      std::memcpy(out.bytes.data(), a.s6_addr + 12, 4);
-    } else {
-      out.is_v4 = false;
-      std::memcpy(out.bytes.data(), a.s6_addr, 16);
-    }
+    out = IpAddress::from_v6(a.s6_addr);
   }
   return out;
 }

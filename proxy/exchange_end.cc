@@ -93,7 +93,10 @@ void Exchange::on_timer() {
 void Exchange::on_refused(Stream&, Cause cause, const char* detail) {
   if (phase_ == Phase::kTunnel) return end_tunnel();
   head_.keep_alive = false;
-  if (phase_ == Phase::kReceive) head_.fields = Fields(arena_);
+  if (phase_ == Phase::kReceive) {
+    head_.fields = Fields(arena_);
+    identify();  // a person who complains has at least an id to show
+  }
   answer(Error{cause, Source::kDownstream, RetrySafety::kNever, 0, detail});
 }
 
@@ -102,7 +105,7 @@ void Exchange::on_reset(Stream&, const Error& error) {
   if (termination_ == Cause::kNone && phase_ != Phase::kTunnel) {
     termination_ = error.cause == Cause::kNone ? Cause::kClientLeft : error.cause;
   }
-  if (status_ == 0) status_ = 499;
+  if (status_ == 0) status_ = termination_ == Cause::kClientLeft ? 499 : info(termination_).status;
   cancel_tries();
   finish();
 }

@@ -85,6 +85,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   captures_ = match.captures;
   route_ = &state.listener->routes.all[match.rule];
   state.rules[match.rule]->requests.add();
+  session_->set_send_timeout(route_->settings->timeouts.send);
   if (route_->settings->timeouts.total != 0) total_deadline_ = began_ + route_->settings->timeouts.total;
   if (head_.body.kind == BodyLength::Kind::kLength && head_.body.length > route_->settings->body_limit) {
     return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});

@@ -102,6 +102,7 @@ class Server {
   void reload_with(std::shared_ptr<const config::Config> config, std::shared_ptr<config::Diagnostics> out,
                    std::function<void(ReloadResult)> done);
   void names_changed();
+  void warn_of_restart(const config::Config& next, config::Diagnostics& out) const;
   void finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config::Diagnostics> out, OpenListeners opened,
                      const std::function<void(ReloadResult)>& done);
   void join_builder();

@@ -209,9 +209,24 @@ void Server::finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config:
     return;
   }
   ++reloads_;
+  warn_of_restart(*built->config, *out);
+  text.str("");
+  out->print(text);
   install(std::move(built), std::move(opened));
   done({true, text.str() + "configuration " + std::to_string(snapshot_->generation) + " is in force", out->to_json()});
   if (names_pending_) names_changed();
+}
+
+// What only a new process takes up.
+void Server::warn_of_restart(const config::Config& next, config::Diagnostics& out) const {
+  auto warn = [&](const char* path, bool differs) {
+    if (differs) out.warning({}, path, "changed, but this needs a restart", "the old value stays in force");
+  };
+  const config::Config& now = *config_;
+  warn("workers", now.workers != next.workers);
+  warn("access_log", now.access_log.target != next.access_log.target || *now.access_log.path != *next.access_log.path);
+  warn("admin", now.admin.off != next.admin.off || now.admin.bind.text != next.admin.bind.text || *now.admin.token != *next.admin.token);
+  warn("limits.connections", *now.max_connections != *next.max_connections);
 }
 
 // Only the groups are built anew; the listeners, their rules and their certificates stay as they are.

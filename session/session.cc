@@ -39,6 +39,7 @@ Session::Session(SessionContext& context, SessionOwner& owner, Role role, const 
       timeouts_(&timeouts),
       codec_(role, limits),
       out_(context.loop().blocks(), context.scratch()),
+      send_timeout_(timeouts.send),
       role_(role) {
   stream_.session_ = this;
   stream_.id_ = 1;
@@ -89,6 +90,7 @@ bool Session::reusable() const {
 
 void Session::begin_stream() {
   if (has_stream()) return;
+  send_timeout_ = timeouts_->send;
   ++requests_;
   stream_.owed_ = stream_.queued_ = 0;
   stream_.head_sent_ = stream_.out_done_ = stream_.in_done_ = stream_.tunnel_ = stream_.written_ = false;

@@ -104,6 +104,8 @@ class Session final : public Deferred, public Ready, private CodecSink {
   void set_idle_deadline(Nanos deadline) { read_deadline_ = deadline; arm(); }
   // Client: what the server's Keep-Alive said of its patience; 0: nothing.
   std::uint32_t peer_keep_alive() const { return peer_keep_alive_; }
+  // Server: how long the client may read nothing of the current answer; 0: for ever. Until the next request.
+  void set_send_timeout(Nanos t) { send_timeout_ = t; }
   void set_half_close(bool on) { half_close_ = on; }
 
   ConnectionInfo info;
@@ -166,6 +168,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   Nanos idle_since_ = 0;
   Nanos opened_at_ = 0;
   Nanos drain_idle_until_ = 0;
+  Nanos send_timeout_;
   std::uint32_t requests_ = 0;
   std::uint32_t peer_keep_alive_ = 0;  // seconds
   std::uint32_t read_size_ = kMinRead;

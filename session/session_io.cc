@@ -8,10 +8,11 @@
 namespace albatross {
 namespace {
 
-Error broken(Role role, int error, bool got_response) {
+// `got_bytes`: of the answer. Once there is one, nobody may ask again.
+Error broken(Role role, int error, bool got_bytes, bool got_head) {
   if (role == Role::kServer) return {Cause::kClientLeft, Source::kDownstream, RetrySafety::kNever, error, nullptr};
-  return {got_response ? Cause::kUpstreamTruncated : Cause::kUpstreamReset, Source::kUpstream, RetrySafety::kOnlyIfReused, error,
-          nullptr};
+  return {got_head ? Cause::kUpstreamTruncated : Cause::kUpstreamReset, Source::kUpstream,
+          got_bytes ? RetrySafety::kNever : RetrySafety::kOnlyIfReused, error, nullptr};
 }
 
 Cause connect_cause(int error) {
@@ -89,7 +90,7 @@ void Session::read_some() {
       break;
     }
     if (r.status == IoStatus::kError) {
-      close(broken(role_, r.error, has_stream() && codec_.head_done()), false);
+      close(broken(role_, r.error, codec_.head_started(), codec_.head_done()), false);
       return;
     }
     if (held_.capacity() > 0) std::string().swap(held_);
@@ -109,7 +110,7 @@ void Session::read_some() {
       close({Cause::kClientLeft, Source::kDownstream, RetrySafety::kNever, 0, nullptr}, false);
     }
   } else if (stream_.tunnel_ && transport_->broken() && has_stream() && stream_.in_done_) {
-    close(broken(role_, 0, true), false);
+    close(broken(role_, 0, true, true), false);
   }
 }
 
@@ -165,7 +166,8 @@ void Session::end_of_input() {
   in_feed_ = false;
   if (state_ != State::kOpen) return;
   if (r.cause != Cause::kNone) {
-    RetrySafety retry = r.cause == Cause::kUpstreamClosed ? RetrySafety::kOnlyIfReused : RetrySafety::kNever;
+    bool unanswered = r.cause == Cause::kUpstreamClosed && !codec_.head_started();
+    RetrySafety retry = unanswered ? RetrySafety::kOnlyIfReused : RetrySafety::kNever;
     close({r.cause, role_ == Role::kServer ? Source::kDownstream : Source::kUpstream, retry, 0, r.detail}, false);
     return;
   }
@@ -233,8 +235,8 @@ bool Session::flush() {
   }
   bool waiting = !out_.empty() || transport_->pending() > 0;
   if (out_.has_borrowed()) out_.own_all();
-  if (waiting && (progress || send_deadline_ == 0) && timeouts_->send != 0) {
-    send_deadline_ = now() + timeouts_->send;
+  if (waiting && (progress || send_deadline_ == 0) && send_timeout_ != 0) {
+    send_deadline_ = now() + send_timeout_;
     arm();
   } else if (!waiting) {
     send_deadline_ = 0;

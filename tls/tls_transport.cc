@@ -80,6 +80,10 @@ BIO* make_tls_bio(TlsTransport* t) {
 
 std::string last_tls_error() {
   unsigned long e = ERR_get_error();
+  if (ERR_GET_LIB(e) == ERR_LIB_SYS) {
+    ERR_clear_error();
+    return std::strerror(ERR_GET_REASON(e));
+  }
   const char* reason = e == 0 ? nullptr : ERR_reason_error_string(e);
   ERR_clear_error();
   return reason != nullptr ? reason : "unknown error";

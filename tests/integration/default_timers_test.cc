@@ -163,7 +163,7 @@ TEST_CASE("response: each gap in the body", "[timeouts]") {
   clockwork.pass(61 * kSecond);
   CHECK(client.read_all().empty());
   CHECK(eventually([&] { return up.open() == 0; }));
-  CHECK(clockwork.proxy().log().back()["termination"] == "response_timeout");
+  CHECK(clockwork.logged("response_timeout"));
 }
 
 TEST_CASE("send: 60 s for a client that reads nothing", "[timeouts]") {
@@ -187,7 +187,7 @@ TEST_CASE("send: 60 s for a client that reads nothing", "[timeouts]") {
   CHECK_FALSE(gone);
   clockwork.pass(3 * kSecond);
   CHECK(eventually([&] { return gone.load(); }));
-  CHECK(eventually([&] { return clockwork.proxy().log().back()["termination"] == "send_timeout"; }));
+  CHECK(clockwork.logged("send_timeout"));
 }
 
 TEST_CASE("tunnel: an hour, then 1001", "[timeouts]") {

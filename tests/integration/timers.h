@@ -50,6 +50,15 @@ class Clockwork {
   TestProxy& proxy() { return proxy_; }
   std::uint16_t port() { return proxy_.port(); }
 
+  // An exchange has ended for this reason, says the log.
+  bool logged(const std::string& termination) const {
+    return eventually([&] {
+      for (const auto& line : proxy_.log()) {
+        if (line.value("termination", "") == termination) return true;
+      }
+      return false;
+    });
+  }
   // Everything that was sent before has been read by the (one) worker.
   void settle() {
     Client asker(proxy_.port());

@@ -161,7 +161,8 @@ TEST_CASE("an acceptor takes what comes, so many a turn, and rests when paused")
   REQUIRE(sockets.size() == 1);
   int taken = 0;
   {
-    Acceptor acceptor(loop, sockets[0].fd, false,
+    bool may = true;
+    Acceptor acceptor(loop, sockets[0].fd, false, [&] { return may; },
                       [&](int fd, const SocketAddress& peer) {
                         ++taken;
                         CHECK(peer.ip().to_string() == "127.0.0.1");
@@ -183,12 +184,19 @@ TEST_CASE("an acceptor takes what comes, so many a turn, and rests when paused")
     acceptor.resume();
     loop.turn(kSecond);
     CHECK(taken == Acceptor::kBudget + 11);
+    may = false;
+    clients.push_back(connect_to(sockets[0].address));
+    loop.turn(kSecond);
+    CHECK(taken == Acceptor::kBudget + 11);
+    may = true;
+    loop.turn(kSecond);
+    CHECK(taken == Acceptor::kBudget + 12);
     for (int fd : clients) ::close(fd);
   }
   int late = connect_to(sockets[0].address);  // the descriptor is still open, the kernel's queue keeps it
   CHECK(late >= 0);
   loop.turn(0);
-  CHECK(taken == Acceptor::kBudget + 11);
+  CHECK(taken == Acceptor::kBudget + 12);
   ::close(late);
   close_all(sockets);
 }
@@ -205,7 +213,7 @@ TEST_CASE("an acceptor without descriptors asks for one, else rests and tries ag
   REQUIRE(client >= 0);
   int spare = ::dup(client), taken = 0, asked = 0, seen = 0;
   bool give = false;
-  Acceptor acceptor(loop, sockets[0].fd, false,
+  Acceptor acceptor(loop, sockets[0].fd, false, [] { return true; },
                     [&](int fd, const SocketAddress&) {
                       ++taken;
                       ::close(fd);
