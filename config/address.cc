@@ -47,6 +47,8 @@ Parsed<Address> no_port(std::string_view text) {
 
 }  // namespace
 
+bool is_ip(const std::string& host) { return is_ip(AF_INET, host) || is_ip(AF_INET6, host); }
+
 Parsed<Address> parse_address(std::string_view text) {
   using Out = Parsed<Address>;
   if (text.starts_with("unix:")) return parse_unix(text.substr(5));

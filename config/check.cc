@@ -13,6 +13,11 @@ std::string at(const std::string& path, std::size_t index) { return path + '[' +
 
 std::string line(Place place) { return "line " + std::to_string(place.line); }
 
+std::string how_to_add(const std::string& what, const std::string& name) {
+  if (what == "rule set") return "add rule_sets: {" + name + ": [...]}";
+  return "add server_groups: [{name: " + name + ", servers: [{address: \"127.0.0.1:3000\"}]}]";
+}
+
 // Finds the second use of what may be used once.
 class Once {
  public:
@@ -99,9 +104,9 @@ class Check {
       if (one == *name) return;
     }
     const std::string near = nearest(*name, known);
-    std::string hint = near.empty() ? "" : "did you mean \"" + near + "\"?";
+    std::string hint = known.empty() ? how_to_add(what, *name) : near.empty() ? "" : "did you mean \"" + near + "\"?";
     if (near.empty() && known.size() <= 8) {
-      for (const std::string& one : known) hint += (hint.empty() ? "known are " : " ") + one;
+      for (const std::string& one : known) hint += (hint.empty() ? "known are " : ", ") + one;
     }
     out_.error(name.at, path, "no " + what + " is named " + *name, hint);
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/env.h"
+#include "config/not_built.h"
 
 namespace albatross::config {
 namespace {
@@ -36,10 +37,14 @@ Decoder::Decoder(Diagnostics& out, const std::string& file) : out_(out) {
 }
 
 Decoder::Scope Decoder::enter(std::string_view key) {
-  return Scope(path_, (path_.empty() ? "" : ".") + std::string(key.substr(0, 64)));
+  return Scope(*this, (path_.empty() ? "" : ".") + std::string(key.substr(0, 64)));
 }
 
-Decoder::Scope Decoder::enter(std::size_t index) { return Scope(path_, '[' + std::to_string(index) + ']'); }
+Decoder::Scope Decoder::enter(std::size_t index) { return Scope(*this, '[' + std::to_string(index) + ']'); }
+
+Decoder::Scope Decoder::enter(std::string_view object, std::string_view key) {
+  return Scope(*this, (path_.empty() ? "" : ".") + std::string(key), object, key);
+}
 
 void Decoder::error(Place at, std::string message, std::string hint) {
   out_.error(at, path_, std::move(message), std::move(hint));
@@ -49,17 +54,20 @@ void Decoder::warning(Place at, std::string message, std::string hint) {
   out_.warning(at, path_, std::move(message), std::move(hint));
 }
 
-void Decoder::wrong_kind(const Node& node, std::string_view wanted) {
-  if (node.kind == Node::Kind::kNull) {
-    error(node.at, "the value is missing", wanted == "a mapping" ? "write {} to take every default" : "");
-  } else {
-    error(node.at, "expected " + std::string(wanted) + ", got " + kind_name(node.kind));
-  }
+void Decoder::wrong_kind(const Node& node, std::string_view wanted, std::string hint) {
+  const bool missing = node.kind == Node::Kind::kNull;
+  error(node.at, missing ? "the value is missing" : "expected " + std::string(wanted) + ", got " + kind_name(node.kind),
+        std::move(hint));
+}
+
+std::vector<std::string> Decoder::offered(std::vector<std::string> names) const {
+  std::erase_if(names, [this](const std::string& name) { return !is_built(object_, key_, name); });
+  return names;
 }
 
 std::optional<std::string> Decoder::text(const Node& node, Text reader) {
   if (node.kind != Node::Kind::kScalar) {
-    wrong_kind(node, "text");
+    wrong_kind(node, "text", node.kind == Node::Kind::kSequence ? "write one value" : "");
     return std::nullopt;
   }
   Expansion expanded = expand_env(node.text, reader == Text::kTemplate);
@@ -76,7 +84,7 @@ std::optional<std::string> Decoder::text(const Node& node, Text reader) {
 
 std::optional<std::string> Decoder::bare(const Node& node, std::string_view wanted) {
   if (node.kind != Node::Kind::kScalar) {
-    wrong_kind(node, wanted);
+    wrong_kind(node, wanted, node.kind == Node::Kind::kSequence ? "write one value" : "");
     return std::nullopt;
   }
   if (node.quoted && !has_env(node.text)) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "config/diagnostics.h"
 #include "config/tree.h"
@@ -27,22 +29,35 @@ class Decoder {
   // Extends the path until the end of the scope.
   class [[nodiscard]] Scope {
    public:
-    Scope(std::string& path, const std::string& more) : path_(path), length_(path.size()) { path_ += more; }
-    ~Scope() { path_.resize(length_); }
+    Scope(Decoder& d, const std::string& more) : Scope(d, more, d.object_, d.key_) {}
+    Scope(Decoder& d, const std::string& more, std::string_view object, std::string_view key)
+        : d_(d), length_(d.path_.size()), object_(std::exchange(d.object_, object)), key_(std::exchange(d.key_, key)) {
+      d_.path_ += more;
+    }
+    ~Scope() {
+      d_.path_.resize(length_);
+      d_.object_ = object_;
+      d_.key_ = key_;
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
-    std::string& path_;
+    Decoder& d_;
     std::size_t length_;
+    std::string_view object_, key_;  // of the scope around
   };
   Scope enter(std::string_view key);
   Scope enter(std::size_t index);
+  // The same for a key of the table; both texts outlive the decoder.
+  Scope enter(std::string_view object, std::string_view key);
 
   void error(Place at, std::string message, std::string hint = {});
   void warning(Place at, std::string message, std::string hint = {});
   // The node is of another kind than the key wants: `wanted` is like "a list".
-  void wrong_kind(const Node& node, std::string_view wanted);
+  void wrong_kind(const Node& node, std::string_view wanted, std::string hint = {});
+  // The values among `names` that this version builds for the key being read.
+  std::vector<std::string> offered(std::vector<std::string> names) const;
 
   // The scalar's text, expanded. Reports and gives nothing for another kind of node or a variable that is not set.
   std::optional<std::string> text(const Node& node, Text reader = Text::kPlain);
@@ -55,6 +70,7 @@ class Decoder {
   Diagnostics& out_;
   std::string folder_;
   std::string path_;
+  std::string_view object_, key_;  // of the table, the innermost
 };
 
 }  // namespace albatross::config

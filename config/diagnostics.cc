@@ -169,4 +169,21 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   return best == nullptr ? std::string() : *best;
 }
 
+std::vector<std::string> nearest(std::string_view word, std::vector<std::string> candidates, std::size_t count) {
+  const std::string folded_word = folded(word.substr(0, kLongestWord));
+  std::vector<std::pair<std::size_t, std::string>> by_distance;
+  by_distance.reserve(candidates.size());
+  for (std::string& candidate : candidates) {
+    const std::size_t edits = distance(folded_word, folded(candidate));
+    by_distance.emplace_back(edits, std::move(candidate));
+  }
+  std::stable_sort(by_distance.begin(), by_distance.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  by_distance.resize(std::min(count, by_distance.size()));
+  std::vector<std::string> out;
+  out.reserve(by_distance.size());
+  for (auto& [edits, candidate] : by_distance) out.push_back(std::move(candidate));
+  return out;
+}
+
 }  // namespace albatross::config

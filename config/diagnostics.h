@@ -51,5 +51,7 @@ class Diagnostics {
 
 // The candidate nearest to `word` by edit distance, if it is near enough to be meant; else empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+// The `count` nearest ones, however far, the nearest first.
+std::vector<std::string> nearest(std::string_view word, std::vector<std::string> candidates, std::size_t count);
 
 }  // namespace albatross::config

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "config/check.h"
+#include "config/lint.h"
 #include "config/table.h"
 #include "config/tree.h"
 
@@ -30,17 +31,6 @@ void finish(Config& config) {
     }
     std::stable_sort(listener.rules.begin(), listener.rules.end(),
                      [](const Rule& a, const Rule& b) { return *a.priority < *b.priority; });
-  }
-}
-
-// Warnings that need to know what is absent, which the structs cannot say once errors dropped parts of them.
-void warn_empty_groups(const Config& config, Diagnostics& out) {
-  if (!out.ok()) return;
-  for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
-    const ServerGroup& group = config.server_groups[i];
-    if (!group.servers.empty()) continue;
-    out.warning(group.at, "server_groups[" + std::to_string(i) + "].servers", "the group has no servers",
-                "requests to it get 503");
   }
 }
 
@@ -93,7 +83,7 @@ Config load(const Source& source, Diagnostics& out) {
     Decoder decoder(out, source.file);
     config_table().decode(decoder, *tree, config);
     check(config, out);
-    warn_empty_groups(config, out);
+    if (out.ok()) lint(config, out);
     finish(config);
   } catch (const std::exception& error) {
     out.error({}, {}, std::string("cannot be loaded: ") + error.what());

@@ -31,6 +31,25 @@ void check_one_key(Decoder& d, const Node& node, const std::string& name, bool& 
   }
 }
 
+// Says whether anything was dropped, and gives what is left as a text.
+bool drop_from_enums(Json& schema, const std::string& object, const std::string& key, std::string& left) {
+  bool dropped = false;
+  if (schema.contains("anyOf")) {
+    for (Json& option : schema["anyOf"]) dropped = drop_from_enums(option, object, key, left) || dropped;
+  }
+  if (!schema.contains("enum")) return dropped;
+  Json built = Json::array();
+  for (const Json& option : schema["enum"]) {
+    const std::string name = option.is_string() ? option.get<std::string>() : option.dump();
+    if (!is_built(object, key, name)) continue;
+    left += (left.empty() ? "" : ", ") + name;
+    built.push_back(option);
+  }
+  dropped = dropped || built.size() < schema["enum"].size();
+  schema["enum"] = std::move(built);
+  return dropped;
+}
+
 }  // namespace
 
 std::vector<const Node*> match_keys(Decoder& d, const Node& node, const ObjectInfo& object, bool& good) {
@@ -63,16 +82,17 @@ void report_not_built(Decoder& d, const Node& value, const std::string& object, 
   d.error(value.at, text + " is not built in this version");
 }
 
-void drop_not_built(Json& schema, const std::string& object, const std::string& key) {
-  if (schema.contains("anyOf")) {
-    for (Json& option : schema["anyOf"]) drop_not_built(option, object, key);
-  }
-  if (!schema.contains("enum")) return;
-  Json built = Json::array();
-  for (const Json& option : schema["enum"]) {
-    if (is_built(object, key, option.is_string() ? option.get<std::string>() : option.dump())) built.push_back(option);
-  }
-  schema["enum"] = std::move(built);
+void drop_not_built(TypeInfo& type, const std::string& object, const std::string& key) {
+  std::string range;
+  if (drop_from_enums(type.schema, object, key, range)) type.range = range;
+}
+
+void report_no_mapping(Decoder& d, const Node& node, const ObjectInfo& object, const std::string& example) {
+  bool all_default = !object.one_key;
+  for (const FieldInfo& field : object.fields) all_default = all_default && !field.is_required;
+  std::string hint = example.empty() ? "" : "write it like " + example;
+  if (node.kind == Node::Kind::kNull && all_default) hint = "write {} to take every default";
+  d.wrong_kind(node, "a mapping", hint);
 }
 
 Node default_node(const std::string& literal) {

@@ -105,7 +105,7 @@ Type<Pattern> pattern(PatternCheck check) {
                             const auto text = d.text(node);
                             return text && take(d, node, parse_pattern(*text), out);
                           }};
-  Type<Pattern> both = scalar_or(std::move(shorthand), object("pattern", pattern_table));
+  Type<Pattern> both = scalar_or(std::move(shorthand), object("pattern", pattern_table, "{prefix: /v2}"));
   both.info.text = "[pattern](#pattern)";
   return {both.info, [both, check](Decoder& d, const Node& node, Pattern& out) {
             if (!both.decode(d, node, out)) return false;

@@ -43,6 +43,7 @@ struct Address {
   std::uint16_t port = 0;
 };
 Parsed<Address> parse_address(std::string_view text);
+bool is_ip(const std::string& host);  // of either family, without brackets
 
 // An address or CIDR block of either family, as "address/bits" with the host bits cleared.
 Parsed<std::string> parse_network(std::string_view text);

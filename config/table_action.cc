@@ -93,7 +93,7 @@ const Object<WeightedGroup>& weighted_group() {
 const Object<Forward>& forward_table() {
   static const Object<Forward> table = [] {
     Object<Forward> t("forward", "Forwarding to several server groups by weight.");
-    t.field("groups", &Forward::groups, list_of<WeightedGroup>(object("weighted_group", weighted_group), 1),
+    t.field("groups", &Forward::groups, list_of<WeightedGroup>(object("weighted_group", weighted_group, "{name: blue, weight: 95}"), 1),
             "The server groups.")
         .required();
     t.field("sticky", &Forward::sticky, duration(1s, 86400s), "How long a client stays on the group it first got.")
@@ -109,7 +109,7 @@ Type<Forward> forward() {
                          out.groups.resize(1);
                          return store(d, node, group, out.groups[0].name);
                        }};
-  return scalar_or(std::move(scalar), object("forward", forward_table));
+  return scalar_or(std::move(scalar), object("forward", forward_table, "{groups: [{name: blue, weight: 95}, {name: green, weight: 5}]}"));
 }
 
 const Object<Redirect>& redirect_table() {
@@ -201,15 +201,15 @@ const Object<Action>& action_table() {
     t.one_key();
     t.field("forward", as<Kind::kForward, &Action::forward>, forward(),
             "Sends it to a server group, or to one of several.");
-    t.field("redirect", as<Kind::kRedirect, &Action::redirect>, object("redirect", redirect_table),
+    t.field("redirect", as<Kind::kRedirect, &Action::redirect>, object("redirect", redirect_table, "{protocol: https}"),
             "Sends the client elsewhere.");
     t.field("fixed_response", as<Kind::kFixedResponse, &Action::fixed_response>,
-            object("fixed_response", fixed_response_table), "Answers with a text.");
-    t.field("rewrite", as<Kind::kRewrite, &Action::rewrite>, object("rewrite", rewrite_table),
+            object("fixed_response", fixed_response_table, "{code: 404, body: not here}"), "Answers with a text.");
+    t.field("rewrite", as<Kind::kRewrite, &Action::rewrite>, object("rewrite", rewrite_table, "{path: /new}"),
             "Changes host, path or query.");
-    t.field("insert_header", as<Kind::kInsertHeader, &Action::header>, object("insert_header", insert_header_table),
+    t.field("insert_header", as<Kind::kInsertHeader, &Action::header>, object("insert_header", insert_header_table, "{name: x-edge, value: web}"),
             "Sets a header.");
-    t.field("remove_header", as<Kind::kRemoveHeader, &Action::header>, object("remove_header", remove_header_table),
+    t.field("remove_header", as<Kind::kRemoveHeader, &Action::header>, object("remove_header", remove_header_table, "{name: x-debug}"),
             "Removes a header.");
     return t;
   }();
@@ -217,7 +217,7 @@ const Object<Action>& action_table() {
 }
 
 Type<std::vector<Action>> action_list() {
-  const Type<std::vector<Action>> list = list_of<Action>(object("action", action_table), 1);
+  const Type<std::vector<Action>> list = list_of<Action>(object("action", action_table, "{forward: blue}"), 1);
   return {list.info, [list](Decoder& d, const Node& node, std::vector<Action>& out) {
             if (!list.decode(d, node, out)) return false;
             check_order(d, node);

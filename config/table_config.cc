@@ -10,17 +10,23 @@ using namespace std::chrono_literals;
 
 // The word `off` and nothing else.
 template <class T, class SetOff>
-Type<T> off(SetOff set_off) {
-  return {{"`off`", {}, {{"const", "off"}}}, [set_off](Decoder& d, const Node& node, T& out) {
+Type<T> off(SetOff set_off, const std::string& example) {
+  return {{"`off`", {}, {{"const", "off"}}}, [set_off, example](Decoder& d, const Node& node, T& out) {
             const auto text = d.text(node);
             if (!text) return false;
             if (*text != "off") {
-              d.error(node.at, "expected off or a mapping");
+              d.error(node.at, "expected off or a mapping", "write it like " + example);
               return false;
             }
             set_off(out);
             return true;
           }};
+}
+
+template <class T, class SetOff>
+Type<T> or_off(Type<T> rest, SetOff set_off) {
+  Type<T> word = off<T>(set_off, rest.info.example);
+  return scalar_or(std::move(word), std::move(rest));
 }
 
 // stdout, stderr, off or a file: the target and the path are one key.
@@ -69,7 +75,7 @@ Type<std::vector<RuleSet>> rule_sets() {
                  {"additionalProperties", rules.info.schema}};
   return {std::move(info), [rules](Decoder& d, const Node& node, std::vector<RuleSet>& out) {
             if (node.kind != Node::Kind::kMapping) {
-              d.wrong_kind(node, "a mapping");
+              d.wrong_kind(node, "a mapping", "write it like {common: " + rules.info.example + "}");
               return false;
             }
             for (const Node::Entry& entry : node.entries) {
@@ -149,29 +155,29 @@ Config& self(Config& config) { return config; }
 const Object<Config>& config_table() {
   static const Object<Config> table = [] {
     Object<Config> t("config", "The file.");
-    t.field("listeners", &Config::listeners, list_of<Listener>(object("listener", listener_table), 1),
+    t.field("listeners", &Config::listeners, list_of<Listener>(object("listener", listener_table, "{name: web, bind: \":8080\", default_actions: [forward: blue]}"), 1),
             "Where clients connect.")
         .required();
-    t.field("server_groups", &Config::server_groups, list_of<ServerGroup>(object("server_group", group_table)),
+    t.field("server_groups", &Config::server_groups, list_of<ServerGroup>(object("server_group", group_table, "{name: blue, servers: [{address: \"10.0.0.1:80\"}]}")),
             "Where requests go.")
         .otherwise("none");
     t.field("rule_sets", &Config::rule_sets, rule_sets(), "Lists of rules for several listeners, by name.")
         .otherwise("none");
     t.field("access_log", &Config::access_log,
-            scalar_or(off<AccessLog>([](AccessLog& log) { log.target = AccessLog::Target::kOff; }),
-                      object("access_log", access_log_table)),
+            or_off(object("access_log", access_log_table, "{path: stdout}"),
+                   [](AccessLog& log) { log.target = AccessLog::Target::kOff; }),
             "The access log.")
         .otherwise("off");
     t.field("admin", &Config::admin,
-            scalar_or(off<Admin>([](Admin& admin) { admin.off = true; }), object("admin", admin_table)),
+            or_off(object("admin", admin_table, "{bind: \"127.0.0.1:9900\"}"), [](Admin& admin) { admin.off = true; }),
             "The admin API.")
         .otherwise("on its default socket");
-    t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table), "The end of the process.")
+    t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"), "The end of the process.")
         .fallback("{}");
     t.field("workers", &Config::workers, workers(),
             "Worker threads: a thread a core within the cgroup's quota, or a number.")
         .fallback("auto");
-    t.field("limits", self, object("process_limits", process_limits), "Limits of the process.").fallback("{}");
+    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"), "Limits of the process.").fallback("{}");
     return t;
   }();
   return table;

@@ -108,25 +108,25 @@ void add_connection_fields(Object<Listener>& t) {
                             {"udp", Protocol::kUdp}}),
           "What clients speak.")
       .fallback("http");
-  t.field("certificates", &Listener::certificates, list_of<Certificate>(object("certificate", certificate_table)),
+  t.field("certificates", &Listener::certificates, list_of<Certificate>(object("certificate", certificate_table, "{cert: example.com.pem, key: example.com.key}")),
           "The first is the default, also without SNI; the others answer by SNI. An https listener needs one.")
       .otherwise("none");
   t.field("security_policy", &Listener::security_policy, known_name("security policy", security_policies()),
           "TLS versions and ciphers, by either cloud's name.")
       .fallback("tls_cipher_policy_1_2_strict_with_1_3");
   t.field("http2", &Listener::http2, boolean(), "Whether HTTP/2 is offered; on http by prior knowledge.")
-      .otherwise("what the protocol has as its default");
+      .otherwise("not offered");
 }
 
 void add_request_fields(Object<Listener>& t) {
-  t.field("timeouts", &Listener::timeouts, object("timeouts", timeouts_table), "Timers.").fallback("{}");
-  t.field("limits", &Listener::limits, object("limits", limits_table), "Limits.").fallback("{}");
+  t.field("timeouts", &Listener::timeouts, object("timeouts", timeouts_table, "{idle: 15s}"), "Timers.").fallback("{}");
+  t.field("limits", &Listener::limits, object("limits", limits_table, "{body: 10MiB}"), "Limits.").fallback("{}");
   t.field("trusted_proxies", &Listener::trusted_proxies, list_of<Value<std::string>>(network(), 0, true),
           "Whose X-Forwarded fields are believed.")
       .otherwise("nobody's");
-  t.field("proxy_protocol", self, object("proxy_protocol", proxy_protocol_table), "Who sends a PROXY header.")
+  t.field("proxy_protocol", self, object("proxy_protocol", proxy_protocol_table, "{from: [10.0.0.0/8]}"), "Who sends a PROXY header.")
       .otherwise("nobody");
-  t.field("x_forwarded", &Listener::x_forwarded, object("x_forwarded", x_forwarded_table),
+  t.field("x_forwarded", &Listener::x_forwarded, object("x_forwarded", x_forwarded_table, "{for: append}"),
           "The X-Forwarded fields that a server gets.")
       .fallback("{}");
   t.field("encoded_slash", &Listener::encoded_slash_pass, choice<bool>({{"reject", false}, {"pass", true}}),

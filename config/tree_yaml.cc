@@ -135,6 +135,16 @@ void check_closed(std::string_view text, const YAML::Mark& mark) {
   throw ParseError{place(mark), "not valid YAML: the quote is not closed", {}};
 }
 
+// The tab among the spaces that a line begins with, if there is one. yaml-cpp's own words for it depend on what follows.
+Place indenting_tab(std::string_view text, Place at) {
+  for (std::uint32_t line = 1; line < at.line; ++line) {
+    text.remove_prefix(std::min(text.size(), text.find('\n')));
+    text.remove_prefix(std::min<std::size_t>(text.size(), 1));
+  }
+  const std::size_t tab = text.substr(0, text.find_first_not_of(" \t")).find('\t');
+  return tab == std::string_view::npos ? Place{} : Place{at.line, static_cast<std::uint32_t>(tab) + 1};
+}
+
 // yaml-cpp's messages begin with a capital.
 std::string lower_first(std::string text) {
   if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
@@ -152,6 +162,8 @@ void read_yaml(std::string_view text, TreeBuilder& tree) {
     }
     check_closed(text, events.last_quoted());
   } catch (const YAML::Exception& error) {
+    if (const Place tab = indenting_tab(text, place(error.mark)); tab.written())
+      throw ParseError{tab, "not valid YAML: a tab stands in the indentation", "indent with spaces, not tabs"};
     const bool star = error.msg.find("alias") != error.msg.npos || error.msg.find("anchor") != error.msg.npos;
     throw ParseError{place(error.mark), "not valid YAML: " + lower_first(error.msg),
                      star ? "put a text that starts with * or & in quotes" : ""};

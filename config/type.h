@@ -23,6 +23,7 @@ struct TypeInfo {
   std::string text;   // "duration", "list of [rule](#rule)"
   std::string range;  // "1s to 4000s"; may be empty
   Json schema;
+  std::string example{};  // "{path: /healthz}", what a mapping or a list of them looks like; else empty
 };
 
 template <class T>
@@ -65,7 +66,10 @@ struct ObjectInfo {
 // values that this version does not build; `good` is false if the object cannot be used at all.
 std::vector<const Node*> match_keys(Decoder& d, const Node& node, const ObjectInfo& object, bool& good);
 void report_not_built(Decoder& d, const Node& value, const std::string& object, const std::string& key);
-void drop_not_built(Json& schema, const std::string& object, const std::string& key);
+// Takes such values out of the schema and the range.
+void drop_not_built(TypeInfo& type, const std::string& object, const std::string& key);
+// The node is no mapping, which the object wants.
+void report_no_mapping(Decoder& d, const Node& node, const ObjectInfo& object, const std::string& example);
 Node default_node(const std::string& literal);  // a scalar, or an empty mapping for "{}"
 
 template <class M>
@@ -100,7 +104,7 @@ class Object {
   template <class Where, class T>
   FieldInfo& field(std::string key, Where where, Type<T> type, std::string meaning) {
     FieldInfo info{std::move(key), type.info, std::move(meaning), false, {}, {}};
-    drop_not_built(info.type.schema, info_.name, info.key);
+    drop_not_built(info.type, info_.name, info.key);
     info_.fields.push_back(std::move(info));
     reads_.push_back([where, type = std::move(type)](Decoder& d, const Node& node, C& out) {
       return store(d, node, type, std::invoke(where, out));
@@ -116,14 +120,14 @@ class Object {
 
   bool decode(Decoder& d, const Node& node, C& out) const {
     if (node.kind != Node::Kind::kMapping) {
-      d.wrong_kind(node, "a mapping");
+      report_no_mapping(d, node, info_, {});
       return false;
     }
     bool good = true;
     const std::vector<const Node*> values = match_keys(d, node, info_, good);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const FieldInfo& field = info_.fields[i];
-      const auto scope = d.enter(field.key);
+      const auto scope = d.enter(info_.name, field.key);
       if (values[i] != nullptr) {
         const bool read = reads_[i](d, *values[i], out);
         if (read) report_not_built(d, *values[i], info_.name, field.key);
@@ -142,11 +146,16 @@ class Object {
   std::function<bool(Decoder&, const Node&, C&)> also_;
 };
 
-// A mapping described by the table `table`. It is called on use, so tables may refer to themselves.
+// A mapping described by the table `table`. It is called on use, so tables may refer to themselves. The example is
+// shown to who writes something else there.
 template <class C>
-Type<C> object(const std::string& name, const Object<C>& (*table)()) {
-  TypeInfo info{"[" + name + "](#" + name + ")", {}, {{"$ref", "#/definitions/" + name}}};
-  return {std::move(info), [table](Decoder& d, const Node& node, C& out) { return table().decode(d, node, out); }};
+Type<C> object(const std::string& name, const Object<C>& (*table)(), const std::string& example) {
+  TypeInfo info{"[" + name + "](#" + name + ")", {}, {{"$ref", "#/definitions/" + name}}, example};
+  return {std::move(info), [table, example](Decoder& d, const Node& node, C& out) {
+            if (node.kind == Node::Kind::kMapping) return table().decode(d, node, out);
+            report_no_mapping(d, node, table().info(), example);
+            return false;
+          }};
 }
 
 // A list of T; `or_one`: a single value stands for a list of it.
@@ -154,6 +163,8 @@ template <class E, class T>
 Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = false) {
   TypeInfo info{(or_one ? item.info.text + " or list" : "list of " + item.info.text), item.info.range, {}};
   info.schema = {{"type", "array"}, {"items", item.info.schema}};
+  if (!item.info.example.empty()) info.example = or_one ? item.info.example : '[' + item.info.example + ']';
+  const std::string hint = info.example.empty() ? "" : "write it like " + info.example;
   if (least > 0) info.schema["minItems"] = least;
   if (or_one) info.schema = {{"anyOf", {item.info.schema, info.schema}}};
   const auto add = [item](Decoder& d, const Node& node, std::vector<E>& out) {
@@ -163,11 +174,11 @@ Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = 
     out.push_back(std::move(element));
     return true;
   };
-  return {std::move(info), [add, least, or_one](Decoder& d, const Node& node, std::vector<E>& out) {
+  return {std::move(info), [add, least, or_one, hint](Decoder& d, const Node& node, std::vector<E>& out) {
             out.clear();
             if (node.kind != Node::Kind::kSequence) {
               if (or_one && node.kind != Node::Kind::kNull) return add(d, node, out);
-              d.wrong_kind(node, "a list");
+              d.wrong_kind(node, "a list", hint);
               return false;
             }
             if (node.items.size() < least) {
@@ -199,7 +210,10 @@ Type<std::vector<E>> just_one(Type<E> item) {
 // A scalar has a meaning of its own, anything else is `rest`.
 template <class T>
 Type<T> scalar_or(Type<T> scalar, Type<T> rest) {
-  TypeInfo info{scalar.info.text + " or " + rest.info.text, {}, {{"anyOf", {scalar.info.schema, rest.info.schema}}}};
+  TypeInfo info{scalar.info.text + " or " + rest.info.text,
+                {},
+                {{"anyOf", {scalar.info.schema, rest.info.schema}}},
+                rest.info.example};
   return {std::move(info), [scalar, rest](Decoder& d, const Node& node, T& out) {
             return (node.kind == Node::Kind::kScalar ? scalar : rest).decode(d, node, out);
           }};

@@ -1,16 +1,7 @@
 #include "config/types.h"
 
-#include <algorithm>
-
 namespace albatross::config {
 namespace {
-
-Json or_env(Json schema) {
-  const Json env = {{"$ref", "#/definitions/env"}};
-  return {{"anyOf", {std::move(schema), env}}};
-}
-
-std::string quote(const std::string& text) { return '"' + (text.size() > 64 ? text.substr(0, 64) + "…" : text) + '"'; }
 
 // A number type of any width within a range.
 template <class T>
@@ -44,26 +35,29 @@ TextCheck not_empty() {
   };
 }
 
+bool is_bindable(Decoder& d, const Node& node, const Address& address) {
+  if (address.kind == Bind::Kind::kUnix || address.host.empty() || address.host == "localhost" || is_ip(address.host))
+    return true;
+  const std::string port = ':' + std::to_string(address.port);
+  d.error(node.at, quote(address.host) + " is a name, not an address of this machine",
+          "write " + port + " for every address, or one like 127.0.0.1" + port);
+  return false;
+}
+
 }  // namespace
+
+Json or_env(Json schema) {
+  const Json env = {{"$ref", "#/definitions/env"}};
+  return {{"anyOf", {std::move(schema), env}}};
+}
+
+std::string quote(const std::string& text) { return '"' + (text.size() > 64 ? text.substr(0, 64) + "…" : text) + '"'; }
 
 Json text_schema() { return {{"type", {"string", "number", "boolean"}}}; }
 
 Json pattern_schema(const std::string& pattern, bool or_number) {
   const Json type = or_number ? Json{"string", "number"} : Json("string");
   return {{"type", type}, {"pattern", "(" + pattern + ")|\\$\\{env:"}};
-}
-
-Json one_of_schema(const std::vector<std::string>& names) { return or_env({{"enum", names}}); }
-
-std::string joined(const std::vector<std::string>& allowed) {
-  std::string out;
-  for (const std::string& name : allowed) out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
-
-void report_not_allowed(Decoder& d, Place at, const std::string& text, const std::vector<std::string>& allowed) {
-  const std::string near = nearest(text, allowed);
-  d.error(at, quote(text) + " is not one of " + joined(allowed), near.empty() ? "" : "did you mean \"" + near + "\"?");
 }
 
 bool is_template(const std::string& text) { return text.find("${") != std::string::npos; }
@@ -88,35 +82,6 @@ Type<std::uint64_t> size(std::uint64_t least, std::uint64_t most) {
 Type<std::uint64_t> big_number(std::uint64_t least, std::uint64_t most) { return whole_number(least, most); }
 Type<std::uint32_t> number(std::uint32_t least, std::uint32_t most) { return whole_number(least, most); }
 Type<std::uint16_t> small_number(std::uint16_t least, std::uint16_t most) { return whole_number(least, most); }
-
-Type<std::uint16_t> code_of(std::vector<std::uint16_t> codes) {
-  std::vector<std::string> names;
-  names.reserve(codes.size());
-  for (const std::uint16_t code : codes) names.push_back(std::to_string(code));
-  TypeInfo info{"number", joined(names), or_env({{"enum", codes}})};
-  return {std::move(info), [codes = std::move(codes), names](Decoder& d, const Node& node, std::uint16_t& out) {
-            const auto text = d.bare(node, "a number");
-            if (!text) return false;
-            const auto found = std::find(names.begin(), names.end(), *text);
-            if (found == names.end()) {
-              d.error(node.at, quote(*text) + " is not one of " + joined(names));
-              return false;
-            }
-            out = codes[static_cast<std::size_t>(found - names.begin())];
-            return true;
-          }};
-}
-
-Type<bool> boolean() {
-  return {{"boolean", {}, or_env({{"enum", {true, false}}})}, [](Decoder& d, const Node& node, bool& out) {
-            const auto text = d.bare(node, "true or false");
-            if (!text) return false;
-            out = *text == "true";
-            if (out || *text == "false") return true;
-            d.error(node.at, quote(*text) + " is not a boolean", "write true or false");
-            return false;
-          }};
-}
 
 Type<std::string> checked(Type<std::string> type, TextCheck check) {
   TypeInfo info = type.info;
@@ -186,21 +151,6 @@ Type<std::string> network() {
           }};
 }
 
-Type<std::string> known_name(const std::string& what, std::vector<std::string> names) {
-  Type<std::string> type{{"name", joined(names), one_of_schema(names)}, {}};
-  type.decode = [what, names = std::move(names)](Decoder& d, const Node& node, std::string& out) {
-    auto text = d.text(node);
-    if (!text) return false;
-    out = std::move(*text);
-    if (std::find(names.begin(), names.end(), out) != names.end()) return true;
-    const std::string near = nearest(out, names);
-    d.error(node.at, quote(out) + " is not a known " + what,
-            near.empty() ? "known are " + joined(names) : "did you mean \"" + near + "\"?");
-    return false;
-  };
-  return type;
-}
-
 bool take_address(Decoder& d, const Node& node, const std::string& text, Address& out) {
   constexpr std::size_t kLongestUnixPath = 107;  // sockaddr_un
   if (!take(d, node, parse_address(text), out)) return false;
@@ -217,7 +167,7 @@ Type<Bind> bind_address() {
             auto text = d.text(node);
             if (!text) return false;
             Address address;
-            if (!take_address(d, node, *text, address)) return false;
+            if (!take_address(d, node, *text, address) || !is_bindable(d, node, address)) return false;
             out.kind = address.kind;
             out.host = address.host;
             out.port = address.port;

@@ -14,6 +14,7 @@ namespace albatross::config {
 Json text_schema();  // any scalar: YAML has numbers where text is meant
 Json pattern_schema(const std::string& pattern, bool or_number = false);  // ECMA 262
 Json one_of_schema(const std::vector<std::string>& names);
+Json or_env(Json schema);
 
 Type<Duration> duration(Duration least, Duration most);
 Type<std::uint64_t> size(std::uint64_t least, std::uint64_t most);
@@ -35,7 +36,7 @@ Type<std::string> known_name(const std::string& what, std::vector<std::string> n
 using TextCheck = std::function<std::pair<std::string, std::string>(const std::string&)>;
 Type<std::string> checked(Type<std::string> type, TextCheck check);
 
-Type<Bind> bind_address();
+Type<Bind> bind_address();  // of this machine; of names only localhost
 // The scalar as an address, a unix socket's path made absolute.
 bool take_address(Decoder& d, const Node& node, const std::string& text, Address& out);
 Type<Pattern> method();
@@ -53,9 +54,9 @@ bool take(Decoder& d, const Node& node, Parsed<T> parsed, T& out) {
   return true;
 }
 
-// `allowed`, joined by commas.
-std::string joined(const std::vector<std::string>& allowed);
-// The text is none of `allowed`.
+std::string quote(const std::string& text);  // not all of it if it is long
+std::string joined(const std::vector<std::string>& words);  // by commas
+// The text is none of `allowed`; what this version does not build is not offered.
 void report_not_allowed(Decoder& d, Place at, const std::string& text, const std::vector<std::string>& allowed);
 
 // One of a list of words.

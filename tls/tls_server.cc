@@ -128,7 +128,8 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
                             : EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv)) == 1;
     OPENSSL_cleanse(&key, sizeof key);
     if (!ok) return -1;
-    return renew ? 2 : 1;
+    // A TLS 1.3 client uses a ticket once: it gets a new one with each connection.
+    return renew || SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
   }
 
   std::shared_ptr<TicketKeys> tickets_;

@@ -159,7 +159,10 @@ IoResult TlsTransport::flush() {
     return r;
   }
   pending_.erase(0, r.bytes);
-  if (pending_.empty()) std::string().swap(pending_);
+  if (pending_.empty()) {
+    std::string().swap(pending_);
+    if (shut_pending_) ::shutdown(fd_, SHUT_WR);
+  }
   return {r.bytes, pending_.empty() ? IoStatus::kOk : IoStatus::kAgain, 0};
 }
 
@@ -268,7 +271,8 @@ void TlsTransport::shutdown_write() {
     push();
     ERR_clear_error();
   }
-  if (pending_.empty()) ::shutdown(fd_, SHUT_WR);
+  shut_pending_ = !pending_.empty();
+  if (!shut_pending_) ::shutdown(fd_, SHUT_WR);
 }
 
 void TlsTransport::close(bool abort) {

@@ -56,6 +56,7 @@ class TlsTransport final : public Transport {
   bool drained_ = false;  // the last SSL_read wanted more than was there
   bool at_end_ = false;   // the socket has given its end
   bool send_failed_ = false;
+  bool shut_pending_ = false;  // the end follows what is pending
   IoStatus sticky_ = IoStatus::kOk;  // an end or error found behind bytes that were handed out first
 };
 

@@ -82,9 +82,10 @@ TEST_CASE("a policy of TLS 1.3 alone refuses a 1.2 client", "[tls]") {
 }
 
 TEST_CASE("every connection that follows is resumed, whichever worker takes it", "[tls]") {
-  Bed bed({}, 2);
+  const std::string name = GENERATE(std::string("one.example"), std::string("two.example"));
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
-  SecureOptions options{.name = "two.example", .min_version = version, .max_version = version};
+  Bed bed({}, 2);
+  SecureOptions options{.name = name, .min_version = version, .max_version = version};
   SecureClient first(bed.port(), options);
   CHECK(first.get("/").body == "hello");
   CHECK_FALSE(first.tls().resumed());
@@ -94,7 +95,9 @@ TEST_CASE("every connection that follows is resumed, whichever worker takes it",
     SecureClient client(bed.port(), options);
     CHECK(client.get("/").body == "hello");
     CHECK(client.tls().resumed());
-    CHECK(client.tls().peer() == "two.example");
+    CHECK(client.tls().peer() == name);
+    // OpenSSL uses a ticket of TLS 1.3 once.
+    if (!client.tls().tickets().empty()) options.session = client.tls().tickets().front();
   }
 }
 

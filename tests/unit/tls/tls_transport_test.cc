@@ -100,7 +100,7 @@ TEST_CASE("data of every size comes out whole, both ways") {
   CHECK(p.server.t->pending() == 0);
 }
 
-TEST_CASE("several pieces leave in one write, in order") {
+TEST_CASE("several pieces leave over TLS in one write, in order") {
   Contexts c;
   TlsPair p(c);
   p.handshake();
@@ -220,6 +220,7 @@ TEST_CASE("an end behind bytes that the socket has not taken still comes") {
 
 TEST_CASE("sessions are resumed, also by another configuration and after the keys have turned") {
   for (const char* policy : {"tls_cipher_policy_1_2_strict_with_1_3", "tls_cipher_policy_1_2"}) {
+    CAPTURE(policy);
     Contexts c(policy);
     auto connected = [&](TlsServer& server) {
       TlsPair p(server, *c.client);
@@ -229,20 +230,18 @@ TEST_CASE("sessions are resumed, also by another configuration and after the key
       return p.server.t->tls()->resumed;
     };
     CHECK_FALSE(connected(*c.server));
-    CHECK(connected(*c.server));
+    for (int i = 0; i < 4; ++i) CHECK(connected(*c.server));  // time after time
     auto reloaded = c.make_server(policy);
     CHECK(connected(*reloaded));
     c.tickets->rotate();
-    CHECK(connected(*reloaded));  // by an old key, which gives a new ticket
-    c.tickets->rotate();
-    CHECK(connected(*reloaded));
+    CHECK(connected(*reloaded));  // by an old key
     for (std::size_t i = 0; i < TicketKeys::kKeep; ++i) c.tickets->rotate();
-    CHECK_FALSE(connected(*reloaded));
+    CHECK_FALSE(connected(*reloaded));  // by one that is forgotten
     CHECK(connected(*reloaded));
   }
 }
 
-TEST_CASE("a PROXY header comes in front of the handshake") {
+TEST_CASE("a PROXY header comes in front of the TLS handshake") {
   Contexts c;
   TlsPair p(c);
   int fds[2];
