@@ -33,6 +33,13 @@ AdminReply exchange(Socket& socket, const std::string& host, const std::string& 
   return {static_cast<int>(parser.get().result_int()), parser.get().body(), ""};
 }
 
+AdminReply not_reached(const std::string& text, const boost::system::error_code& ec) {
+  const bool refused = ec == boost::system::errc::permission_denied;
+  return {0, "", text + ": " + ec.message() +
+                     (refused ? ": run it as the user who runs albatross, or as root"
+                              : " (is albatross running? --admin names another address)")};
+}
+
 }  // namespace
 
 AdminReply ask_admin(const std::string& address, const std::string& method, const std::string& target) {
@@ -44,12 +51,12 @@ AdminReply ask_admin(const std::string& address, const std::string& method, cons
   if (at.kind == config::Bind::Kind::kUnix) {
     asio::local::stream_protocol::socket socket(io);
     socket.connect(asio::local::stream_protocol::endpoint(at.host), ec);
-    if (ec) return {0, "", text + ": " + ec.message() + " (is albatross running? --admin names another address)"};
+    if (ec) return not_reached(text, ec);
     return exchange(socket, "localhost", method, target);
   }
   asio::ip::tcp::socket socket(io);
   socket.connect({asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host), at.port}, ec);
-  if (ec) return {0, "", text + ": " + ec.message() + " (is albatross running? --admin names another address)"};
+  if (ec) return not_reached(text, ec);
   return exchange(socket, text, method, target);
 }
 

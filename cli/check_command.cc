@@ -7,6 +7,10 @@
 namespace albatross::cli {
 
 int check_command(const std::string& file, bool json) {
+  if (file.empty()) {
+    std::cerr << "albatross check: give a file: albatross check FILE\n";
+    return 2;
+  }
   std::string error;
   auto source = config::read_source(file, error);
   if (!source) {

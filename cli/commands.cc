@@ -2,12 +2,130 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "config/load.h"
 
 namespace albatross::cli {
+namespace {
+
+constexpr const char* kVersion = "albatross " ALBATROSS_VERSION;
+
+// What the command line is read into, and the exit code of the command that ran.
+struct Line {
+  RunOptions run;
+  RespondOptions respond;
+  std::string check_file, admin, token, topic;
+  bool json = false, markdown = false;
+  int code = 0;
+};
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known, const std::string& help) {
+  const std::string near = config::nearest(word, known);
+  return near.empty() ? "; see " + help : ", did you mean " + near + "?";
+}
+
+// The first word that nothing asked for.
+std::string unknown_word(const CLI::App& command, std::string word, const std::string& name) {
+  std::vector<std::string> known;
+  if (word.starts_with('-')) {
+    word = word.substr(0, word.find('='));
+    for (const CLI::Option* option : command.get_options()) {
+      for (const std::string& one : option->get_lnames()) known.push_back("--" + one);
+    }
+    return "unknown option " + word + did_you_mean(word, known, name + " --help");
+  }
+  if (command.get_parent() != nullptr) return "unexpected argument " + word + "; see " + name + " --help";
+  for (const CLI::App* one : command.get_subcommands(nullptr)) known.push_back(one->get_name());
+  return "unknown command " + word + did_you_mean(word, known, name + " --help");
+}
+
+int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (chosen.empty() && unknown.empty()) {
+    std::cerr << app.help();
+    return 2;
+  }
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  const std::string name = chosen.empty() ? "albatross" : "albatross " + command.get_name();
+  std::string why = unknown.empty() ? error.what() : unknown_word(command, unknown.front(), name);
+  why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+  std::cerr << name << ": " << why << "\n";
+  return 2;
+}
+
+int help_command(const CLI::App& app, const std::string& topic) {
+  if (topic.empty()) {  // app.help() would be this command's own
+    std::cout << app.get_formatter()->make_help(&app, "", CLI::AppFormatMode::Normal);
+    return 0;
+  }
+  std::vector<std::string> known;
+  for (const CLI::App* one : app.get_subcommands(nullptr)) {
+    known.push_back(one->get_name());
+    if (one->get_name() != topic) continue;
+    std::cout << one->help("albatross");
+    return 0;
+  }
+  std::cerr << "albatross help: unknown command " << topic << did_you_mean(topic, known, "albatross --help") << "\n";
+  return 2;
+}
+
+void add_servers(CLI::App& app, Line& line) {
+  CLI::App* run = app.add_subcommand("run", "run the proxy");
+  run->add_option("-c,--config,FILE", line.run.config, "the configuration, YAML or JSON");
+  run->add_option("--from", line.run.from, "listen here, without a file: 8080 or 127.0.0.1:8080");
+  run->add_option("--to", line.run.to, "forward there: 3000 (of this machine) or 10.0.0.5:3000");
+  run->add_option("--admin", line.run.admin, "the admin address: unix:/path, 127.0.0.1:9900 or off");
+  run->add_flag("--watch", line.run.watch, "reload when the file changes");
+  run->callback([&line] { line.code = run_command(line.run); });
+
+  CLI::App* respond = app.add_subcommand("respond", "a tiny server for demos and tests");
+  respond->add_option("--listen", line.respond.listen, "the address: 9001 or 127.0.0.1:9001")->required();
+  respond->add_option("--body", line.respond.body, "what it answers, byte for byte");
+  respond->add_option("--status", line.respond.status, "the status code")->check(CLI::Range(200, 599));
+  respond->add_option("--content-type", line.respond.content_type, "the type of the body");
+  respond->callback([&line] { line.code = respond_command(line.respond); });
+}
+
+void add_clients(CLI::App& app, Line& line) {
+  const auto add = [&](const char* name, const char* what, int (*command)(const std::string&, bool)) {
+    CLI::App* client = app.add_subcommand(name, what);
+    client->add_option("--admin", line.admin, "where the running process listens: unix:/path or 127.0.0.1:9900");
+    client->add_option("--token", line.token, "what a write over TCP carries; the environment keeps it from other users")
+        ->envname("ALBATROSS_ADMIN_TOKEN");
+    client->add_flag("--json", line.json, "print JSON");
+    client->callback([&line, command] {
+      if (!line.token.empty()) ::setenv("ALBATROSS_ADMIN_TOKEN", line.token.c_str(), 1);
+      line.code = command(line.admin, line.json);
+    });
+  };
+  add("status", "listeners, groups and servers of the running process", status_command);
+  add("reload", "let the running process read its file again", reload_command);
+}
+
+void add_texts(CLI::App& app, Line& line) {
+  CLI::App* check = app.add_subcommand("check", "read a configuration and name every error");
+  check->add_option("-c,--config,FILE", line.check_file, "the configuration, YAML or JSON");
+  check->add_flag("--json", line.json, "print JSON");
+  check->callback([&line] { line.code = check_command(line.check_file, line.json); });
+
+  CLI::App* schema = app.add_subcommand("schema", "the JSON Schema of the configuration");
+  schema->add_flag("--markdown", line.markdown, "the reference as Markdown instead");
+  schema->callback([&line] { line.code = schema_command(line.markdown); });
+
+  CLI::App* version = app.add_subcommand("version", "the version");
+  version->add_flag("--json", line.json, "print JSON");
+  version->callback([&line] { line.code = version_command(line.json); });
+
+  CLI::App* help = app.add_subcommand("help", "this text, or that of a command");
+  help->add_option("COMMAND", line.topic, "the command");
+  help->callback([&] { line.code = help_command(app, line.topic); });
+}
+
+}  // namespace
 
 int schema_command(bool markdown) {
   std::cout << (markdown ? config::reference_markdown() : config::schema()) << "\n";
@@ -18,68 +136,28 @@ int version_command(bool json) {
   if (json) {
     std::cout << nlohmann::json{{"name", "albatross"}, {"version", ALBATROSS_VERSION}}.dump() << "\n";
   } else {
-    std::cout << "albatross " << ALBATROSS_VERSION << "\n";
+    std::cout << kVersion << "\n";
   }
   return 0;
 }
 
 int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app("albatross: an application load balancer that you own");
+  CLI::App app("albatross: an application load balancer that you own", "albatross");
   app.require_subcommand(1);
-  int code = 0;
-  bool json = false;
-  std::string admin;
-
-  RunOptions run_options;
-  CLI::App* run = app.add_subcommand("run", "run the proxy");
-  auto* config = run->add_option("-c,--config", run_options.config, "the configuration, YAML or JSON");
-  auto* from = run->add_option("--from", run_options.from, "listen here, without a file: :8080 or 127.0.0.1:8080");
-  run->add_option("--to", run_options.to, "forward there: 127.0.0.1:3000")->needs(from);
-  from->excludes(config);
-  run->add_option("--admin", run_options.admin, "the admin address: unix:/path, 127.0.0.1:9900 or off");
-  run->add_flag("--watch", run_options.watch, "reload when the file changes");
-  run->callback([&] { code = run_command(run_options); });
-
-  std::string check_file;
-  CLI::App* check = app.add_subcommand("check", "read a configuration and name every error");
-  check->add_option("-c,--config", check_file, "the configuration")->required();
-  check->add_flag("--json", json, "print JSON");
-  check->callback([&] { code = check_command(check_file, json); });
-
-  RespondOptions respond_options;
-  CLI::App* respond = app.add_subcommand("respond", "a tiny server for demos and tests");
-  respond->add_option("--listen", respond_options.listen, "the address: 127.0.0.1:9001")->required();
-  respond->add_option("--body", respond_options.body, "what it answers");
-  respond->add_option("--status", respond_options.status, "the status code")->check(CLI::Range(200, 599));
-  respond->add_option("--content-type", respond_options.content_type, "the type of the body");
-  respond->callback([&] { code = respond_command(respond_options); });
-
-  auto client = [&](const char* name, const char* what, int (*f)(const std::string&, bool)) {
-    CLI::App* c = app.add_subcommand(name, what);
-    c->add_option("--admin", admin, "where the running process listens for commands");
-    c->add_flag("--json", json, "print JSON");
-    c->callback([&admin, &json, &code, f] { code = f(admin, json); });
-  };
-  client("status", "listeners, groups and servers of the running process", status_command);
-  client("reload", "let the running process read its file again", reload_command);
-
-  bool markdown = false;
-  CLI::App* schema = app.add_subcommand("schema", "the JSON Schema of the configuration");
-  schema->add_flag("--markdown", markdown, "the reference as Markdown instead");
-  schema->callback([&] { code = schema_command(markdown); });
-
-  CLI::App* version = app.add_subcommand("version", "the version");
-  version->add_flag("--json", json, "print JSON");
-  version->callback([&] { code = version_command(json); });
-
+  app.set_version_flag("-v,--version", kVersion, "print the version");
+  Line line;
+  add_servers(app, line);
+  add_clients(app, line);
+  add_texts(app, line);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    int shown = app.exit(e);
-    return shown == 0 ? 0 : 2;
+    return wrong_usage(app, e);
   }
-  return code;
+  return line.code;
 }
 
 }  // namespace albatross::cli

@@ -90,11 +90,13 @@ class Watch {
   alignas(inotify_event) char buffer_[4096];
 };
 
-int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out, bool watch, bool quiet) {
+using Report = std::function<void(const config::Diagnostics&)>;
+
+int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out, bool watch, bool quiet, const Report& report) {
   Server server(config, {});
   std::string error;
   bool started = server.start(out, error);
-  out.print(std::cerr);
+  report(out);
   if (!error.empty()) return fail(error);
   if (!started) return 1;
   Admin admin(server);
@@ -112,7 +114,33 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   return 0;
 }
 
-int serve_text(const nlohmann::json& tree, const std::string& admin) {
+// The options of a command and the keys of the configuration that they become.
+struct Flags {
+  std::string command;
+  std::vector<std::pair<std::string, std::string>> by_path;
+
+  // Against the option, since nobody wrote the text that the places are of.
+  void report(const config::Diagnostics& out) const {
+    for (const config::Diagnostic& one : out.all()) {
+      std::string where = one.path;
+      for (const auto& [path, flag] : by_path) {
+        if (one.path.starts_with(path)) where = flag;
+      }
+      const bool warning = one.severity == config::Diagnostic::Severity::kWarning;
+      std::cerr << "albatross " << command << ": " << (warning ? "warning: " : "") << where << ": " << one.message
+                << (one.hint.empty() ? "" : ", ") << one.hint << "\n";
+    }
+  }
+};
+
+// `8080` is short for an address with that port, and as an address to connect to `:8080` is too.
+std::string whole_address(const std::string& text, const std::string& host) {
+  const bool is_port = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  if (is_port) return host + ':' + text;
+  return text.starts_with(':') ? host + text : text;
+}
+
+int serve_text(const nlohmann::json& tree, const std::string& admin, const Flags& flags) {
   nlohmann::json all = tree;
   if (!admin.empty()) all["admin"] = admin == "off" ? nlohmann::json("off") : nlohmann::json{{"bind", admin}};
   config::Source source{"", all.dump(1), config::Format::kJson};
@@ -120,24 +148,33 @@ int serve_text(const nlohmann::json& tree, const std::string& admin) {
   auto config = std::make_shared<config::Config>(config::load(source, out));
   config->file.clear();
   if (!out.ok()) {
-    out.print(std::cerr);
+    flags.report(out);
     return 2;
   }
-  return serve(config, out, false, admin == "off");
+  return serve(config, out, false, admin == "off", [&flags](const config::Diagnostics& d) { flags.report(d); });
+}
+
+int wrong_run(const std::string& why) {
+  std::cerr << "albatross run: " << why << "\n";
+  return 2;
+}
+
+int run_without_file(const RunOptions& o) {
+  const std::string from = whole_address(o.from, ""), to = whole_address(o.to, "127.0.0.1");
+  return serve_text({{"listeners", {{{"name", "web"}, {"bind", from}, {"protocol", "http"}, {"default_actions", {{{"forward", "servers"}}}}}}},
+                     {"server_groups", {{{"name", "servers"}, {"servers", {{{"address", to}}}}}}}},
+                    o.admin,
+                    {"run", {{"listeners[0].bind", "--from"}, {"server_groups[0].servers[0]", "--to"}, {"admin", "--admin"}}});
 }
 
 }  // namespace
 
 int run_command(const RunOptions& o) {
-  if (o.config.empty() && (o.from.empty() || o.to.empty())) {
-    std::cerr << "albatross run: give a file with -c FILE, or --from ADDRESS --to ADDRESS\n";
-    return 2;
-  }
-  if (o.config.empty()) {
-    return serve_text({{"listeners", {{{"name", "web"}, {"bind", o.from}, {"protocol", "http"}, {"default_actions", {{{"forward", "servers"}}}}}}},
-                       {"server_groups", {{{"name", "servers"}, {"servers", {{{"address", o.to}}}}}}}},
-                      o.admin);
-  }
+  if (!o.config.empty() && !(o.from + o.to).empty()) return wrong_run("give a file, or --from and --to, not both");
+  if (o.config.empty() && (o.from + o.to).empty()) return wrong_run("give a file, or --from ADDRESS --to ADDRESS");
+  if (o.config.empty() && o.from.empty()) return wrong_run("--from is missing: where to listen, such as :8080");
+  if (o.config.empty() && o.to.empty()) return wrong_run("--to is missing: where to forward, such as 127.0.0.1:3000");
+  if (o.config.empty()) return run_without_file(o);
   std::string error;
   auto source = config::read_source(o.config, error);
   if (!source) return fail(error);
@@ -151,21 +188,23 @@ int run_command(const RunOptions& o) {
   if (o.admin == "off") config->admin.off = true;
   if (!o.admin.empty() && o.admin != "off") {
     config->admin.off = false;
-    if (!parse_admin_address(o.admin, config->admin.bind)) return fail("--admin: write unix:/path, 127.0.0.1:9900 or off");
+    if (!parse_admin_address(o.admin, config->admin.bind)) return wrong_run("--admin: write unix:/path, 127.0.0.1:9900 or off");
   }
-  return serve(config, out, o.watch, false);
+  return serve(config, out, o.watch, false, [](const config::Diagnostics& d) { d.print(std::cerr); });
 }
 
 int respond_command(const RespondOptions& o) {
+  const std::string answer = "listeners[0].default_actions[0].fixed_response";
   return serve_text({{"listeners",
                       {{{"name", "respond"},
-                        {"bind", o.listen},
+                        {"bind", whole_address(o.listen, "")},
                         {"protocol", "http"},
                         {"default_actions",
                          {{{"fixed_response", {{"code", o.status}, {"content_type", o.content_type}, {"body", o.body}}}}}}}}},
                      {"server_groups", nlohmann::json::array()},
                      {"shutdown", {{"drain", "1s"}}}},
-                    "off");
+                    "off",
+                    {"respond", {{"listeners[0].bind", "--listen"}, {answer + ".body", "--body"}, {answer + ".content_type", "--content-type"}}});
 }
 
 }  // namespace albatross::cli

@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "cli/admin_client.h"
 #include "cli/commands.h"
@@ -18,28 +21,71 @@ int no_answer(const AdminReply& r) {
 std::string text(const json& j, const char* key) { return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : ""; }
 std::uint64_t number(const json& j, const char* key) { return j.contains(key) && j[key].is_number() ? j[key].get<std::uint64_t>() : 0; }
 
+std::string digits(const json& j, const char* key) { return std::to_string(number(j, key)); }
+
+using Row = std::vector<std::string>;
+
+// Columns as wide as their widest cell and at least as their heading asks; those right of `left` of them are numbers,
+// and the last may be as long as it likes.
+void print_table(const std::vector<Row>& rows, std::vector<std::size_t> widths, std::size_t left) {
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size() + (i < left ? 1 : 2));
+    }
+  }
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const int width = i < widths.size() ? static_cast<int>(widths[i]) : 0;
+      std::cout << (i < left ? std::left : std::right) << std::setw(width) << row[i];
+    }
+    std::cout << "\n";
+  }
+}
+
+std::vector<Row> listener_rows(const json& listeners) {
+  std::vector<Row> rows = {{"LISTENER", "ADDRESS", "PROTO", "RULES", "CONNECTIONS", "REQUESTS"}};
+  for (const json& l : listeners) {
+    rows.push_back({text(l, "name"), text(l, "address"), text(l, "protocol"), digits(l, "rules"),
+                    digits(l, "connections"), digits(l, "requests")});
+  }
+  return rows;
+}
+
+std::string health(const json& server) {
+  std::string out = "  " + text(server, "health");
+  if (server.value("draining", false)) out += ", draining";
+  if (!text(server, "last_failure").empty()) out += ": " + text(server, "last_failure");
+  return out;
+}
+
+// Of a group with more than one server.
+Row total_row(const json& g) {
+  std::uint64_t weight = 0;
+  for (const json& server : g["servers"]) weight += number(server, "weight");
+  const std::string usable = digits(g, "usable") + " of " + std::to_string(g["servers"].size()) + " usable";
+  return {text(g, "name"), "total", std::to_string(weight), "  " + usable + ", " + digits(g, "requests") + " requests"};
+}
+
+std::vector<Row> group_rows(const json& groups) {
+  std::vector<Row> rows = {{"GROUP", "SERVER", "WEIGHT", "  HEALTH"}};
+  for (const json& g : groups) {
+    for (const json& server : g["servers"]) {
+      rows.push_back({text(g, "name"), text(server, "address"), digits(server, "weight"), health(server)});
+    }
+    if (g["servers"].empty()) rows.push_back({text(g, "name"), "(no server)"});
+    if (g["servers"].size() > 1) rows.push_back(total_row(g));
+    if (g.value("fail_open", false)) rows.push_back({text(g, "name"), "no server is healthy: all of them get traffic"});
+  }
+  return rows;
+}
+
 void print(const json& s) {
   std::cout << "configuration " << number(s, "configuration") << (s.value("draining", false) ? ", draining" : "") << ", "
-            << number(s, "workers") << " workers\n\n";
-  std::cout << std::left << std::setw(20) << "LISTENER" << std::setw(28) << "ADDRESS" << std::setw(8) << "PROTO" << std::right
-            << std::setw(7) << "RULES" << std::setw(13) << "CONNECTIONS" << std::setw(12) << "REQUESTS" << "\n";
-  for (const json& l : s["listeners"]) {
-    std::cout << std::left << std::setw(20) << text(l, "name") << std::setw(28) << text(l, "address") << std::setw(8) << text(l, "protocol")
-              << std::right << std::setw(7) << number(l, "rules") << std::setw(13) << number(l, "connections") << std::setw(12)
-              << number(l, "requests") << "\n";
-  }
-  std::cout << "\n" << std::left << std::setw(20) << "GROUP" << std::setw(28) << "SERVER" << std::right << std::setw(7) << "WEIGHT" << "  HEALTH\n";
-  for (const json& g : s["server_groups"]) {
-    for (const json& v : g["servers"]) {
-      std::cout << std::left << std::setw(20) << text(g, "name") << std::setw(28) << text(v, "address") << std::right << std::setw(7)
-                << number(v, "weight") << "  " << text(v, "health");
-      if (v.value("draining", false)) std::cout << ", draining";
-      if (!text(v, "last_failure").empty()) std::cout << ": " << text(v, "last_failure");
-      std::cout << "\n";
-    }
-    if (g["servers"].empty()) std::cout << std::left << std::setw(20) << text(g, "name") << "(no server)\n";
-    if (g.value("fail_open", false)) std::cout << std::setw(20) << "" << "no server is healthy: all of them get traffic\n";
-  }
+            << number(s, "workers") << (number(s, "workers") == 1 ? " worker" : " workers") << "\n\n";
+  print_table(listener_rows(s["listeners"]), {20, 28, 8, 7, 13, 12}, 3);
+  if (s["server_groups"].empty()) return;
+  std::cout << "\n";
+  print_table(group_rows(s["server_groups"]), {20, 28, 7}, 2);
 }
 
 }  // namespace
@@ -64,7 +110,9 @@ int reload_command(const std::string& admin, bool as_json) {
   if (as_json) {
     std::cout << r.body;
   } else {
-    (r.status == 200 ? std::cout : std::cerr) << (s.is_object() ? s.value("message", s.value("error", r.body)) : r.body) << "\n";
+    std::string message = s.is_object() ? s.value("message", s.value("error", r.body)) : r.body;
+    if (message.find("Bearer") != std::string::npos) message += ": give --token or set ALBATROSS_ADMIN_TOKEN";
+    (r.status == 200 ? std::cout : std::cerr) << message << "\n";
   }
   return r.status == 200 ? 0 : 1;
 }

@@ -103,12 +103,21 @@ class Check {
     for (const std::string& one : known) {
       if (one == *name) return;
     }
+    if (known.empty() && has_error(what == "rule set" ? "rule_sets" : "server_groups")) return;
     const std::string near = nearest(*name, known);
     std::string hint = known.empty() ? how_to_add(what, *name) : near.empty() ? "" : "did you mean \"" + near + "\"?";
     if (near.empty() && known.size() <= 8) {
       for (const std::string& one : known) hint += (hint.empty() ? "known are " : ", ") + one;
     }
     out_.error(name.at, path, "no " + what + " is named " + *name, hint);
+  }
+
+  // Whether a list could not be read, which makes everything in it look undefined.
+  bool has_error(const std::string& path) const {
+    for (const Diagnostic& one : out_.all()) {
+      if (one.severity == Diagnostic::Severity::kError && one.path == path) return true;
+    }
+    return false;
   }
 
   void check_rules(const std::vector<Rule>& rules, const std::string& path) {

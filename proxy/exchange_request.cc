@@ -173,8 +173,8 @@ TemplateValues Exchange::template_values() {
   v.host = host_of(head_.authority);
   v.path = head_.path;
   v.query = head_.query;
-  std::string_view port = port_of(head_.authority);
-  v.port = !port.empty() ? port : head_.authority.empty() ? std::string_view(listener().port_text) : port;
+  v.written_port = port_of(head_.authority);
+  v.port = v.written_port.empty() ? std::string_view(listener().port_text) : v.written_port;
   v.protocol = head_.scheme;
   v.client_ip = client_text_;
   char* text = arena_.bytes(6);

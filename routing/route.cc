@@ -175,7 +175,7 @@ Routes compile_routes(const config::Config& config, const config::Listener& list
 std::string_view redirect_location(const Route& route, const TemplateValues& v, Arena& arena) {
   std::string_view protocol = route.to_protocol ? route.to_protocol->expand(v, arena) : v.protocol;
   std::string_view host = route.to_host ? route.to_host->expand(v, arena) : v.host;
-  std::string_view port = route.to_port ? route.to_port->expand(v, arena) : v.port;
+  std::string_view port = route.to_port ? route.to_port->expand(v, arena) : v.written_port;
   std::string_view path = encode(route.to_path ? route.to_path->expand(v, arena) : v.path, arena);
   std::string_view query = encode(route.to_query ? route.to_query->expand(v, arena) : v.query, arena);
   // A protocol that changes takes its own port along unless one was asked for.

@@ -19,6 +19,7 @@ namespace albatross {
 
 // What variables stand for in one request. Views must outlive the expansion.
 struct TemplateValues {
+  std::string_view written_port;  // what the client wrote behind the host; a redirect keeps it, "" included
   std::string_view host, path, query, port, protocol, client_ip, client_port, listener, rule, request_id;
   const Fields* fields = nullptr;      // ${header:name}: the first field line; ${cookie:name}
   const Captures* captures = nullptr;  // ${1}..${9}

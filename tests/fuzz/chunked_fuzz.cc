@@ -31,12 +31,14 @@ Read read(const std::vector<std::string_view>& pieces) {
       ChunkedReader::Step step = reader.next(piece, consumed, data);
       require(consumed <= piece.size(), "eats more than is there");
       if (step == ChunkedReader::Step::kData) {
-        require(!data.empty() && data.data() >= piece.data() && data.data() + data.size() <= piece.data() + consumed, "data from elsewhere");
+        require(!data.empty() && data.data() >= piece.data() && data.data() + data.size() <= piece.data() + consumed,
+                "data from elsewhere");
         out.data += data;
       }
       out.bad = step == ChunkedReader::Step::kBad;
       out.done = step == ChunkedReader::Step::kTrailers;
-      require(out.bad || out.done || step == ChunkedReader::Step::kData || consumed == piece.size(), "waits with bytes at hand");
+      require(out.bad || out.done || step == ChunkedReader::Step::kData || consumed == piece.size(),
+              "waits with bytes at hand");
       out.eaten += consumed;
       piece.remove_prefix(consumed);
     }

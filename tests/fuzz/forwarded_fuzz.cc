@@ -20,7 +20,10 @@ void check(std::string_view input) {
   input.remove_prefix(1);
   Arena arena;
   Fields fields(arena);
-  static constexpr std::string_view kOthers[] = {"X-Forwarded-Proto", "x-forwarded-host", "X-Forwarded-Port", "Forwarded", "X-Real-IP", "Proxy", "X-Other", "X-Forwarded-Clientcert-Subjectdn"};
+  static constexpr std::string_view kOthers[] = {"X-Forwarded-Proto", "x-forwarded-host",
+                                                 "X-Forwarded-Port",  "Forwarded",
+                                                 "X-Real-IP",         "Proxy",
+                                                 "X-Other",           "X-Forwarded-Clientcert-Subjectdn"};
   bool any = false;
   while (!input.empty() && fields.size() < 300) {
     std::size_t end = input.find('\n');
@@ -45,7 +48,8 @@ void check(std::string_view input) {
 
   IpAddress client = client_address(policy, peer, fields);
   require(client.valid, "no client");
-  if (!peer.trusted || policy.forwarded_for != ForwardedFor::kProcess) require(client == address, "a stranger chose the client");
+  if (!peer.trusted || policy.forwarded_for != ForwardedFor::kProcess)
+    require(client == address, "a stranger chose the client");
 
   apply_forwarded(policy, peer, fields);
   require(fields.find(HeaderId::kProxy) == nullptr, "Proxy goes on");
@@ -60,7 +64,8 @@ void check(std::string_view input) {
     }
   }
   if (peer.trusted) return;
-  for (HeaderId id : {HeaderId::kForwarded, HeaderId::kXRealIp, HeaderId::kClientCertSubject}) require(fields.find(id) == nullptr, "a stranger's claim goes on");
+  for (HeaderId id : {HeaderId::kForwarded, HeaderId::kXRealIp, HeaderId::kClientCertSubject})
+    require(fields.find(id) == nullptr, "a stranger's claim goes on");
   require(fields.count(HeaderId::kXForwardedProto) == (policy.proto ? 1 : 0), "another's protocol");
   if (policy.proto) require(fields.value(HeaderId::kXForwardedProto) == "http", "another's protocol");
   require(fields.count(HeaderId::kXForwardedHost) == (policy.host ? 1 : 0), "another's host");

@@ -25,7 +25,8 @@ class Rewriter final : public CodecSink {
     H1Codec codec(Role::kServer, limits);
     Reader again;
     FeedResult r = codec.feed(written, again);
-    require(r.cause == Cause::kNone && r.consumed == written.size() && again.heads == 1, "not read again", described(head), written);
+    require(r.cause == Cause::kNone && r.consumed == written.size() && again.heads == 1, "not read again",
+            described(head), written);
     require(meaning(again.head) == meaning(head), "another meaning", described(head), written);
     require(text_of(again.head) == written, "not stable", written, text_of(again.head));
   }
@@ -59,7 +60,8 @@ class Rewriter final : public CodecSink {
     write_request_head(h, out);
     iovec parts[64];
     std::string text;
-    for (int i = 0, n = out.peek(parts, 64); i < n; ++i) text.append(static_cast<char*>(parts[i].iov_base), parts[i].iov_len);
+    for (int i = 0, n = out.peek(parts, 64); i < n; ++i)
+      text.append(static_cast<char*>(parts[i].iov_base), parts[i].iov_len);
     return text;
   }
   Arena arena_;
@@ -74,9 +76,12 @@ void check(std::string_view input) {
   if (small) setting.limits = {200, 60, 6};
   setting.eof = how % 8 == 0;
   Run whole = run(setting, bytes);
-  for (const auto& pieces : {random_cuts(bytes, how, 1 + how / 4), how % 3 == 0 ? single_bytes(bytes) : random_cuts(bytes, how + 256u, 9)}) {
+  for (const auto& pieces :
+       {random_cuts(bytes, how, 1 + how / 4), how % 3 == 0 ? single_bytes(bytes) : random_cuts(bytes, how + 256u, 9)}) {
     Run cut = run(setting, pieces);
-    require(cut.heads == whole.heads && cut.bodies == whole.bodies && (cut.cause == Cause::kNone) == (whole.cause == Cause::kNone), "cuts matter", whole.text, cut.text);
+    require(cut.heads == whole.heads && cut.bodies == whole.bodies &&
+                (cut.cause == Cause::kNone) == (whole.cause == Cause::kNone),
+            "cuts matter", whole.text, cut.text);
     // Which of two limits is met first may depend on what has come.
     if (!small) require(cut.text == whole.text, "cuts matter", whole.text, cut.text);
   }

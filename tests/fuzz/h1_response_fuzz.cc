@@ -27,13 +27,14 @@ class Rewriter final : public CodecSink {
     write_response_head(head, out);
     iovec parts[64];
     std::string text;
-    for (int i = 0, n = out.peek(parts, 64); i < n; ++i) text.append(static_cast<char*>(parts[i].iov_base), parts[i].iov_len);
+    for (int i = 0, n = out.peek(parts, 64); i < n; ++i)
+      text.append(static_cast<char*>(parts[i].iov_base), parts[i].iov_len);
     static ParsedHead rows;
     static const HeadLimits limits{128 * 1024, 64 * 1024, kMaxFields};
     ParseResult r = parse_response_head(text, limits, request_, false, rows);
     require(r.state == ParseState::kComplete && r.size == text.size(), "not read again", described(head), text);
-    require(rows.head.status == head.status && rows.head.body == head.body && rows.head.declared_length == head.declared_length &&
-                rows.head.keep_alive == head.keep_alive,
+    require(rows.head.status == head.status && rows.head.body == head.body &&
+                rows.head.declared_length == head.declared_length && rows.head.keep_alive == head.keep_alive,
             "another meaning", described(head), text);
   }
   void on_data(StreamId, std::string_view) override {}
@@ -54,7 +55,8 @@ void check(std::string_view input) {
   setting.eof = how % 2 == 0;
   Run whole = run(setting, bytes);
   require(whole.ends <= 1, "more than one response", whole.text, "");
-  for (const auto& pieces : {random_cuts(bytes, how, 1 + how / 4), how % 3 == 0 ? single_bytes(bytes) : random_cuts(bytes, how + 256u, 9)}) {
+  for (const auto& pieces :
+       {random_cuts(bytes, how, 1 + how / 4), how % 3 == 0 ? single_bytes(bytes) : random_cuts(bytes, how + 256u, 9)}) {
     Run cut = run(setting, pieces);
     require(cut.text == whole.text, "cuts matter", whole.text, cut.text);
   }

@@ -29,7 +29,9 @@ void check(std::string_view bytes) {
     ProxyHeader part = parse_proxy_header(copy);
     if (part.state == State::kIncomplete) continue;
     require(part.state == whole.state, "changes its mind");
-    require(part.size == whole.size && part.local == whole.local && part.source == whole.source && part.source_port == whole.source_port, "depends on what follows");
+    require(part.size == whole.size && part.local == whole.local && part.source == whole.source &&
+                part.source_port == whole.source_port,
+            "depends on what follows");
     require(part.state == State::kBad || n >= part.size, "complete too early");
     break;
   }

@@ -15,7 +15,8 @@ void require(bool ok, const char* what, std::string_view from, std::string_view 
 }
 
 bool plain(int v) {
-  return (v >= 'a' && v <= 'z') || (v >= 'A' && v <= 'Z') || (v >= '0' && v <= '9') || v == '-' || v == '.' || v == '_' || v == '~';
+  return (v >= 'a' && v <= 'z') || (v >= 'A' && v <= 'Z') || (v >= '0' && v <= '9') || v == '-' || v == '.' ||
+         v == '_' || v == '~';
 }
 
 void check_path(std::string_view path, EncodedSlash slashes) {
@@ -27,7 +28,8 @@ void check_path(std::string_view path, EncodedSlash slashes) {
   require(once.size() <= path.size(), "longer", path, once);
   require(!once.empty() && once[0] == '/', "no slash in front", path, once);
   std::string framed = std::string(once) + "/";
-  for (const char* dots : {"/./", "/../", "/.;", "/..;"}) require(framed.find(dots) == std::string::npos, "dots", path, once);
+  for (const char* dots : {"/./", "/../", "/.;", "/..;"})
+    require(framed.find(dots) == std::string::npos, "dots", path, once);
   for (std::size_t i = 0; i < once.size(); ++i) {
     if (once[i] != '%') continue;
     require(i + 2 < once.size(), "a cut escape", path, once);

@@ -71,7 +71,7 @@ TEST_CASE("a body that comes down during the drain comes whole", "[drain]") {
 }
 
 TEST_CASE("an idle connection is served once more during the window", "[drain]") {
-  TestProxy proxy(Setup{.actions = "- fixed_response: {body: here}", .top = "shutdown: {drain: 20s}"});
+  TestProxy proxy(Setup{.top = "shutdown: {drain: 20s}", .actions = "- fixed_response: {body: here}"});
   Client asks(proxy.port()), silent(proxy.port());
   CHECK(asks.get("/").body == "here");
   CHECK(silent.get("/").body == "here");
@@ -86,7 +86,7 @@ TEST_CASE("an idle connection is served once more during the window", "[drain]")
 }
 
 TEST_CASE("the closes of idle connections are spread over the window", "[drain]") {
-  TestProxy proxy(Setup{.actions = "- fixed_response: {body: here}", .top = "shutdown: {drain: 2s}"});
+  TestProxy proxy(Setup{.top = "shutdown: {drain: 2s}", .actions = "- fixed_response: {body: here}"});
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 10; ++i) {
     clients.push_back(std::make_unique<Client>(proxy.port()));
@@ -164,7 +164,7 @@ TEST_CASE("at the deadline an answer that has begun is visibly cut", "[drain]") 
 }
 
 TEST_CASE("a client that does not go away does not keep the process", "[drain]") {
-  TestProxy proxy(Setup{.actions = "- fixed_response: {body: here}", .top = "shutdown: {drain: 500ms}"});
+  TestProxy proxy(Setup{.top = "shutdown: {drain: 500ms}", .actions = "- fixed_response: {body: here}"});
   Client begun(proxy.port()), silent(proxy.port());
   begun.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Le");
   silent.get("/");
@@ -249,7 +249,7 @@ TEST_CASE("a WebSocket whose frame never ends is cut at the deadline", "[drain]"
 }
 
 TEST_CASE("during the delay everything is served as ever", "[drain]") {
-  TestProxy proxy(Setup{.actions = "- fixed_response: {body: here}", .top = "shutdown: {delay: 800ms, drain: 1s}"});
+  TestProxy proxy(Setup{.top = "shutdown: {delay: 800ms, drain: 1s}", .actions = "- fixed_response: {body: here}"});
   Client kept(proxy.port());
   CHECK(kept.get("/").body == "here");
   const Stopwatch watch;
@@ -280,7 +280,7 @@ TEST_CASE("a second stop ends at once", "[drain]") {
 }
 
 TEST_CASE("a process that serves nobody stops at once", "[drain]") {
-  TestProxy proxy(Setup{.actions = "- fixed_response: {}", .top = "shutdown: {drain: 30s}", .workers = 2});
+  TestProxy proxy(Setup{.top = "shutdown: {drain: 30s}", .actions = "- fixed_response: {}", .workers = 2});
   { Client(proxy.port()).get("/"); }
   proxy.stop();
   CHECK(proxy.wait_until_stopped(Ms(3000)));

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,15 +37,15 @@ class SecureChannel final : public Channel {
     SSL_CTX_set_max_proto_version(context_.get(), options.max_version);
     SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context_.get(), [](SSL* ssl, SSL_SESSION* session) {
-      static_cast<SecureChannel*>(SSL_get_app_data(ssl))->tickets_.emplace_back(session, SSL_SESSION_free);
-      return 1;
+      static_cast<SecureChannel*>(SSL_get_app_data(ssl))->tickets_.push_back(copy(session));
+      return 0;
     });
     open();
     std::string wire;
     for (const std::string& p : options.alpn) wire += static_cast<char>(p.size()) + p;
     SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(wire.data()), static_cast<unsigned>(wire.size()));
     if (!options.name.empty()) SSL_set_tlsext_host_name(ssl_.get(), options.name.c_str());
-    if (options.session) SSL_set_session(ssl_.get(), options.session.get());
+    if (options.session) SSL_set_session(ssl_.get(), copy(options.session.get()).get());
     send_all(fd_.get(), options.before, Deadline());
     SSL_set_connect_state(ssl_.get());
     handshake();
@@ -113,6 +114,9 @@ class SecureChannel final : public Channel {
  private:
   SecureChannel(Fd fd, SSL_CTX* context) : fd_(std::move(fd)), context_(context, SSL_CTX_free) {}
 
+  // OpenSSL spoils a session that was used, or whose connection ended without a word.
+  static SessionPtr copy(SSL_SESSION* session) { return {SSL_SESSION_dup(session), SSL_SESSION_free}; }
+
   void use(const Identity& identity) {
     using Memory = std::unique_ptr<BIO, decltype(&BIO_free)>;
     const Memory text(BIO_new_mem_buf(identity.certificate.data(), -1), BIO_free);
@@ -125,6 +129,7 @@ class SecureChannel final : public Channel {
     EVP_PKEY_free(key);
   }
   void open() {
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
     ssl_.reset(SSL_new(context_.get()));
     SSL_set_app_data(ssl_.get(), this);
     SSL_set_fd(ssl_.get(), fd_.get());

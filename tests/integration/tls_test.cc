@@ -84,6 +84,7 @@ TEST_CASE("a policy of TLS 1.3 alone refuses a 1.2 client", "[tls]") {
 TEST_CASE("every connection that follows is resumed, whichever worker takes it", "[tls]") {
   const std::string name = GENERATE(std::string("one.example"), std::string("two.example"));
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+  CAPTURE(name, version);
   Bed bed({}, 2);
   SecureOptions options{.name = name, .min_version = version, .max_version = version};
   SecureClient first(bed.port(), options);
@@ -96,8 +97,6 @@ TEST_CASE("every connection that follows is resumed, whichever worker takes it",
     CHECK(client.get("/").body == "hello");
     CHECK(client.tls().resumed());
     CHECK(client.tls().peer() == name);
-    // OpenSSL uses a ticket of TLS 1.3 once.
-    if (!client.tls().tickets().empty()) options.session = client.tls().tickets().front();
   }
 }
 

@@ -30,7 +30,8 @@ std::string numbered(std::size_t n) {
 
 TEST_CASE("bytes come out of a buffer in order over any number of blocks") {
   BlockPool pool;
-  for (std::size_t size : {std::size_t{0}, std::size_t{1}, Block::kSize - 1, Block::kSize, Block::kSize + 1, 5 * Block::kSize, 5 * Block::kSize + 7}) {
+  for (std::size_t size : {std::size_t{0}, std::size_t{1}, Block::kSize - 1, Block::kSize, Block::kSize + 1,
+                           5 * Block::kSize, 5 * Block::kSize + 7}) {
     CAPTURE(size);
     Buffer b(pool);
     std::string text = numbered(size);

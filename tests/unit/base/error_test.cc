@@ -24,10 +24,29 @@ TEST_CASE("every cause has a name of its own, words, and a sane status") {
 }
 
 TEST_CASE("causes map to the statuses that are promised") {
-  for (auto [cause, status] : {std::pair{Cause::kMalformedRequest, 400}, {Cause::kNoRule, 404}, {Cause::kHeadTimeout, 408}, {Cause::kBodyTimeout, 408}, {Cause::kBodyTooLarge, 413}, {Cause::kTargetTooLong, 414}, {Cause::kExpectationFailed, 417},
-                               {Cause::kMisdirected, 421}, {Cause::kHeadTooLarge, 431}, {Cause::kLoop, 463}, {Cause::kClientLeft, 499}, {Cause::kDrainCut, 500}, {Cause::kNotImplemented, 501}, {Cause::kConnectRefused, 502},
-                               {Cause::kUpstreamReset, 502}, {Cause::kUpstreamMalformed, 502}, {Cause::kNoServer, 503}, {Cause::kOverLimit, 503}, {Cause::kConnectTimeout, 504}, {Cause::kResponseTimeout, 504}, {Cause::kTotalTimeout, 504},
-                               {Cause::kBadPath, 400}, {Cause::kUnsupportedVersion, 505}}) {
+  for (auto [cause, status] : {std::pair{Cause::kMalformedRequest, 400},
+                               {Cause::kNoRule, 404},
+                               {Cause::kHeadTimeout, 408},
+                               {Cause::kBodyTimeout, 408},
+                               {Cause::kBodyTooLarge, 413},
+                               {Cause::kTargetTooLong, 414},
+                               {Cause::kExpectationFailed, 417},
+                               {Cause::kMisdirected, 421},
+                               {Cause::kHeadTooLarge, 431},
+                               {Cause::kLoop, 463},
+                               {Cause::kClientLeft, 499},
+                               {Cause::kDrainCut, 500},
+                               {Cause::kNotImplemented, 501},
+                               {Cause::kConnectRefused, 502},
+                               {Cause::kUpstreamReset, 502},
+                               {Cause::kUpstreamMalformed, 502},
+                               {Cause::kNoServer, 503},
+                               {Cause::kOverLimit, 503},
+                               {Cause::kConnectTimeout, 504},
+                               {Cause::kResponseTimeout, 504},
+                               {Cause::kTotalTimeout, 504},
+                               {Cause::kBadPath, 400},
+                               {Cause::kUnsupportedVersion, 505}}) {
     CHECK(info(cause).status == status);
   }
 }

@@ -20,7 +20,9 @@ bool put(LogRing& ring, std::string_view text) {
 }
 
 // The n-th record of a stream: its size and bytes follow from n.
-std::string record(std::uint64_t n) { return std::to_string(n) + ":" + std::string(n * 7919 % 97, static_cast<char>('a' + n % 26)); }
+std::string record(std::uint64_t n) {
+  return std::to_string(n) + ":" + std::string(n * 7919 % 97, static_cast<char>('a' + n % 26));
+}
 
 }  // namespace
 

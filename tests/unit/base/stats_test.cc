@@ -1,7 +1,7 @@
 #include "base/stats.h"
 
-#include <catch2/matchers/catch_matchers_floating_point.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_floating_point.hpp>
 
 namespace albatross::base_test {
 

@@ -88,6 +88,9 @@ TEST_CASE("the nearest name is one that may be meant") {
   CHECK(nearest("certificates", names).empty());
   CHECK(nearest("", names).empty());
   CHECK(nearest(std::string(100000, 'a'), names).empty());
+
+  CHECK(nearest("bleugreen", names, 2) == std::vector<std::string>{"bluegreen", "blue"});
+  CHECK(nearest(std::string(100000, 'a'), names, 9).size() == names.size());
 }
 
 }  // namespace albatross::config::test

@@ -67,9 +67,9 @@ TEST_CASE("mistakes in the top level are found") {
       {with_top("@@acces_log: off"), "acces_log", "did you mean \"access_log\"?"},
       {with_top("@@accessLog: off"), "accessLog", "did you mean \"access_log\"?"},
       {with_top("@@upstream: off"), "upstream", "known are listeners"},
-      {with_top("access_log: @@stdout"), "access_log", "expected off or a mapping"},
-      {with_top("access_log: {format: @@text}"), "access_log.format", "known are json"},
-      {with_top("admin: @@on"), "admin", "expected off or a mapping"},
+      {with_top("access_log: @@stdout"), "access_log", "write it like {path: stdout}"},
+      {with_top("access_log: {format: @@text}"), "access_log.format", "write json"},
+      {with_top("admin: @@on"), "admin", "expected off or a mapping | write it like {bind: \"127.0.0.1:9900\"}"},
       {with_top("admin: {bind: @@localhost}"), "admin.bind", "add it, like localhost:8080"},
       {with_top("admin: {bind: @@':80'}"), "admin.bind", "the address :80 is used twice | first on line 4"},
       {with_top("shutdown: {delay: @@2h}"), "shutdown.delay", "it is 0s to 1h"},
@@ -78,9 +78,12 @@ TEST_CASE("mistakes in the top level are found") {
       {with_top("limits: {connections: @@-1}"), "limits.connections", "\"-1\" is not a whole number"},
       {with_top("limits: {connections: @@1e5}"), "limits.connections", "not a whole number"},
       {with_top("@@limits:"), "limits", "write {} to take every default"},
+      {with_top("admin: {bind: @@'example.com:9900'}"), "admin.bind", "is a name, not an address"},
+      {with_top("@@shutdown:"), "shutdown", "write {} to take every default"},
+      {with_top("rule_sets: @@[a]"), "rule_sets", "write it like {common: [{name: api, "},
       {"@@server_groups: []\n", "", "\"listeners\" is missing"},
       {"listeners: @@[]\n", "listeners", "it needs at least one"},
-      {"listeners: @@web\n", "listeners", "expected a list, got text"},
+      {"listeners: @@web\n", "listeners", "write it like [{name: web, bind: \":8080\", "},
       {"@@- listeners\n", "", "expected a mapping, got a list"},
   });
 }
@@ -103,9 +106,14 @@ TEST_CASE("mistakes in a listener are found") {
       {head + "{name: a, bind: @@'10.0.0.300:80'" + tail, "listeners[0].bind", "neither an address nor a host name"},
       {head + "{name: a, bind: @@'http://h:80'" + tail, "listeners[0].bind", "write h:80"},
       {head + "{name: a, bind: @@'unix:'" + tail, "listeners[0].bind", "the path of the unix socket is missing"},
+      {head + "{name: a, bind: @@'example.com:8080'" + tail, "listeners[0].bind", "write :8080 for every address"},
+      {head + "{name: a, bind: @@[':80', ':81']" + tail, "listeners[0].bind", "got a list | write one value"},
       {with_listener("@@protocl: http"), "listeners[0].protocl", "did you mean \"protocol\"?"},
       {with_listener("protocol: @@htps"), "listeners[0].protocol", "did you mean \"https\"?"},
+      {with_listener("protocol: @@ftp"), "listeners[0].protocol", "\"ftp\" is not one of http, https | "},
+      {with_listener("protocol: @@quick"), "listeners[0].protocol", "is not one of http, https | "},
       {with_listener("protocol: @@quic"), "listeners[0].protocol", "not built in this version"},
+      {with_listener("http2: @@yes"), "listeners[0].http2", "is not a boolean | write false"},
       {with_listener("http2: @@true"), "listeners[0].http2", "not built in this version"},
       {with_listener("protocol: @@https"), "listeners[0].protocol", "https needs certificates"},
       {with_listener("certificates: [@@{cert: a, key: b}]"), "listeners[0].certificates", "http has no certificates"},
@@ -137,7 +145,11 @@ TEST_CASE("mistakes in a listener are found") {
       {with_top("  - {name: b, bind: @@':80', default_actions: [forward: blue]}"), "listeners[1].bind",
        "the address :80 is used twice"},
       {with_listener("protocol: https\ncertificates: [{cert: a, key: b}]\nsecurity_policy: @@tls_cipher_policy_1_3"),
-       "listeners[0].security_policy", "did you mean \"tls_cipher_policy_1_"},
+       "listeners[0].security_policy",
+       "the nearest are tls_cipher_policy_1_0, tls_cipher_policy_1_1, tls_cipher_policy_1_2; `albatross schema` lists"},
+      {with_listener("timeouts: @@5s"), "listeners[0].timeouts", "got text | write it like {idle: 15s}"},
+      {with_listener("rules: @@{r: {priority: 1}}"), "listeners[0].rules",
+       "expected a list, got a mapping | write it like [{name: api, priority: 10, actions: [forward: blue]}]"},
   });
 }
 
@@ -195,6 +207,9 @@ TEST_CASE("mistakes in conditions are found") {
       {with_conditions("[source_ip: @@'2001:db8::/129']"), first + ".source_ip", "it is 0 to 128"},
       {with_conditions("[not: {path: @@x}]"), first + ".not.path", "a path starts with /"},
       {with_conditions("[not: @@[path: /]]"), first + ".not", "expected a mapping, got a list"},
+      {with_conditions("[header: @@user-agent]"), first + ".header", "write it like {name: user-agent, values: ["},
+      {with_conditions("[@@cookie: ]"), first + ".cookie", "missing | write it like {name: canary, values: [always]}"},
+      {with_conditions("[@@/api/]"), first, "write it like {path: \"/api/*\"}"},
       {with_conditions("[header: {name: x, @@values: }]"), first + ".header.values", "the value is missing"},
   });
 }
@@ -207,6 +222,12 @@ TEST_CASE("mistakes in actions are found") {
       {with_actions("[forward: @@bleu]"), first + ".forward", "did you mean \"blue\"?"},
       {with_actions("[forward: {groups: [{name: @@red}]}]"), first + ".forward", "known are blue"},
       {with_actions("[forward: {groups: [{name: blue}, {name: @@blue}]}]"), first + ".forward", "is used twice"},
+      {with_actions("[forward: @@[blue, green]]"), first + ".forward", "write it like {groups: [{name: blue, weight: 95}"},
+      {with_actions("@@{forward: blue}"), kActions, "expected a list, got a mapping | write it like [{forward: blue}]"},
+      {"listeners: [{name: web, bind: ':80', default_actions: [forward: @@blue]}]\n", first + ".forward",
+       "no server group is named blue | add server_groups: [{name: blue, servers: "},
+      {"listeners: [{name: web, bind: ':80', rule_set: @@s, default_actions: [fixed_response: {}]}]\n",
+       "listeners[0].rule_set", "no rule set is named s | add rule_sets: {s: "},
       {with_actions("[forward: {groups: @@[]}]"), first + ".forward.groups", "it needs at least one"},
       {with_actions("[forward: {groups: [{name: blue, weight: @@10001}]}]"), first + ".forward.groups[0].weight",
        "it is 0 to 10000"},
@@ -239,7 +260,9 @@ TEST_CASE("mistakes in a server group are found") {
   check_all({
       {with_group("protocol: @@grpc"), group + ".protocol", "not built in this version"},
       {with_group("scheduler: @@wlc"), group + ".scheduler", "not built in this version"},
-      {with_group("scheduler: @@random"), group + ".scheduler", "not one of wrr"},
+      {with_group("scheduler: @@random"), group + ".scheduler", "\"random\" is not wrr | "},
+      {with_group("protocol: @@http2"), group + ".protocol", "is not one of http, https | did you mean \"http\"?"},
+      {with_group("health_check: @@/healthz"), group + ".health_check", "write it like {path: /healthz}"},
       {with_group("connection_drain: @@901s"), group + ".connection_drain", "it is 0s to 15m"},
       {with_group("keep_alive: {pool: @@many}"), group + ".keep_alive.pool", "not a whole number"},
       {with_group("tls: {verify: @@no}"), group + ".tls.verify", "write true or false"},
@@ -251,6 +274,15 @@ TEST_CASE("mistakes in a server group are found") {
       {with_group("health_check: {interval: @@50ms}"), group + ".health_check.interval", "it is 100ms to 5m"},
       {with_group("health_check: {healthy_threshold: @@11}"), group + ".health_check.healthy_threshold",
        "it is 1 to 10"},
+      {"listeners: [{name: web, bind: ':80', default_actions: [forward: blue]}]\n"
+       "server_groups: [{name: blue, servers: [@@10.0.0.1:80]}]\n",
+       group + ".servers[0]", "expected a mapping, got text | write it like {address: \"10.0.0.1:80\"}"},
+      {"listeners: [{name: web, bind: ':80', default_actions: [forward: blue]}]\n"
+       "server_groups: [{name: blue, servers: @@10.0.0.1:80}]\n",
+       group + ".servers", "expected a list, got text | write it like [{address: \"10.0.0.1:80\"}]"},
+      {"listeners: [{name: web, bind: ':80', default_actions: [forward: blue]}]\n"
+       "server_groups: @@{blue: {servers: []}}\n",
+       "server_groups", "expected a list, got a mapping"},
       {server("@@localhost"), group + ".servers[0].address", "add it, like localhost:8080"},
       {server("@@':80'"), group + ".servers[0].address", "write it like 127.0.0.1:80"},
       {server("@@'h:0'"), group + ".servers[0].address", "1 to 65535"},
@@ -278,8 +310,36 @@ TEST_CASE("what is odd but usable is a warning") {
           {"listeners: [{name: a, bind: ':1', default_actions: [forward: b]}]\nserver_groups: [@@{name: b, servers: "
            "[]}]\n",
            "server_groups[0].servers", "the group has no servers"},
+          {with_top("  - {name: b, bind: ':81', default_actions: [@@redirect: {}]}"),
+           "listeners[1].default_actions[0].redirect", "it changes nothing"},
+          {with_top("rule_sets: {s: [{name: a, priority: 1, actions: [@@redirect: {code: 301}]}]}"),
+           "rule_sets.s[0].actions[0].redirect", "it changes nothing"},
+          {"listeners: [{name: a, bind: ':1', default_actions: [fixed_response: {}]}]\n"
+           "server_groups: [{name: @@b, servers: [{address: 'h:1'}]}]\n",
+           "server_groups[0].name", "no action forwards to b"},
+          {with_top("admin: {bind: @@':9900'}"), "admin.bind", "add a token"},
+          {with_top("admin: {bind: @@'[::]:9900'}"), "admin.bind", "write 127.0.0.1:9900"},
       },
       Format::kYaml, Diagnostic::Severity::kWarning);
+}
+
+TEST_CASE("what is meant draws no warning") {
+  for (const std::string& text : {
+           with_top("rule_sets: {s: [{name: a, priority: 1, actions: [redirect: {host: h}]}]}"),
+           with_top("admin: {bind: ':9900', token: x}"),
+           with_top("admin: {bind: '127.0.0.1:9900'}"),
+           with_top("admin: {bind: 'localhost:9900'}"),
+           with_top("admin: off"),
+           with_conditions("[path: /]"),
+           std::string("listeners: [{name: a, bind: 'localhost:1', default_actions: [fixed_response: {}]}]\n"
+                       "server_groups: [{name: b, servers: [{address: 'h:1'}]}]\n"
+                       "rule_sets: {s: [{name: r, priority: 1, actions: [forward: b]}]}\n"),
+       }) {
+    const Loaded loaded = load_text(text);
+    INFO(text);
+    INFO(printed(loaded.diagnostics));
+    CHECK(loaded.diagnostics.all().empty());
+  }
 }
 
 TEST_CASE("every mistake of a file is reported in one run") {

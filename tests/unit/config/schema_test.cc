@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "config/not_built.h"
 #include "config/table.h"
 #include "sample.h"
 
@@ -172,6 +174,38 @@ TEST_CASE("the schema accepts the example and refuses what load refuses") {
     CHECK(validator.check(as_json(text)) != "");
     CHECK_FALSE(load_text(text).diagnostics.ok());
   }
+}
+
+TEST_CASE("nothing that is not built is offered") {
+  const J definitions = J::parse(schema())["definitions"];
+  for (const ObjectInfo* object : all_tables()) {
+    for (const FieldInfo& field : object->fields) {
+      INFO(object->name + "." + field.key);
+      CHECK(is_built(object->name, field.key, field.literal));
+      std::istringstream values(field.type.range);
+      for (std::string value; std::getline(values, value, ',');) {
+        CHECK(is_built(object->name, field.key, value.substr(value.find_first_not_of(' '))));
+      }
+    }
+  }
+  CHECK(definitions["server_group"]["properties"]["scheduler"]["description"].get<std::string>().ends_with(
+      "Range: wrr."));
+  CHECK(reference_markdown().find("grpc") == std::string::npos);
+}
+
+TEST_CASE("the example of a key is one") {
+  std::size_t examples = 0;
+  for (const ObjectInfo* object : all_tables()) {
+    for (const FieldInfo& field : object->fields) {
+      if (field.type.example.empty()) continue;
+      INFO(object->name + "." + field.key + ": " + field.type.example);
+      J one = J::parse(schema());
+      one["allOf"] = {one["definitions"][object->name]["properties"][field.key]};
+      CHECK(Validator(one).check(as_json(field.type.example)) == "");
+      ++examples;
+    }
+  }
+  CHECK(examples > 25);
 }
 
 TEST_CASE("the reference has a table for each object and its links lead somewhere") {

@@ -33,8 +33,15 @@ TEST_CASE("a state flips after as many observations in a row as its threshold sa
     const char *probes, *states;
     std::uint32_t up, down;
   };
-  for (const Case& c : {Case{"+---", "HhhU", 3, 3}, {"-+++", "UuuH", 3, 3}, {"+--+---", "HhhhhhU", 3, 3}, {"-++-+++", "UuuuuuH", 3, 3}, {"+-+-", "HUHU", 1, 1}, {"+--++", "HhUuH", 2, 2}, {"+-++++-", "HUuuuHU", 4, 1},
-                        {"-+------+", "UHhhhhUuH", 1, 5}, {"+----++++----", "HhhUuuuuHhhUu", 4, 3}}) {
+  for (const Case& c : {Case{"+---", "HhhU", 3, 3},
+                        {"-+++", "UuuH", 3, 3},
+                        {"+--+---", "HhhhhhU", 3, 3},
+                        {"-++-+++", "UuuuuuH", 3, 3},
+                        {"+-+-", "HUHU", 1, 1},
+                        {"+--++", "HhUuH", 2, 2},
+                        {"+-++++-", "HUuuuHU", 4, 1},
+                        {"-+------+", "UHhhhhUuH", 1, 5},
+                        {"+----++++----", "HhhUuuuuHhhUu", 4, 3}}) {
     CAPTURE(c.probes, c.up, c.down);
     HealthState s;
     CHECK(observed(s, c.probes, c.up, c.down) == c.states);

@@ -57,10 +57,19 @@ Read read_every_way(const std::string& bytes) {
 }  // namespace
 
 TEST_CASE("chunks come out as their data") {
-  for (auto [bytes, data] : {std::pair<const char*, const char*>{"0\r\n", ""}, {"1\r\na\r\n0\r\n", "a"}, {"a\r\n0123456789\r\n0\r\n", "0123456789"}, {"A\r\n0123456789\r\n000\r\n", "0123456789"},
-                             {"0005\r\nhello\r\n0\r\n", "hello"}, {"2\r\n\r\n\r\n0\r\n", "\r\n"}, {"5;\r\nhello\r\n0\r\n", "hello"}, {"5;a\r\nhello\r\n0;b=c\r\n", "hello"},
-                             {"5 ;a=b\r\nhello\r\n0\r\n", "hello"}, {"5\t \t;a=\"x;y\"\r\nhello\r\n0\r\n", "hello"}, {"5;a=b;c=\"\xc3\xa9\"\r\nhello\r\n0\r\n", "hello"},
-                             {"3\r\n0\r\n\r\n0\r\n", "0\r\n"}, {"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n", "abc"}}) {
+  for (auto [bytes, data] : {std::pair<const char*, const char*>{"0\r\n", ""},
+                             {"1\r\na\r\n0\r\n", "a"},
+                             {"a\r\n0123456789\r\n0\r\n", "0123456789"},
+                             {"A\r\n0123456789\r\n000\r\n", "0123456789"},
+                             {"0005\r\nhello\r\n0\r\n", "hello"},
+                             {"2\r\n\r\n\r\n0\r\n", "\r\n"},
+                             {"5;\r\nhello\r\n0\r\n", "hello"},
+                             {"5;a\r\nhello\r\n0;b=c\r\n", "hello"},
+                             {"5 ;a=b\r\nhello\r\n0\r\n", "hello"},
+                             {"5\t \t;a=\"x;y\"\r\nhello\r\n0\r\n", "hello"},
+                             {"5;a=b;c=\"\xc3\xa9\"\r\nhello\r\n0\r\n", "hello"},
+                             {"3\r\n0\r\n\r\n0\r\n", "0\r\n"},
+                             {"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n", "abc"}}) {
     Read r = read_every_way(bytes);
     CHECK_FALSE(r.bad);
     CHECK(r.done);
@@ -70,7 +79,8 @@ TEST_CASE("chunks come out as their data") {
 }
 
 TEST_CASE("chunk sizes that are no plain hexadecimal number are refused") {
-  for (const char* size : {"", " ", "x", "g", "0x5", "+5", "-5", "-0", " 5", "\t5", "5 ", "5\t", "5 5", "5,", "5\"", "5g", "5=", "\xef\xbc\x95", "5\x80", ";", ";a", "\r"}) {
+  for (const char* size : {"",    " ",   "x",  "g",   "0x5", "+5", "-5",           "-0",    " 5", "\t5", "5 ",
+                           "5\t", "5 5", "5,", "5\"", "5g",  "5=", "\xef\xbc\x95", "5\x80", ";",  ";a",  "\r"}) {
     CHECK(read_every_way(std::string(size) + "\r\nhello\r\n0\r\n").bad);
   }
   CHECK(read_every_way(std::string("5\0\r\nhello\r\n0\r\n", 14)).bad);
@@ -78,7 +88,8 @@ TEST_CASE("chunk sizes that are no plain hexadecimal number are refused") {
 
 TEST_CASE("chunk sizes do not overflow") {
   // 2^63 and beyond, and what 64 bits would wrap to 5.
-  for (const char* size : {"8000000000000000", "FFFFFFFFFFFFFFFF", "10000000000000000", "10000000000000005", "100000000000000000000005", "fffffffffffffffffffffffffffffffb"}) {
+  for (const char* size : {"8000000000000000", "FFFFFFFFFFFFFFFF", "10000000000000000", "10000000000000005",
+                           "100000000000000000000005", "fffffffffffffffffffffffffffffffb"}) {
     CHECK(read_every_way(std::string(size) + "\r\nhello\r\n0\r\n").bad);
   }
   Read r = read_every_way("7fffffffffffffff\r\nhello");
@@ -87,9 +98,12 @@ TEST_CASE("chunk sizes do not overflow") {
 }
 
 TEST_CASE("line ends of chunks are exactly CRLF") {
-  for (const char* bytes : {"5\nhello\r\n0\r\n", "5\r\nhello\n0\r\n", "5\r\nhello0\r\n", "5\r\nhello\r0\r\n", "5\r\nhello \r\n0\r\n", "5\r\nhellox\r\n0\r\n", "5\r\nhell\r\n0\r\n", "5\r\r\nhello\r\n0\r\n",
-                            "5\rhello\r\n0\r\n", "5\r\nhello\r\r\n0\r\n", "5\r\nhello\r\n\r\n0\r\n", "5\r\nhello\r\n0\n", "5\r\nhello\r\n0\r\r", "5;a\nhello\r\n0\r\n", "5;a\r\r\nhello\r\n0\r\n",
-                            "\r\n5\r\nhello\r\n0\r\n", "5;a\x01\r\nhello\r\n0\r\n", "5;a\x7f\r\nhello\r\n0\r\n"}) {
+  for (const char* bytes :
+       {"5\nhello\r\n0\r\n", "5\r\nhello\n0\r\n", "5\r\nhello0\r\n", "5\r\nhello\r0\r\n", "5\r\nhello \r\n0\r\n",
+        "5\r\nhellox\r\n0\r\n", "5\r\nhell\r\n0\r\n", "5\r\r\nhello\r\n0\r\n", "5\rhello\r\n0\r\n",
+        "5\r\nhello\r\r\n0\r\n", "5\r\nhello\r\n\r\n0\r\n", "5\r\nhello\r\n0\n", "5\r\nhello\r\n0\r\r",
+        "5;a\nhello\r\n0\r\n", "5;a\r\r\nhello\r\n0\r\n", "\r\n5\r\nhello\r\n0\r\n", "5;a\x01\r\nhello\r\n0\r\n",
+        "5;a\x7f\r\nhello\r\n0\r\n"}) {
     CHECK(read_every_way(bytes).bad);
   }
   CHECK(read_every_way(std::string("5;a\0b\r\nhello\r\n0\r\n", 18)).bad);
@@ -104,7 +118,8 @@ TEST_CASE("extensions of one chunk are bounded") {
 
 TEST_CASE("extensions of a message are bounded in sum") {
   std::string some, blanks;
-  for (int i = 0; i < 40; ++i) some += "1;" + std::string(900, 'x') + "\r\na\r\n", blanks += "1" + std::string(900, ' ') + ";\r\na\r\n";
+  for (int i = 0; i < 40; ++i)
+    some += "1;" + std::string(900, 'x') + "\r\na\r\n", blanks += "1" + std::string(900, ' ') + ";\r\na\r\n";
   CHECK(read({some}).bad);
   CHECK(read({blanks}).bad);
 }
@@ -124,16 +139,42 @@ TEST_CASE("a reader can be used again after a reset") {
 
 TEST_CASE("trailers that frame, route or authenticate are stripped") {
   std::string names;
-  for (const char* name : {"Host", "Content-Length", "Transfer-Encoding", "Trailer", "TE", "Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Expect", "Authorization", "Proxy-Authorization",
-                           "Proxy-Authenticate", "Cookie", "Set-Cookie", "Content-Type", "Content-Encoding", "Cache-Control", "Location", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
-                           "X-Forwarded-Port", "Forwarded", "X-Real-IP", "Proxy", "X_Y"}) {
+  for (const char* name : {"Host",
+                           "Content-Length",
+                           "Transfer-Encoding",
+                           "Trailer",
+                           "TE",
+                           "Connection",
+                           "Upgrade",
+                           "Keep-Alive",
+                           "Proxy-Connection",
+                           "Expect",
+                           "Authorization",
+                           "Proxy-Authorization",
+                           "Proxy-Authenticate",
+                           "Cookie",
+                           "Set-Cookie",
+                           "Content-Type",
+                           "Content-Encoding",
+                           "Cache-Control",
+                           "Location",
+                           "X-Forwarded-For",
+                           "X-Forwarded-Proto",
+                           "X-Forwarded-Host",
+                           "X-Forwarded-Port",
+                           "Forwarded",
+                           "X-Real-IP",
+                           "Proxy",
+                           "X_Y"}) {
     names += std::string(name) + ": evil\r\n";
   }
-  Run r = run({}, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + names + "grpc-status: 0\r\nX-Sum: 1\r\n\r\n");
+  Run r = run({}, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + names +
+                      "grpc-status: 0\r\nX-Sum: 1\r\n\r\n");
   CHECK(r.complete);
   CHECK(r.text.ends_with("trailers\n  grpc-status=[0]\n  X-Sum=[1]\ncomplete, left []\n"));
   for (const char* bad : {"X\r\n", ": y\r\n", " X: y\r\n", "X: y\r\n z\r\n", "X : y\r\n", "X: \x01\r\n", "X: y\n"}) {
-    CHECK(run({}, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + std::string(bad) + "\r\n").cause == Cause::kMalformedRequest);
+    CHECK(run({}, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + std::string(bad) + "\r\n")
+              .cause == Cause::kMalformedRequest);
   }
 }
 

@@ -1,5 +1,5 @@
-// Reading and writing heads of 30 fields does not touch the heap once arena and scratch are warm. Counts by replacing operator
-// new for the whole binary.
+// Reading and writing heads of 30 fields does not touch the heap once arena and scratch are warm. Counts by replacing
+// operator new for the whole binary.
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <new>
@@ -47,7 +47,8 @@ struct Sink final : CodecSink {
 };
 
 std::string with_fields(std::string start, std::string rest) {
-  for (int i = 0; i < 28; ++i) start += "X-Field-" + std::to_string(i) + ": some value of ordinary length " + std::to_string(i) + "\r\n";
+  for (int i = 0; i < 28; ++i)
+    start += "X-Field-" + std::to_string(i) + ": some value of ordinary length " + std::to_string(i) + "\r\n";
   return start + rest;
 }
 
@@ -92,7 +93,8 @@ struct Proxy {
 }  // namespace
 
 TEST_CASE("reading and writing heads of 30 fields allocates nothing once it is warm") {
-  const std::string request = with_fields("POST /a/../b%41?q=1 HTTP/1.1\r\nHost: shop.example\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+  const std::string request = with_fields("POST /a/../b%41?q=1 HTTP/1.1\r\nHost: shop.example\r\n",
+                                          "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
   const std::string response = with_fields("HTTP/1.1 200 OK\r\nServer: x\r\n", "Content-Length: 5\r\n\r\nworld");
   Proxy proxy;
   proxy.exchange(request, response);

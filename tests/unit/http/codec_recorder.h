@@ -61,7 +61,6 @@ inline std::vector<std::string_view> single_bytes(std::string_view bytes);
 // Pieces of 1..longest bytes, chosen by a small generator from `seed`.
 inline std::vector<std::string_view> random_cuts(std::string_view bytes, std::uint64_t seed, std::size_t longest);
 
-
 inline std::string escaped(std::string_view bytes) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
@@ -97,8 +96,12 @@ inline std::string described(const Fields& fields) {
 
 inline std::string described(const Head& h) {
   std::string out;
-  auto put = [&](const char* key, std::string_view value) { out += std::string(" ") + key + "=[" + escaped(value) + "]"; };
-  auto number = [&](const char* key, std::int64_t value) { out += std::string(" ") + key + "=" + std::to_string(value); };
+  auto put = [&](const char* key, std::string_view value) {
+    out += std::string(" ") + key + "=[" + escaped(value) + "]";
+  };
+  auto number = [&](const char* key, std::int64_t value) {
+    out += std::string(" ") + key + "=" + std::to_string(value);
+  };
   if (h.status != 0) {
     number("status", h.status);
     put("reason", h.reason);

@@ -77,7 +77,8 @@ TEST_CASE("rows may be many and views stay good") {
 TEST_CASE("adopted rows move with their bytes and can be added to") {
   Arena arena;
   std::string from = "hostacookieb", to = from;
-  Field rows[2] = {{from.data(), from.data() + 4, 1, 4, HeaderId::kHost, false}, {from.data() + 5, from.data() + 11, 1, 6, HeaderId::kCookie, true}};
+  Field rows[2] = {{from.data(), from.data() + 4, 1, 4, HeaderId::kHost, false},
+                   {from.data() + 5, from.data() + 11, 1, 6, HeaderId::kCookie, true}};
   Fields f(arena);
   f.adopt(rows, 2, to.data() - from.data());
   CHECK(shown(f) == "host=a;");
@@ -127,8 +128,10 @@ TEST_CASE("methods are known by their exact spelling") {
   CHECK(method_of("OPTIONS") == Method::kOptions);
   CHECK(method_of("TRACE") == Method::kTrace);
   CHECK(method_of("PATCH") == Method::kPatch);
-  for (const char* other : {"", "get", "Get", "GETX", "GE", "POSTS", "OPTION", "PURGE"}) CHECK(method_of(other) == Method::kOther);
-  for (Method m : {Method::kGet, Method::kHead, Method::kPut, Method::kDelete, Method::kOptions, Method::kTrace}) CHECK(is_idempotent(m));
+  for (const char* other : {"", "get", "Get", "GETX", "GE", "POSTS", "OPTION", "PURGE"})
+    CHECK(method_of(other) == Method::kOther);
+  for (Method m : {Method::kGet, Method::kHead, Method::kPut, Method::kDelete, Method::kOptions, Method::kTrace})
+    CHECK(is_idempotent(m));
   for (Method m : {Method::kPost, Method::kPatch, Method::kConnect, Method::kOther}) CHECK_FALSE(is_idempotent(m));
 }
 

@@ -95,7 +95,8 @@ TEST_CASE("trailers have the head's limits") {
   CHECK(run(s, with_trailers(10, 4000)).cause == Cause::kHeadTooLarge);
   CHECK(in_thousands(s, with_trailers(10, 4000)).cause == Cause::kHeadTooLarge);
   s.role = Role::kClient;
-  CHECK(run(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + std::string(40000, 'x')).cause == Cause::kUpstreamMalformed);
+  CHECK(run(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + std::string(40000, 'x')).cause ==
+        Cause::kUpstreamMalformed);
 }
 
 TEST_CASE("a head is not parsed again until another line has ended") {

@@ -6,8 +6,8 @@
 namespace albatross::http_test {
 namespace {
 
-// Parses through the codec, cut in every way, and by the pure function once more to look at the parts. The views are good
-// until the next call.
+// Parses through the codec, cut in every way, and by the pure function once more to look at the parts. The views are
+// good until the next call.
 Head parsed(const std::string& text, ParsedHead& rows) {
   static std::string bytes;
   bytes = text;
@@ -59,10 +59,21 @@ TEST_CASE("targets are split into host, path and query") {
   struct Case {
     const char *target, *authority, *path, *query;
   };
-  for (const Case& c : {Case{"/", "a", "/", nullptr}, {"/x/y", "a", "/x/y", nullptr}, {"/?", "a", "/", ""}, {"/x?y=z&w", "a", "/x", "y=z&w"},
-                        {"/x??y?", "a", "/x", "?y?"}, {"//x", "a", "//x", nullptr}, {"//", "a", "//", nullptr}, {"/x://y", "a", "/x://y", nullptr},
-                        {"/%2e%2E/x", "a", "/%2e%2E/x", nullptr}, {"/a|b^c{d}\"<>\\`", "a", "/a|b^c{d}\"<>\\`", nullptr}, {"http://a", "a", "/", nullptr},
-                        {"http://a/", "a", "/", nullptr}, {"HTTP://A/x?y", "A", "/x", "y"}, {"https://a?q", "a", "/", "q"}, {"http://a/?", "a", "/", ""},
+  for (const Case& c : {Case{"/", "a", "/", nullptr},
+                        {"/x/y", "a", "/x/y", nullptr},
+                        {"/?", "a", "/", ""},
+                        {"/x?y=z&w", "a", "/x", "y=z&w"},
+                        {"/x??y?", "a", "/x", "?y?"},
+                        {"//x", "a", "//x", nullptr},
+                        {"//", "a", "//", nullptr},
+                        {"/x://y", "a", "/x://y", nullptr},
+                        {"/%2e%2E/x", "a", "/%2e%2E/x", nullptr},
+                        {"/a|b^c{d}\"<>\\`", "a", "/a|b^c{d}\"<>\\`", nullptr},
+                        {"http://a", "a", "/", nullptr},
+                        {"http://a/", "a", "/", nullptr},
+                        {"HTTP://A/x?y", "A", "/x", "y"},
+                        {"https://a?q", "a", "/", "q"},
+                        {"http://a/?", "a", "/", ""},
                         {"/*", "a", "/*", nullptr}}) {
     CAPTURE(c.target);
     Head h = parsed("GET " + std::string(c.target) + " HTTP/1.1\r\nHost: a\r\n\r\n", rows());
@@ -84,7 +95,8 @@ TEST_CASE("an absolute form of OPTIONS without a path asks for the server itself
 }
 
 TEST_CASE("the host field goes into the authority and out of the fields") {
-  for (const char* host : {"a", "a:80", "A.Example.COM", "a.", "1.2.3.4", "1.2.3.4:65535", "[::1]", "[2001:db8::1]:8080", "[::ffff:1.2.3.4]", "a_b", "a-b", "a%41"}) {
+  for (const char* host : {"a", "a:80", "A.Example.COM", "a.", "1.2.3.4", "1.2.3.4:65535", "[::1]",
+                           "[2001:db8::1]:8080", "[::ffff:1.2.3.4]", "a_b", "a-b", "a%41"}) {
     Head h = parsed("GET / HTTP/1.1\r\nhOsT: \t" + std::string(host) + " \t\r\nX: y\r\n\r\n", rows());
     CHECK(h.authority == host);
     CHECK(live(rows()) == "X=y;");
@@ -108,7 +120,8 @@ TEST_CASE("bodies are framed by a length or chunked") {
   CHECK(parsed(post("Content-Length: 5\r\n", "12345"), p).body == BodyLength{Kind::kLength, 5});
   CHECK(parsed(post("cONTENT-lENGTH:\t0005 \r\n", "12345"), p).body == BodyLength{Kind::kLength, 5});
   CHECK(parsed(post("Content-Length: 9223372036854775807\r\n", "x"), p).body == BodyLength{Kind::kLength, INT64_MAX});
-  CHECK(parsed(post("Content-Length: 000000000000000000000000000000000000005\r\n", "12345"), p).body == BodyLength{Kind::kLength, 5});
+  CHECK(parsed(post("Content-Length: 000000000000000000000000000000000000005\r\n", "12345"), p).body ==
+        BodyLength{Kind::kLength, 5});
   CHECK(parsed(post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"), p).body == BodyLength{Kind::kChunked, 0});
   CHECK(parsed(post("transfer-encoding: \tCHUNKED \r\n", "0\r\n\r\n"), p).body == BodyLength{Kind::kChunked, 0});
   CHECK(parsed("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", p).body == BodyLength{Kind::kLength, 2});
@@ -116,8 +129,11 @@ TEST_CASE("bodies are framed by a length or chunked") {
 }
 
 TEST_CASE("the bodies of pipelined requests come out whole and apart") {
-  std::string bytes = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloPOST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                      "3;x=y\r\nabc\r\n0A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nHost: evil\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /4 HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::string bytes =
+      "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloPOST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n"
+      "3;x=y\r\nabc\r\n0A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nHost: evil\r\n\r\nGET /3 HTTP/1.1\r\nHost: "
+      "a\r\n\r\n\r\nGET /4 HTTP/1.1\r\nHost: a\r\n\r\n";
   Run r = same_however_cut({}, bytes);
   CHECK(r.cause == Cause::kNone);
   CHECK(r.complete);
@@ -131,10 +147,19 @@ TEST_CASE("what Connection says decides whether the connection lives on") {
     const char *version, *fields;
     bool keep;
   };
-  for (const Case& c : {Case{"1.1", "", true}, {"1.1", "Connection: close\r\n", false}, {"1.1", "Connection: keep-alive\r\n", true}, {"1.1", "Connection: CLOSE\r\n", false},
-                        {"1.1", "Connection: x, close ,y\r\n", false}, {"1.1", "Connection: x\r\nConnection: close\r\n", false}, {"1.1", "Connection: keep-alive, close\r\n", false},
-                        {"1.1", "Connection: closed\r\n", true}, {"1.0", "", false}, {"1.0", "Connection: keep-alive\r\n", true}, {"1.0", "Connection: Keep-Alive\r\n", true},
-                        {"1.0", "Connection: keep-alive, close\r\n", false}, {"1.1", "Proxy-Connection: close\r\n", true}}) {
+  for (const Case& c : {Case{"1.1", "", true},
+                        {"1.1", "Connection: close\r\n", false},
+                        {"1.1", "Connection: keep-alive\r\n", true},
+                        {"1.1", "Connection: CLOSE\r\n", false},
+                        {"1.1", "Connection: x, close ,y\r\n", false},
+                        {"1.1", "Connection: x\r\nConnection: close\r\n", false},
+                        {"1.1", "Connection: keep-alive, close\r\n", false},
+                        {"1.1", "Connection: closed\r\n", true},
+                        {"1.0", "", false},
+                        {"1.0", "Connection: keep-alive\r\n", true},
+                        {"1.0", "Connection: Keep-Alive\r\n", true},
+                        {"1.0", "Connection: keep-alive, close\r\n", false},
+                        {"1.1", "Proxy-Connection: close\r\n", true}}) {
     CAPTURE(c.version, c.fields);
     Head h = parsed("GET / HTTP/" + std::string(c.version) + "\r\nHost: a\r\n" + c.fields + "\r\n", rows());
     CHECK(h.keep_alive == c.keep);
@@ -143,9 +168,12 @@ TEST_CASE("what Connection says decides whether the connection lives on") {
 }
 
 TEST_CASE("fields of this hop and those that Connection names are removed") {
-  parsed(get("Connection: x-a, ,X-B\r\nX-A: 1\r\nx-b: 2\r\nX-C: 3\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nx-a: 4\r\nConnection: x-d\r\nX-D: 5\r\n"), rows());
+  parsed(get("Connection: x-a, ,X-B\r\nX-A: 1\r\nx-b: 2\r\nX-C: 3\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nUpgrade: "
+             "h2c\r\nHTTP2-Settings: x\r\nx-a: 4\r\nConnection: x-d\r\nX-D: 5\r\n"),
+         rows());
   CHECK(live(rows()) == "X-C=3;");
-  Head h = parsed("POST / HTTP/1.1\r\nConnection: host, content-length\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", rows());
+  Head h =
+      parsed("POST / HTTP/1.1\r\nConnection: host, content-length\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", rows());
   CHECK(h.authority == "a");
   CHECK(h.body.length == 2);
 }
@@ -167,7 +195,8 @@ TEST_CASE("TE goes on only as trailers") {
 }
 
 TEST_CASE("Expect is 100-continue on a request with a body, and never goes on") {
-  CHECK(parsed("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\nhi", rows()).expect_continue);
+  CHECK(parsed("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\nhi", rows())
+            .expect_continue);
   CHECK(live(rows()).empty());
   CHECK_FALSE(parsed(get("Expect: 100-continue\r\n"), rows()).expect_continue);
   CHECK_FALSE(parsed("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi", rows()).expect_continue);
@@ -182,16 +211,23 @@ TEST_CASE("an upgrade is a GET to websocket, nominated, without a body, on 1.1")
   };
   const std::string tail = "\r\n\r\n";
   for (const Case& c :
-       {Case{"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket", true}, {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\nUpgrade: WebSocket", true},
-        {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket", false}, {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c", false},
-        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket", false}, {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade", false},
-        {"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket", false}, {"GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket", false},
+       {Case{"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket", true},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\nUpgrade: WebSocket", true},
+        {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket", false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c", false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket", false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade", false},
+        {"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket", false},
+        {"GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket", false},
         {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: websocket", false}}) {
     CAPTURE(c.head);
     CHECK(parsed(c.head + tail, rows()).upgrade == c.upgrade);
     CHECK(live(rows()).empty());
   }
-  CHECK_FALSE(parsed("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nhi", rows()).upgrade);
+  CHECK_FALSE(
+      parsed("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nhi",
+             rows())
+          .upgrade);
 }
 
 }  // namespace albatross::http_test

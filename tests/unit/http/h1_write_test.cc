@@ -68,7 +68,9 @@ TEST_CASE("a request has one host, one framing field and nothing of the last hop
   m.head.query = "q=1";
   m.head.authority = "a:80";
   m.head.body = {BodyLength::Kind::kLength, 5};
-  for (const char* name : {"Host", "Connection", "Content-Length", "Transfer-Encoding", "Upgrade", "Keep-Alive", "Proxy-Connection"}) m.head.fields.add(name, "evil");
+  for (const char* name :
+       {"Host", "Connection", "Content-Length", "Transfer-Encoding", "Upgrade", "Keep-Alive", "Proxy-Connection"})
+    m.head.fields.add(name, "evil");
   m.head.fields.add("X-A", "1");
   m.head.fields.add("Gone", "1");
   m.head.fields.remove("gone");
@@ -87,6 +89,12 @@ TEST_CASE("a request says close and upgrade when it means them") {
   CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
 }
 
+TEST_CASE("a request that names no host has an empty one") {
+  Get m;
+  m.head.authority = {};
+  CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: \r\n\r\n");  // RFC 9112 §3.2
+}
+
 TEST_CASE("a response has one framing field") {
   Message m;
   m.head.status = 200;
@@ -97,7 +105,8 @@ TEST_CASE("a response has one framing field") {
   m.head.body = {BodyLength::Kind::kChunked, 0};
   m.head.keep_alive = false;
   m.head.reason = "Fine";
-  CHECK(response_text(m.head) == "HTTP/1.1 200 Fine\r\nX: y\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+  CHECK(response_text(m.head) ==
+        "HTTP/1.1 200 Fine\r\nX: y\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n");
   m.head.body = {BodyLength::Kind::kUntilClose, 0};
   CHECK(response_text(m.head) == "HTTP/1.1 200 Fine\r\nX: y\r\nconnection: close\r\n\r\n");
 }
@@ -120,7 +129,8 @@ TEST_CASE("informational responses have neither framing nor connection fields") 
   m.head.fields.add("link", "</x>");
   CHECK(response_text(m.head) == "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n");
   m.head.status = 101;
-  CHECK(response_text(m.head) == "HTTP/1.1 101 Switching Protocols\r\nlink: </x>\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+  CHECK(response_text(m.head) ==
+        "HTTP/1.1 101 Switching Protocols\r\nlink: </x>\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
 }
 
 TEST_CASE("chunks are framed in hexadecimal") {
@@ -138,7 +148,8 @@ TEST_CASE("chunks are framed in hexadecimal") {
   trailers.add("grpc-status", "0");
   trailers.add("Content-Length", "evil");
   codec.send_end(1, &trailers, w.out);
-  CHECK(w.text() == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n12c\r\n" + data + "\r\n1\r\ny\r\n0\r\ngrpc-status: 0\r\n\r\n");
+  CHECK(w.text() == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n12c\r\n" + data +
+                        "\r\n1\r\ny\r\n0\r\ngrpc-status: 0\r\n\r\n");
 }
 
 TEST_CASE("bodies with a length and answers to HEAD are not chunked") {
@@ -160,9 +171,13 @@ TEST_CASE("bodies with a length and answers to HEAD are not chunked") {
 
 TEST_CASE("what is read and written again means the same") {
   for (std::string bytes :
-       {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x?y HTTP/1.1\r\nHost: [::1]:80\r\nX: \xff y\t z \r\nx:\r\nCookie: a=b\r\n\r\n", "POST /x? HTTP/1.1\r\nConnection: X-A\r\nX-A: b\r\nContent-Length: 5\r\nHost: a\r\n\r\n",
-        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "PUT //x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "GET http://A/x HTTP/1.1\r\nHost: a\r\nTE: gzip, trailers\r\n\r\n",
-        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"}) {
+       {"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /x?y HTTP/1.1\r\nHost: [::1]:80\r\nX: \xff y\t z \r\nx:\r\nCookie: a=b\r\n\r\n",
+        "POST /x? HTTP/1.1\r\nConnection: X-A\r\nX-A: b\r\nContent-Length: 5\r\nHost: a\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "PUT //x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET http://A/x HTTP/1.1\r\nHost: a\r\nTE: gzip, trailers\r\n\r\n",
+        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"}) {
     CAPTURE(bytes);
     Reader first, second;
     H1Codec one(Role::kServer, kLimits), two(Role::kServer, kLimits);

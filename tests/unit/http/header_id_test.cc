@@ -41,7 +41,8 @@ TEST_CASE("every known field name has its own id, in any case") {
 TEST_CASE("names that are nearly known are unknown") {
   for (int i = 1; i < kCount; ++i) {
     std::string name(header_name(static_cast<HeaderId>(i)));
-    for (std::string near : {name + "x", "x" + name, name.substr(1), name.substr(0, name.size() - 1), name + " ", name + "-"}) {
+    for (std::string near :
+         {name + "x", "x" + name, name.substr(1), name.substr(0, name.size() - 1), name + " ", name + "-"}) {
       HeaderId found = header_id(near);
       CAPTURE(near);
       CHECK((found == HeaderId::kOther || header_name(found) == near));

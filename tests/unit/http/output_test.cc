@@ -1,4 +1,5 @@
-// Output against a plain string: whatever is borrowed, reserved, appended, owned and consumed comes out once and in order.
+// Output against a plain string: whatever is borrowed, reserved, appended, owned and consumed comes out once and in
+// order.
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
 #include <deque>

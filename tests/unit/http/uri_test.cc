@@ -22,7 +22,8 @@ Normal normal(std::string_view path, EncodedSlash slashes = EncodedSlash::kRejec
 }
 
 bool unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
 }
 
 void check_properties(std::string_view from, EncodedSlash slashes) {
@@ -47,13 +48,63 @@ void check_properties(std::string_view from, EncodedSlash slashes) {
 }  // namespace
 
 TEST_CASE("paths are normalised") {
-  for (auto [from, to] : {std::pair<const char*, const char*>{"/", "/"}, {"/a", "/a"}, {"/a/", "/a/"}, {"//", "//"}, {"/a//b", "/a//b"}, {"///", "///"}, {"/.", "/"}, {"/..", "/"}, {"/./", "/"}, {"/../", "/"},
-                          {"/a/.", "/a/"}, {"/a/..", "/"}, {"/a/./b", "/a/b"}, {"/a/../b", "/b"}, {"/a/b/..", "/a/"}, {"/a/b/../", "/a/"}, {"/../../a", "/a"}, {"/a/../../b", "/b"}, {"/a//../b", "/a/b"},
-                          {"//../a", "/a"}, {"/a/b/../../../c", "/c"}, {"/...", "/..."}, {"/.a", "/.a"}, {"/..a", "/..a"}, {"/a..", "/a.."}, {"/a./b", "/a./b"}, {"/.../x", "/.../x"}, {"/%41", "/A"},
-                          {"/%7e", "/~"}, {"/%2e", "/"}, {"/%2E%2e/a", "/a"}, {"/a/%2e%2e/b", "/b"}, {"/.%2e/x", "/x"}, {"/%2e./x", "/x"}, {"/%2d%5F", "/-_"}, {"/%30", "/0"}, {"/%c3%a9", "/%C3%A9"}, {"/%20", "/%20"},
-                          {"/%3f", "/%3F"}, {"/%23", "/%23"}, {"/%25", "/%25"}, {"/%252e%252e", "/%252e%252e"}, {"/%2541", "/%2541"}, {"/%3b", "/%3B"}, {"/a;b", "/a;b"}, {"/a;b/../c", "/c"}, {"/%0a", "/%0A"},
-                          {"/%7f", "/%7F"}, {"/a!$&'()*+,;=:@", "/a!$&'()*+,;=:@"}, {"/%21", "/%21"}, {"/.;a/..b", nullptr}, {"/a/..;/b", nullptr}, {"/..;x=y", nullptr}, {"/%2e%2e;/b", nullptr}, {"/%2e;", nullptr},
-                          {"/.a;b", "/.a;b"}, {"/...;x", "/...;x"}}) {
+  for (auto [from, to] : {std::pair<const char*, const char*>{"/", "/"},
+                          {"/a", "/a"},
+                          {"/a/", "/a/"},
+                          {"//", "//"},
+                          {"/a//b", "/a//b"},
+                          {"///", "///"},
+                          {"/.", "/"},
+                          {"/..", "/"},
+                          {"/./", "/"},
+                          {"/../", "/"},
+                          {"/a/.", "/a/"},
+                          {"/a/..", "/"},
+                          {"/a/./b", "/a/b"},
+                          {"/a/../b", "/b"},
+                          {"/a/b/..", "/a/"},
+                          {"/a/b/../", "/a/"},
+                          {"/../../a", "/a"},
+                          {"/a/../../b", "/b"},
+                          {"/a//../b", "/a/b"},
+                          {"//../a", "/a"},
+                          {"/a/b/../../../c", "/c"},
+                          {"/...", "/..."},
+                          {"/.a", "/.a"},
+                          {"/..a", "/..a"},
+                          {"/a..", "/a.."},
+                          {"/a./b", "/a./b"},
+                          {"/.../x", "/.../x"},
+                          {"/%41", "/A"},
+                          {"/%7e", "/~"},
+                          {"/%2e", "/"},
+                          {"/%2E%2e/a", "/a"},
+                          {"/a/%2e%2e/b", "/b"},
+                          {"/.%2e/x", "/x"},
+                          {"/%2e./x", "/x"},
+                          {"/%2d%5F", "/-_"},
+                          {"/%30", "/0"},
+                          {"/%c3%a9", "/%C3%A9"},
+                          {"/%20", "/%20"},
+                          {"/%3f", "/%3F"},
+                          {"/%23", "/%23"},
+                          {"/%25", "/%25"},
+                          {"/%252e%252e", "/%252e%252e"},
+                          {"/%2541", "/%2541"},
+                          {"/%3b", "/%3B"},
+                          {"/a;b", "/a;b"},
+                          {"/a;b/../c", "/c"},
+                          {"/%0a", "/%0A"},
+                          {"/%7f", "/%7F"},
+                          {"/a!$&'()*+,;=:@", "/a!$&'()*+,;=:@"},
+                          {"/%21", "/%21"},
+                          {"/.;a/..b", nullptr},
+                          {"/a/..;/b", nullptr},
+                          {"/..;x=y", nullptr},
+                          {"/%2e%2e;/b", nullptr},
+                          {"/%2e;", nullptr},
+                          {"/.a;b", "/.a;b"},
+                          {"/...;x", "/...;x"}}) {
     CAPTURE(from);
     Normal n = normal(from);
     CHECK(n.ok == (to != nullptr));
@@ -62,14 +113,19 @@ TEST_CASE("paths are normalised") {
 }
 
 TEST_CASE("bad escapes and encoded separators are refused") {
-  for (const char* path : {"/%", "/%2", "/%g0", "/%0g", "/a%", "/a%4", "/%%41", "/% 41", "/%-1", "/%2f", "/%2F", "/a%2fb", "/%5c", "/%5C", "/%00", "/\\", "/a\\b", "/..%2f", "/..\\x"}) {
+  for (const char* path : {"/%", "/%2", "/%g0", "/%0g", "/a%", "/a%4", "/%%41", "/% 41", "/%-1", "/%2f", "/%2F",
+                           "/a%2fb", "/%5c", "/%5C", "/%00", "/\\", "/a\\b", "/..%2f", "/..\\x"}) {
     CAPTURE(path);
     CHECK_FALSE(normal(path).ok);
   }
 }
 
 TEST_CASE("encoded slashes pass where they are wanted, bad escapes do not") {
-  for (auto [from, to] : {std::pair<const char*, const char*>{"/a%2fb", "/a%2Fb"}, {"/%5cx", "/%5Cx"}, {"/%00", "/%00"}, {"/a\\b", "/a\\b"}, {"/a/%2f/../b", "/a/b"}}) {
+  for (auto [from, to] : {std::pair<const char*, const char*>{"/a%2fb", "/a%2Fb"},
+                          {"/%5cx", "/%5Cx"},
+                          {"/%00", "/%00"},
+                          {"/a\\b", "/a\\b"},
+                          {"/a/%2f/../b", "/a/b"}}) {
     CHECK(normal(from, EncodedSlash::kPass).path == to);
   }
   CHECK_FALSE(normal("/%", EncodedSlash::kPass).ok);
@@ -86,7 +142,8 @@ TEST_CASE("a normal path is handed back as it lies") {
 }
 
 TEST_CASE("normalised paths stay as they are, are no longer, and have no dots or needless escapes") {
-  const char* pieces[] = {"/", "/", "/", ".", "..", "%2e", "%2E", "a", "b", ";", "%41", "%7E", "%c3", "%2F", "%25", "%", "\\", "%5c", "=", "0", "%00", "%3b"};
+  const char* pieces[] = {"/",   "/",   "/",   ".",   "..", "%2e", "%2E", "a", "b", ";",   "%41",
+                          "%7E", "%c3", "%2F", "%25", "%",  "\\",  "%5c", "=", "0", "%00", "%3b"};
   Random random(11);
   for (int i = 0; i < 20'000; ++i) {
     std::string path = "/";
@@ -105,13 +162,17 @@ TEST_CASE("normalised paths stay as they are, are no longer, and have no dots or
 }
 
 TEST_CASE("authorities are a host and maybe a port") {
-  for (const char* good : {"a", "A", "a.b", "a.b.", "a-b_c~d", "1.2.3.4", "1.2.3.4:80", "a:0", "a:1", "a:65535", "a:00080", "[::1]", "[::]:443", "[2001:db8::1]", "[::ffff:1.2.3.4]:80", "xn--bcher-kva.example",
-                           "a%41", "a!$&'()*+,;=b"}) {
+  for (const char* good :
+       {"a", "A", "a.b", "a.b.", "a-b_c~d", "1.2.3.4", "1.2.3.4:80", "a:0", "a:1", "a:65535", "a:00080", "[::1]",
+        "[::]:443", "[2001:db8::1]", "[::ffff:1.2.3.4]:80", "xn--bcher-kva.example", "a%41", "a!$&'()*+,;=b"}) {
     CAPTURE(good);
     CHECK(valid_authority(good));
   }
-  for (const char* bad : {"", ":80", "a:65536", "a:99999", "a:100000", "a:x", "a: 80", "a:80 ", " a", "a ", "a b", "u@a", "u:p@a", "a/b", "a?b", "a#b", "a\\b", "[::1", "::1", "[]", "[::1]80", "[::1]:x", "[1.2.3.4]",
-                          "[a]", "[::1%eth0]", "[::1]]", "[[::1]]", "a:1:2", "a%", "a%4", "a%zz", "a%00", "a%0a", "a%20", "a%7f", "a\"b", "a<b", "a>b", "a^b", "a`b", "a{b", "a|b", "a}b", "\x80", "a\x01"}) {
+  for (const char* bad : {"",      ":80", "a:65536", "a:99999", "a:100000",  "a:x",  "a: 80",      "a:80 ",  " a",
+                          "a ",    "a b", "u@a",     "u:p@a",   "a/b",       "a?b",  "a#b",        "a\\b",   "[::1",
+                          "::1",   "[]",  "[::1]80", "[::1]:x", "[1.2.3.4]", "[a]",  "[::1%eth0]", "[::1]]", "[[::1]]",
+                          "a:1:2", "a%",  "a%4",     "a%zz",    "a%00",      "a%0a", "a%20",       "a%7f",   "a\"b",
+                          "a<b",   "a>b", "a^b",     "a`b",     "a{b",       "a|b",  "a}b",        "\x80",   "a\x01"}) {
     CAPTURE(bad);
     CHECK_FALSE(valid_authority(bad));
   }
@@ -120,7 +181,13 @@ TEST_CASE("authorities are a host and maybe a port") {
 }
 
 TEST_CASE("an authority splits into host and port") {
-  for (auto [text, host, port] : {std::tuple<const char*, const char*, const char*>{"a", "a", ""}, {"a:80", "a", "80"}, {"a.:8", "a.", "8"}, {"[::1]", "[::1]", ""}, {"[::1]:443", "[::1]", "443"}, {"", "", ""}, {"a:", "a", ""}}) {
+  for (auto [text, host, port] : {std::tuple<const char*, const char*, const char*>{"a", "a", ""},
+                                  {"a:80", "a", "80"},
+                                  {"a.:8", "a.", "8"},
+                                  {"[::1]", "[::1]", ""},
+                                  {"[::1]:443", "[::1]", "443"},
+                                  {"", "", ""},
+                                  {"a:", "a", ""}}) {
     CHECK(host_of(text) == host);
     CHECK(port_of(text) == port);
   }

@@ -1,12 +1,12 @@
 #include "net/listen.h"
 
-#include <catch2/catch_test_macros.hpp>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
 
 #include <cstdlib>
 #include <string>
@@ -162,13 +162,14 @@ TEST_CASE("an acceptor takes what comes, so many a turn, and rests when paused")
   int taken = 0;
   {
     bool may = true;
-    Acceptor acceptor(loop, sockets[0].fd, false, [&] { return may; },
-                      [&](int fd, const SocketAddress& peer) {
-                        ++taken;
-                        CHECK(peer.ip().to_string() == "127.0.0.1");
-                        ::close(fd);
-                      },
-                      [](int) { return false; });
+    Acceptor acceptor(
+        loop, sockets[0].fd, false, [&] { return may; },
+        [&](int fd, const SocketAddress& peer) {
+          ++taken;
+          CHECK(peer.ip().to_string() == "127.0.0.1");
+          ::close(fd);
+        },
+        [](int) { return false; });
     std::vector<int> clients;
     for (int i = 0; i < Acceptor::kBudget + 10; ++i) clients.push_back(connect_to(sockets[0].address));
     loop.turn(kSecond);
@@ -213,17 +214,18 @@ TEST_CASE("an acceptor without descriptors asks for one, else rests and tries ag
   REQUIRE(client >= 0);
   int spare = ::dup(client), taken = 0, asked = 0, seen = 0;
   bool give = false;
-  Acceptor acceptor(loop, sockets[0].fd, false, [] { return true; },
-                    [&](int fd, const SocketAddress&) {
-                      ++taken;
-                      ::close(fd);
-                    },
-                    [&](int why) {
-                      ++asked;
-                      seen = why;
-                      if (give) ::close(spare);
-                      return give;
-                    });
+  Acceptor acceptor(
+      loop, sockets[0].fd, false, [] { return true; },
+      [&](int fd, const SocketAddress&) {
+        ++taken;
+        ::close(fd);
+      },
+      [&](int why) {
+        ++asked;
+        seen = why;
+        if (give) ::close(spare);
+        return give;
+      });
   rlimit none = before;
   none.rlim_cur = static_cast<rlim_t>(spare) + 1;  // every number below is taken, or is taken now
   std::vector<int> fill;

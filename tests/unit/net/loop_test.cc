@@ -1,9 +1,9 @@
 #include "net/loop.h"
 
-#include <catch2/catch_test_macros.hpp>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
 
 #include <string>
 #include <thread>

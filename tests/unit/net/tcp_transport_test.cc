@@ -1,10 +1,10 @@
 // Readiness flags of a socket under edge triggering, over a socketpair and over loopback.
 #include "net/tcp_transport.h"
 
-#include <catch2/catch_test_macros.hpp>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
 
 #include <cerrno>
 #include <string>

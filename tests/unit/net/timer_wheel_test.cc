@@ -37,7 +37,8 @@ void expect_fires(TimerWheel& wheel, Alarm& alarm, Nanos from, Nanos deadline, N
 }  // namespace
 
 TEST_CASE("a timer fires after its deadline, at most one slot late") {
-  for (Nanos delay : {Nanos{0}, Nanos{1}, kMilli, kTick - 1, kTick, kTick + 1, 100 * kMilli, 1 * kSecond, 3 * kSecond + 7}) {
+  for (Nanos delay :
+       {Nanos{0}, Nanos{1}, kMilli, kTick - 1, kTick, kTick + 1, 100 * kMilli, 1 * kSecond, 3 * kSecond + 7}) {
     CAPTURE(delay);
     TimerWheel wheel(kStart);
     Alarm a;
@@ -49,7 +50,8 @@ TEST_CASE("a timer fires after its deadline, at most one slot late") {
 }
 
 TEST_CASE("deadlines beyond the wheel's horizon are kept") {
-  for (Nanos delay : {kTick * TimerWheel::kSlots - 1, kTick * TimerWheel::kSlots, kTick * TimerWheel::kSlots + 1, 60 * kSecond, 3600 * kSecond}) {
+  for (Nanos delay : {kTick * TimerWheel::kSlots - 1, kTick * TimerWheel::kSlots, kTick * TimerWheel::kSlots + 1,
+                      60 * kSecond, 3600 * kSecond}) {
     TimerWheel wheel(kStart);
     Alarm a;
     wheel.set(a, kStart + delay);

@@ -67,9 +67,29 @@ TEST_CASE("a full line has exactly the fields that are promised, with their type
   nlohmann::json j = checked(line(full(), texts));
   std::set<std::string> strings, numbers;
   for (const auto& [key, value] : j.items()) (value.is_string() ? strings : numbers).insert(key);
-  CHECK(strings == std::set<std::string>{"time", "request_method", "request_uri", "host", "client_ip", "scheme", "server_protocol", "upstream_addr", "ssl_protocol", "ssl_cipher", "http_user_agent", "http_referer",
-                                         "http_x_forwarded_for", "listener", "rule", "server_group", "termination", "request_id", "trace_id", "grpc_status"});
-  CHECK(numbers == std::set<std::string>{"status", "client_port", "request_time", "upstream_status", "upstream_response_time", "upstream_connect_time", "body_bytes_sent", "request_length", "attempts"});
+  CHECK(strings == std::set<std::string>{"time",
+                                         "request_method",
+                                         "request_uri",
+                                         "host",
+                                         "client_ip",
+                                         "scheme",
+                                         "server_protocol",
+                                         "upstream_addr",
+                                         "ssl_protocol",
+                                         "ssl_cipher",
+                                         "http_user_agent",
+                                         "http_referer",
+                                         "http_x_forwarded_for",
+                                         "listener",
+                                         "rule",
+                                         "server_group",
+                                         "termination",
+                                         "request_id",
+                                         "trace_id",
+                                         "grpc_status"});
+  CHECK(numbers == std::set<std::string>{"status", "client_port", "request_time", "upstream_status",
+                                         "upstream_response_time", "upstream_connect_time", "body_bytes_sent",
+                                         "request_length", "attempts"});
 }
 
 TEST_CASE("each string goes under its own name") {
@@ -105,7 +125,9 @@ TEST_CASE("times have microseconds") {
   out = line(r, {});
   CHECK(out.find("\"time\":\"1970-01-01T00:00:00.999999Z\"") != std::string::npos);
   nlohmann::json j = checked(out);
-  for (const char* key : {"upstream_status", "upstream_response_time", "upstream_connect_time", "attempts", "client_port"}) CHECK_FALSE(j.contains(key));
+  for (const char* key :
+       {"upstream_status", "upstream_response_time", "upstream_connect_time", "attempts", "client_port"})
+    CHECK_FALSE(j.contains(key));
 }
 
 TEST_CASE("every byte is safe in every string") {
@@ -114,7 +136,9 @@ TEST_CASE("every byte is safe in every string") {
       Texts texts;
       texts[where] = std::string("a") + static_cast<char>(c) + "b";
       nlohmann::json j = checked(line(full(), texts));
-      std::string expected = c < 0x80 ? texts[where] : std::string("a") + static_cast<char>(0xc0 | c >> 6) + static_cast<char>(0x80 | (c & 0x3f)) + "b";
+      std::string expected =
+          c < 0x80 ? texts[where]
+                   : std::string("a") + static_cast<char>(0xc0 | c >> 6) + static_cast<char>(0x80 | (c & 0x3f)) + "b";
       bool found = false;
       for (const auto& [key, value] : j.items()) found |= value == expected;
       if (!found) FAIL("byte " << c << " in string " << where);
@@ -123,8 +147,16 @@ TEST_CASE("every byte is safe in every string") {
 }
 
 TEST_CASE("text that is not UTF-8 is read as Latin-1, text that is stays") {
-  for (auto [in, out] : {std::pair<const char*, const char*>{"\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa9", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa9"}, {"\xc3", "\xc3\x83"}, {"\xc3(", "\xc3\x83("}, {"\xe2\x82", "\xc3\xa2\xc2\x82"},
-                         {"\xc0\xaf", "\xc3\x80\xc2\xaf"}, {"\xed\xa0\x80", "\xc3\xad\xc2\xa0\xc2\x80"}, {"\xf4\x90\x80\x80", "\xc3\xb4\xc2\x90\xc2\x80\xc2\x80"}, {"\xff", "\xc3\xbf"}, {"\x80", "\xc2\x80"}}) {
+  for (auto [in, out] : {std::pair<const char*, const char*>{"\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa9",
+                                                             "\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa9"},
+                         {"\xc3", "\xc3\x83"},
+                         {"\xc3(", "\xc3\x83("},
+                         {"\xe2\x82", "\xc3\xa2\xc2\x82"},
+                         {"\xc0\xaf", "\xc3\x80\xc2\xaf"},
+                         {"\xed\xa0\x80", "\xc3\xad\xc2\xa0\xc2\x80"},
+                         {"\xf4\x90\x80\x80", "\xc3\xb4\xc2\x90\xc2\x80\xc2\x80"},
+                         {"\xff", "\xc3\xbf"},
+                         {"\x80", "\xc2\x80"}}) {
     Texts texts;
     text(texts, LogText::kUserAgent) = in;
     CHECK(checked(line(full(), texts))["http_user_agent"] == out);
@@ -132,7 +164,8 @@ TEST_CASE("text that is not UTF-8 is read as Latin-1, text that is stays") {
 }
 
 TEST_CASE("hostile text stays inside its string") {
-  for (std::string in : {"\",\"status\":999,\"x\":\"", "\\", "\\\"", "a\\", "\x1b[31mred\x1b[0m", "\r\n{\"time\":0}\r\n", "\xe2\x80\xa8\xe2\x80\xa9", "</script>", "\\u0000", "\x7f\x7f"}) {
+  for (std::string in : {"\",\"status\":999,\"x\":\"", "\\", "\\\"", "a\\", "\x1b[31mred\x1b[0m",
+                         "\r\n{\"time\":0}\r\n", "\xe2\x80\xa8\xe2\x80\xa9", "</script>", "\\u0000", "\x7f\x7f"}) {
     Texts texts;
     text(texts, LogText::kUserAgent) = in;
     nlohmann::json j = checked(line(full(), texts));
@@ -144,7 +177,9 @@ TEST_CASE("hostile text stays inside its string") {
     Texts texts;
     for (std::string& t : texts) {
       t.resize(random.below(30));
-      for (char& c : t) c = static_cast<char>(random.below(3) == 0 ? "\"\\\x1b\n\xc3\xe2"[random.below(6)] : static_cast<int>(random.below(256)));
+      for (char& c : t)
+        c = static_cast<char>(random.below(3) == 0 ? "\"\\\x1b\n\xc3\xe2"[random.below(6)]
+                                                   : static_cast<int>(random.below(256)));
     }
     checked(line(full(), texts));
   }

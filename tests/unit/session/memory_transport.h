@@ -1,7 +1,7 @@
 // A Transport over two strings, with the peer's end in the test's hands.
 //
-// Readiness behaves as on an edge-triggered socket: flags, short reads and writes, a hang-up that comes with data. Any operation
-// can be made to fail: `fail_at` counts opens, reads and writes.
+// Readiness behaves as on an edge-triggered socket: flags, short reads and writes, a hang-up that comes with data. Any
+// operation can be made to fail: `fail_at` counts opens, reads and writes.
 #pragma once
 
 #include <algorithm>
@@ -40,11 +40,11 @@ struct Wire {
   int open_error = -1;
   bool fin = false;
   bool rst = false;
-  bool shut = false;     // the session has ended its direction
-  bool closed = false;   // the session has let go
-  bool aborted = false;  // with a reset
+  bool shut = false;          // the session has ended its direction
+  bool closed = false;        // the session has let go
+  bool aborted = false;       // with a reset
   bool write_broken = false;  // writes fail, what the peer sent before can still be read
-  int fail_at = 0;       // the operation that fails, from 1
+  int fail_at = 0;            // the operation that fails, from 1
   int operations = 0;
   int reads = 0;
   MemoryTransport* end = nullptr;

@@ -47,7 +47,9 @@ TEST_CASE("the server's patience is remembered") {
 }
 
 TEST_CASE("a server that says close is not used again") {
-  for (const char* bytes : {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 204 x\r\nConnection: close\r\n\r\n"}) {
+  for (const char* bytes :
+       {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 204 x\r\nConnection: close\r\n\r\n"}) {
     ClientFixture f;
     f.release_at_end();
     f.start();
@@ -72,9 +74,18 @@ TEST_CASE("bytes or an end on an idle connection close it") {
 }
 
 TEST_CASE("bytes behind a response are nobody's answer and close the connection") {
-  const std::string answers[] = {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n",
-                                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n"};
-  const std::string extras[] = {"x", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", "HTTP/1.1 100 Continue\r\n\r\n", "\r\n", "HTTP/1.1 2", std::string(40'000, 'x')};
+  const std::string answers[] = {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                                 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+                                 "HTTP/1.1 204 No Content\r\n\r\n",
+                                 "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n",
+                                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+                                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n"};
+  const std::string extras[] = {"x",
+                                "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+                                "HTTP/1.1 100 Continue\r\n\r\n",
+                                "\r\n",
+                                "HTTP/1.1 2",
+                                std::string(40'000, 'x')};
   for (const std::string& answer : answers) {
     for (const std::string& extra : extras) {
       CAPTURE(answer, extra.substr(0, 50));
@@ -116,14 +127,16 @@ TEST_CASE("a server that closes before it says anything may be asked again") {
     f.turns();
     reset ? f.wire->reset() : f.wire->finish();
     f.turns();
-    CHECK(f.heard() == (reset ? "open;reset upstream_reset;closed upstream_reset;" : "open;reset upstream_closed;closed upstream_closed;"));
+    CHECK(f.heard() == (reset ? "open;reset upstream_reset;closed upstream_reset;"
+                              : "open;reset upstream_closed;closed upstream_closed;"));
     CHECK(f.reset_error.retry == RetrySafety::kOnlyIfReused);
     CHECK(f.reset_error.source == Source::kUpstream);
   }
 }
 
 TEST_CASE("a server that closes after a byte of an answer is not asked again") {
-  for (const char* part : {"H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 2"}) {
+  for (const char* part :
+       {"H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 2"}) {
     for (bool reset : {false, true}) {
       CAPTURE(part, reset);
       ClientFixture f;
@@ -140,8 +153,11 @@ TEST_CASE("a server that closes after a byte of an answer is not asked again") {
 }
 
 TEST_CASE("a truncated answer is never a whole one") {
-  for (const char* part : {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-                           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n"}) {
+  for (const char* part :
+       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n"}) {
     for (bool reset : {false, true}) {
       CAPTURE(part, reset);
       ClientFixture f;
@@ -234,7 +250,12 @@ TEST_CASE("a request that cannot be written and has no answer is cut when the se
 }
 
 TEST_CASE("a connection that cannot be opened says why") {
-  for (auto [error, cause] : {std::pair{ECONNREFUSED, Cause::kConnectRefused}, {ECONNRESET, Cause::kConnectRefused}, {ETIMEDOUT, Cause::kConnectTimeout}, {EHOSTUNREACH, Cause::kConnectFailed}, {ENETUNREACH, Cause::kConnectFailed}, {0, Cause::kUpstreamTls}}) {
+  for (auto [error, cause] : {std::pair{ECONNREFUSED, Cause::kConnectRefused},
+                              {ECONNRESET, Cause::kConnectRefused},
+                              {ETIMEDOUT, Cause::kConnectTimeout},
+                              {EHOSTUNREACH, Cause::kConnectFailed},
+                              {ENETUNREACH, Cause::kConnectFailed},
+                              {0, Cause::kUpstreamTls}}) {
     ClientFixture f;
     auto wire = std::make_shared<Wire>();
     wire->open_error = error;

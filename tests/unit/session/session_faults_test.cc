@@ -7,7 +7,8 @@
 namespace albatross::session_test {
 namespace {
 
-const std::string kUpload = "POST /u HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n0\r\nX: y\r\n\r\n";
+const std::string kUpload =
+    "POST /u HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n0\r\nX: y\r\n\r\n";
 
 // Three requests, the last one malformed.
 void drive_server(ServerFixture& f) {
@@ -138,7 +139,9 @@ TEST_CASE("cutting a session inside any of its events is safe") {
   for (int where = 0; where < 4; ++where) {
     CAPTURE(where);
     ServerFixture f;
-    auto cut = [&](Stream& s) { s.session().fail({Cause::kInternal, Source::kInternal, RetrySafety::kNever, 0, nullptr}); };
+    auto cut = [&](Stream& s) {
+      s.session().fail({Cause::kInternal, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+    };
     if (where == 0) f.when_head = [&](Stream& s, Head&, bool) { cut(s); };
     if (where == 1) f.when_data = [&](Stream& s, std::string_view) { cut(s); };
     if (where == 2) f.when_end = cut;

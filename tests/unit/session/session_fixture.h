@@ -1,4 +1,5 @@
-// One Session over a MemoryTransport under a manual clock, with an owner and stream events that write down what they hear.
+// One Session over a MemoryTransport under a manual clock, with an owner and stream events that write down what they
+// hear.
 #pragma once
 
 #include <functional>
@@ -89,7 +90,10 @@ class Fixture : public SessionOwner, public StreamEvents {
   // StreamEvents
   Arena& arena() override { return arena_; }
   void on_head(Stream& s, Head& head, bool end) override {
-    note("head " + (head.status != 0 ? std::to_string(head.status) : std::string(head.method_text) + " " + std::string(head.path)) + (end ? " end" : ""));
+    note("head " +
+         (head.status != 0 ? std::to_string(head.status)
+                           : std::string(head.method_text) + " " + std::string(head.path)) +
+         (end ? " end" : ""));
     stream = &s;
     if (when_head) when_head(s, head, end);
   }

@@ -38,7 +38,8 @@ TEST_CASE("pipelined requests wait for their turn") {
   ServerFixture f;
   f.auto_answer = false;
   f.start();
-  f.send(std::string(kGet) + "GET /2 HTTP/1.1\r\nHost: a\r\n\r\nPOST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /4 HT");
+  f.send(std::string(kGet) +
+         "GET /2 HTTP/1.1\r\nHost: a\r\n\r\nPOST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /4 HT");
   CHECK(f.heard() == "open;head GET / end;");
   f.answer(*f.stream, 200, "1");
   f.turns();
@@ -136,7 +137,8 @@ TEST_CASE("a transport that holds bytes back delays the end of the answer") {
 }
 
 TEST_CASE("a malformed request is answered, nothing more is read as a request, and the connection closes") {
-  for (const char* bytes : {"GET / HTTP/1.1\r\n\r\n", "x\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+  for (const char* bytes : {"GET / HTTP/1.1\r\n\r\n", "x\r\n\r\n",
+                            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     ServerFixture f;
     f.start();
     f.send(std::string(bytes) + kGet);
@@ -192,7 +194,8 @@ TEST_CASE("a client that leaves after its request cancels it, unless half-close 
 
 TEST_CASE("a client that leaves inside its request cancels it") {
   for (bool half : {false, true}) {
-    for (const char* part : {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
+    for (const char* part : {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel",
+                             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
       ServerFixture f;
       f.start().set_half_close(half);
       f.wire->send(part);

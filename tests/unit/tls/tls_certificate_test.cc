@@ -69,8 +69,15 @@ TEST_CASE("what cannot be loaded is an error at its place") {
     bool at_key;
     const char* says;
   };
-  for (const Case& c : {Case{"missing.pem", "a.key", false, "missing.pem: "}, {"a.pem", "missing.key", true, "missing.key: "}, {"a.pem", "b.key", true, "mismatch"}, {"locked.pem", "locked.key", true, "locked.key: "},
-                        {"empty", "a.key", false, "empty: "}, {"garbage", "a.key", false, "garbage: "}, {"a.key", "a.key", false, "a.key: "}, {"a.pem", "a.pem", true, "a.pem: "}, {"a.pem", "empty", true, "empty: "}}) {
+  for (const Case& c : {Case{"missing.pem", "a.key", false, "missing.pem: "},
+                        {"a.pem", "missing.key", true, "missing.key: "},
+                        {"a.pem", "b.key", true, "mismatch"},
+                        {"locked.pem", "locked.key", true, "locked.key: "},
+                        {"empty", "a.key", false, "empty: "},
+                        {"garbage", "a.key", false, "garbage: "},
+                        {"a.key", "a.key", false, "a.key: "},
+                        {"a.pem", "a.pem", true, "a.pem: "},
+                        {"a.pem", "empty", true, "empty: "}}) {
     CAPTURE(c.cert, c.key);
     Loading l;
     CHECK_FALSE(l.load(files.path(c.cert), files.path(c.key)));

@@ -29,7 +29,8 @@ class TlsFiles {
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
   // NAME.pem and NAME.key: self-signed, for `names`, good from yesterday for `days` days.
-  void make(const std::string& name, const std::vector<std::string>& names, int days = 10, const char* password = nullptr) {
+  void make(const std::string& name, const std::vector<std::string>& names, int days = 10,
+            const char* password = nullptr) {
     EVP_PKEY* key = EVP_EC_gen("P-256");
     X509* x = X509_new();
     X509_set_version(x, 2);
@@ -37,7 +38,8 @@ class TlsFiles {
     X509_time_adj_ex(X509_getm_notBefore(x), -1, 0, nullptr);
     X509_time_adj_ex(X509_getm_notAfter(x), days, 0, nullptr);
     X509_set_pubkey(x, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(x));
     if (!names.empty()) {
       std::string list;
@@ -51,7 +53,9 @@ class TlsFiles {
     PEM_write_X509(f, x);
     std::fclose(f);
     f = open(name + ".key");
-    PEM_write_PrivateKey(f, key, password != nullptr ? EVP_aes_128_cbc() : nullptr, reinterpret_cast<const unsigned char*>(password), password != nullptr ? 1 : 0, nullptr, nullptr);
+    PEM_write_PrivateKey(f, key, password != nullptr ? EVP_aes_128_cbc() : nullptr,
+                         reinterpret_cast<const unsigned char*>(password), password != nullptr ? 1 : 0, nullptr,
+                         nullptr);
     std::fclose(f);
     X509_free(x);
     EVP_PKEY_free(key);

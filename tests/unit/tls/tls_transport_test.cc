@@ -52,21 +52,24 @@ TEST_CASE("the certificate is chosen by name") {
 
 TEST_CASE("a client refuses a certificate that it does not trust or that is for another") {
   Contexts c;
-  for (auto [host, ca] : {std::pair{"first.test", "second.pem"}, {"third.test", "first.pem"}, {"a.b.wild.test", "second.pem"}}) {
+  for (auto [host, ca] :
+       {std::pair{"first.test", "second.pem"}, {"third.test", "first.pem"}, {"a.b.wild.test", "second.pem"}}) {
     CAPTURE(host, ca);
     TlsPair p(*c.server, *c.make_client(host, ca));
     p.run(20);
     CHECK(p.client.opened == IoStatus::kError);
     p.client.t->close(false);
     p.run();
-    bool refused = p.server.opened == IoStatus::kError || p.server.ended == IoStatus::kError || p.server.ended == IoStatus::kEnd;
+    bool refused =
+        p.server.opened == IoStatus::kError || p.server.ended == IoStatus::kError || p.server.ended == IoStatus::kEnd;
     CHECK(refused);
   }
 }
 
 TEST_CASE("garbage instead of a handshake is an error") {
   Contexts c;
-  for (const char* bytes : {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\x16\x03\x01\xff\xff", "\x16\x03\x01\x00\x05garbage garbage"}) {
+  for (const char* bytes :
+       {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\x16\x03\x01\xff\xff", "\x16\x03\x01\x00\x05garbage garbage"}) {
     TlsPair p(c);
     End server;
     int fds[2];
@@ -106,7 +109,10 @@ TEST_CASE("several pieces leave over TLS in one write, in order") {
   p.handshake();
   std::string head = "head ", empty, body = numbered(40'000), end = " end";
   for (bool large : {false, true}) {
-    iovec parts[] = {{head.data(), head.size()}, {empty.data(), 0}, {body.data(), large ? body.size() : 10}, {end.data(), end.size()}};
+    iovec parts[] = {{head.data(), head.size()},
+                     {empty.data(), 0},
+                     {body.data(), large ? body.size() : 10},
+                     {end.data(), end.size()}};
     p.client.got.clear();
     IoResult r = p.server.t->write(parts, 4);
     CHECK(r.bytes == 9 + (large ? body.size() : 10));
