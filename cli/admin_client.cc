@@ -21,7 +21,8 @@ AdminReply exchange(Socket& socket, const std::string& host, const std::string& 
   http::request<http::empty_body> request(method == "POST" ? http::verb::post : http::verb::get, target, 11);
   request.set(http::field::host, host);
   request.keep_alive(false);
-  if (const char* token = std::getenv("ALBATROSS_ADMIN_TOKEN")) request.set(http::field::authorization, std::string("Bearer ") + token);
+  if (const char* token = std::getenv("ALBATROSS_ADMIN_TOKEN"))
+    request.set(http::field::authorization, std::string("Bearer ") + token);
   request.prepare_payload();
   boost::system::error_code ec;
   http::write(socket, request, ec);
@@ -35,9 +36,10 @@ AdminReply exchange(Socket& socket, const std::string& host, const std::string& 
 
 AdminReply not_reached(const std::string& text, const boost::system::error_code& ec) {
   const bool refused = ec == boost::system::errc::permission_denied;
-  return {0, "", text + ": " + ec.message() +
-                     (refused ? ": run it as the user who runs albatross, or as root"
-                              : " (is albatross running? --admin names another address)")};
+  return {0, "",
+          text + ": " + ec.message() +
+              (refused ? ": run it as the user who runs albatross, or as root"
+                       : " (is albatross running? --admin names another address)")};
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
 
 int help_command(const CLI::App& app, const std::string& topic) {
   if (topic.empty()) {  // app.help() would be this command's own
-    std::cout << app.get_formatter()->make_help(&app, "", CLI::AppFormatMode::Normal);
+    std::cout << app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
     return 0;
   }
   std::vector<std::string> known;
@@ -94,7 +94,8 @@ void add_clients(CLI::App& app, Line& line) {
   const auto add = [&](const char* name, const char* what, int (*command)(const std::string&, bool)) {
     CLI::App* client = app.add_subcommand(name, what);
     client->add_option("--admin", line.admin, "where the running process listens: unix:/path or 127.0.0.1:9900");
-    client->add_option("--token", line.token, "what a write over TCP carries; the environment keeps it from other users")
+    client
+        ->add_option("--token", line.token, "what a write over TCP carries; the environment keeps it from other users")
         ->envname("ALBATROSS_ADMIN_TOKEN");
     client->add_flag("--json", line.json, "print JSON");
     client->callback([&line, command] {

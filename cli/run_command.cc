@@ -161,10 +161,12 @@ int wrong_run(const std::string& why) {
 
 int run_without_file(const RunOptions& o) {
   const std::string from = whole_address(o.from, ""), to = whole_address(o.to, "127.0.0.1");
-  return serve_text({{"listeners", {{{"name", "web"}, {"bind", from}, {"protocol", "http"}, {"default_actions", {{{"forward", "servers"}}}}}}},
-                     {"server_groups", {{{"name", "servers"}, {"servers", {{{"address", to}}}}}}}},
-                    o.admin,
-                    {"run", {{"listeners[0].bind", "--from"}, {"server_groups[0].servers[0]", "--to"}, {"admin", "--admin"}}});
+  return serve_text(
+      {{"listeners",
+        {{{"name", "web"}, {"bind", from}, {"protocol", "http"}, {"default_actions", {{{"forward", "servers"}}}}}}},
+       {"server_groups", {{{"name", "servers"}, {"servers", {{{"address", to}}}}}}}},
+      o.admin,
+      {"run", {{"listeners[0].bind", "--from"}, {"server_groups[0].servers[0]", "--to"}, {"admin", "--admin"}}});
 }
 
 }  // namespace
@@ -188,23 +190,28 @@ int run_command(const RunOptions& o) {
   if (o.admin == "off") config->admin.off = true;
   if (!o.admin.empty() && o.admin != "off") {
     config->admin.off = false;
-    if (!parse_admin_address(o.admin, config->admin.bind)) return wrong_run("--admin: write unix:/path, 127.0.0.1:9900 or off");
+    if (!parse_admin_address(o.admin, config->admin.bind))
+      return wrong_run("--admin: write unix:/path, 127.0.0.1:9900 or off");
   }
   return serve(config, out, o.watch, false, [](const config::Diagnostics& d) { d.print(std::cerr); });
 }
 
 int respond_command(const RespondOptions& o) {
   const std::string answer = "listeners[0].default_actions[0].fixed_response";
-  return serve_text({{"listeners",
-                      {{{"name", "respond"},
-                        {"bind", whole_address(o.listen, "")},
-                        {"protocol", "http"},
-                        {"default_actions",
-                         {{{"fixed_response", {{"code", o.status}, {"content_type", o.content_type}, {"body", o.body}}}}}}}}},
-                     {"server_groups", nlohmann::json::array()},
-                     {"shutdown", {{"drain", "1s"}}}},
-                    "off",
-                    {"respond", {{"listeners[0].bind", "--listen"}, {answer + ".body", "--body"}, {answer + ".content_type", "--content-type"}}});
+  return serve_text(
+      {{"listeners",
+        {{{"name", "respond"},
+          {"bind", whole_address(o.listen, "")},
+          {"protocol", "http"},
+          {"default_actions",
+           {{{"fixed_response", {{"code", o.status}, {"content_type", o.content_type}, {"body", o.body}}}}}}}}},
+       {"server_groups", nlohmann::json::array()},
+       {"shutdown", {{"drain", "1s"}}}},
+      "off",
+      {"respond",
+       {{"listeners[0].bind", "--listen"},
+        {answer + ".body", "--body"},
+        {answer + ".content_type", "--content-type"}}});
 }
 
 }  // namespace albatross::cli

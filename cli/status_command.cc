@@ -14,12 +14,17 @@ namespace {
 using nlohmann::json;
 
 int no_answer(const AdminReply& r) {
-  std::cerr << "albatross: " << (r.status == 0 ? r.error : "status " + std::to_string(r.status) + ": " + r.body) << "\n";
+  std::cerr << "albatross: " << (r.status == 0 ? r.error : "status " + std::to_string(r.status) + ": " + r.body)
+            << "\n";
   return 1;
 }
 
-std::string text(const json& j, const char* key) { return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : ""; }
-std::uint64_t number(const json& j, const char* key) { return j.contains(key) && j[key].is_number() ? j[key].get<std::uint64_t>() : 0; }
+std::string text(const json& j, const char* key) {
+  return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : "";
+}
+std::uint64_t number(const json& j, const char* key) {
+  return j.contains(key) && j[key].is_number() ? j[key].get<std::uint64_t>() : 0;
+}
 
 std::string digits(const json& j, const char* key) { return std::to_string(number(j, key)); }
 
@@ -30,12 +35,13 @@ using Row = std::vector<std::string>;
 void print_table(const std::vector<Row>& rows, std::vector<std::size_t> widths, std::size_t left) {
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size() + (i < left ? 1 : 2));
+      widths[i] = std::max(widths[i], row[i].size() + 2);
     }
   }
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const int width = i < widths.size() ? static_cast<int>(widths[i]) : 0;
+      const bool padded = i < widths.size() && (i >= left || i + 1 < row.size());
+      const int width = padded ? static_cast<int>(widths[i]) : 0;
       std::cout << (i < left ? std::left : std::right) << std::setw(width) << row[i];
     }
     std::cout << "\n";
@@ -74,14 +80,15 @@ std::vector<Row> group_rows(const json& groups) {
     }
     if (g["servers"].empty()) rows.push_back({text(g, "name"), "(no server)"});
     if (g["servers"].size() > 1) rows.push_back(total_row(g));
-    if (g.value("fail_open", false)) rows.push_back({text(g, "name"), "no server is healthy: all of them get traffic"});
+    if (g.value("fail_open", false))
+      rows.push_back({text(g, "name"), "", "", "  no server is healthy: all of them get traffic"});
   }
   return rows;
 }
 
 void print(const json& s) {
-  std::cout << "configuration " << number(s, "configuration") << (s.value("draining", false) ? ", draining" : "") << ", "
-            << number(s, "workers") << (number(s, "workers") == 1 ? " worker" : " workers") << "\n\n";
+  std::cout << "configuration " << number(s, "configuration") << (s.value("draining", false) ? ", draining" : "")
+            << ", " << number(s, "workers") << (number(s, "workers") == 1 ? " worker" : " workers") << "\n\n";
   print_table(listener_rows(s["listeners"]), {20, 28, 8, 7, 13, 12}, 3);
   if (s["server_groups"].empty()) return;
   std::cout << "\n";

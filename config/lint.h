@@ -1,4 +1,5 @@
-// What can run and is probably not meant: warnings that need to know what is absent, so the tree must be free of errors.
+// What can run and is probably not meant: warnings that need to know what is absent, so the tree must be free of
+// errors.
 #pragma once
 
 #include "config/config.h"

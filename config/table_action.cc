@@ -93,7 +93,8 @@ const Object<WeightedGroup>& weighted_group() {
 const Object<Forward>& forward_table() {
   static const Object<Forward> table = [] {
     Object<Forward> t("forward", "Forwarding to several server groups by weight.");
-    t.field("groups", &Forward::groups, list_of<WeightedGroup>(object("weighted_group", weighted_group, "{name: blue, weight: 95}"), 1),
+    t.field("groups", &Forward::groups,
+            list_of<WeightedGroup>(object("weighted_group", weighted_group, "{name: blue, weight: 95}"), 1),
             "The server groups.")
         .required();
     t.field("sticky", &Forward::sticky, duration(1s, 86400s), "How long a client stays on the group it first got.")
@@ -109,7 +110,8 @@ Type<Forward> forward() {
                          out.groups.resize(1);
                          return store(d, node, group, out.groups[0].name);
                        }};
-  return scalar_or(std::move(scalar), object("forward", forward_table, "{groups: [{name: blue, weight: 95}, {name: green, weight: 5}]}"));
+  return scalar_or(std::move(scalar),
+                   object("forward", forward_table, "{groups: [{name: blue, weight: 95}, {name: green, weight: 5}]}"));
 }
 
 const Object<Redirect>& redirect_table() {
@@ -207,10 +209,10 @@ const Object<Action>& action_table() {
             object("fixed_response", fixed_response_table, "{code: 404, body: not here}"), "Answers with a text.");
     t.field("rewrite", as<Kind::kRewrite, &Action::rewrite>, object("rewrite", rewrite_table, "{path: /new}"),
             "Changes host, path or query.");
-    t.field("insert_header", as<Kind::kInsertHeader, &Action::header>, object("insert_header", insert_header_table, "{name: x-edge, value: web}"),
-            "Sets a header.");
-    t.field("remove_header", as<Kind::kRemoveHeader, &Action::header>, object("remove_header", remove_header_table, "{name: x-debug}"),
-            "Removes a header.");
+    t.field("insert_header", as<Kind::kInsertHeader, &Action::header>,
+            object("insert_header", insert_header_table, "{name: x-edge, value: web}"), "Sets a header.");
+    t.field("remove_header", as<Kind::kRemoveHeader, &Action::header>,
+            object("remove_header", remove_header_table, "{name: x-debug}"), "Removes a header.");
     return t;
   }();
   return table;

@@ -155,10 +155,15 @@ Config& self(Config& config) { return config; }
 const Object<Config>& config_table() {
   static const Object<Config> table = [] {
     Object<Config> t("config", "The file.");
-    t.field("listeners", &Config::listeners, list_of<Listener>(object("listener", listener_table, "{name: web, bind: \":8080\", default_actions: [forward: blue]}"), 1),
-            "Where clients connect.")
+    t.field(
+         "listeners", &Config::listeners,
+         list_of<Listener>(
+             object("listener", listener_table, "{name: web, bind: \":8080\", default_actions: [forward: blue]}"), 1),
+         "Where clients connect.")
         .required();
-    t.field("server_groups", &Config::server_groups, list_of<ServerGroup>(object("server_group", group_table, "{name: blue, servers: [{address: \"10.0.0.1:80\"}]}")),
+    t.field("server_groups", &Config::server_groups,
+            list_of<ServerGroup>(
+                object("server_group", group_table, "{name: blue, servers: [{address: \"10.0.0.1:80\"}]}")),
             "Where requests go.")
         .otherwise("none");
     t.field("rule_sets", &Config::rule_sets, rule_sets(), "Lists of rules for several listeners, by name.")
@@ -172,12 +177,14 @@ const Object<Config>& config_table() {
             or_off(object("admin", admin_table, "{bind: \"127.0.0.1:9900\"}"), [](Admin& admin) { admin.off = true; }),
             "The admin API.")
         .otherwise("on its default socket");
-    t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"), "The end of the process.")
+    t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
+            "The end of the process.")
         .fallback("{}");
     t.field("workers", &Config::workers, workers(),
             "Worker threads: a thread a core within the cgroup's quota, or a number.")
         .fallback("auto");
-    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"), "Limits of the process.").fallback("{}");
+    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"), "Limits of the process.")
+        .fallback("{}");
     return t;
   }();
   return table;

@@ -136,8 +136,11 @@ void add_server_fields(Object<ServerGroup>& t) {
               {{"wrr", Scheduler::kWrr}, {"wlc", Scheduler::kWlc}, {"sch", Scheduler::kSch}, {"uch", Scheduler::kUch}}),
           "How a server is picked: wrr is weighted round robin.")
       .fallback("wrr");
-  t.field("servers", &ServerGroup::servers, list_of<Server>(object("server", server_table, "{address: \"10.0.0.1:80\"}")), "The servers.").required();
-  t.field("health_check", &ServerGroup::health_check, object("health_check", health_check_table, "{path: /healthz}"), "Active probes.")
+  t.field("servers", &ServerGroup::servers,
+          list_of<Server>(object("server", server_table, "{address: \"10.0.0.1:80\"}")), "The servers.")
+      .required();
+  t.field("health_check", &ServerGroup::health_check, object("health_check", health_check_table, "{path: /healthz}"),
+          "Active probes.")
       .otherwise("no probes");
   t.field("fail_open", &ServerGroup::fail_open, boolean(),
           "Whether all servers are used when none is healthy; else 503.")
@@ -149,11 +152,13 @@ void add_upstream_fields(Object<ServerGroup>& t) {
           "How long requests in flight may go on when a server goes away.")
       .fallback("300s");
   t.field("timeouts", self, object("group_timeouts", group_timeouts, "{connect: 5s}"), "Timers.").fallback("{}");
-  t.field("keep_alive", self, object("keep_alive", keep_alive_table, "{pool: 32}"), "Idle connections to servers.").fallback("{}");
+  t.field("keep_alive", self, object("keep_alive", keep_alive_table, "{pool: 32}"), "Idle connections to servers.")
+      .fallback("{}");
   t.field("retries", &ServerGroup::retries, boolean(),
           "Whether a request that cannot have had an effect is tried once more.")
       .fallback("true");
-  t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls, "{ca: ca.pem}"), "TLS towards the servers.").fallback("{}");
+  t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls, "{ca: ca.pem}"), "TLS towards the servers.")
+      .fallback("{}");
 }
 
 }  // namespace

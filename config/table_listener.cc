@@ -108,8 +108,10 @@ void add_connection_fields(Object<Listener>& t) {
                             {"udp", Protocol::kUdp}}),
           "What clients speak.")
       .fallback("http");
-  t.field("certificates", &Listener::certificates, list_of<Certificate>(object("certificate", certificate_table, "{cert: example.com.pem, key: example.com.key}")),
-          "The first is the default, also without SNI; the others answer by SNI. An https listener needs one.")
+  t.field(
+       "certificates", &Listener::certificates,
+       list_of<Certificate>(object("certificate", certificate_table, "{cert: example.com.pem, key: example.com.key}")),
+       "The first is the default, also without SNI; the others answer by SNI. An https listener needs one.")
       .otherwise("none");
   t.field("security_policy", &Listener::security_policy, known_name("security policy", security_policies()),
           "TLS versions and ciphers, by either cloud's name.")
@@ -124,7 +126,8 @@ void add_request_fields(Object<Listener>& t) {
   t.field("trusted_proxies", &Listener::trusted_proxies, list_of<Value<std::string>>(network(), 0, true),
           "Whose X-Forwarded fields are believed.")
       .otherwise("nobody's");
-  t.field("proxy_protocol", self, object("proxy_protocol", proxy_protocol_table, "{from: [10.0.0.0/8]}"), "Who sends a PROXY header.")
+  t.field("proxy_protocol", self, object("proxy_protocol", proxy_protocol_table, "{from: [10.0.0.0/8]}"),
+          "Who sends a PROXY header.")
       .otherwise("nobody");
   t.field("x_forwarded", &Listener::x_forwarded, object("x_forwarded", x_forwarded_table, "{for: append}"),
           "The X-Forwarded fields that a server gets.")

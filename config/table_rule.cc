@@ -98,13 +98,17 @@ const Object<Condition>& condition_table() {
             "The host, without case and port; `*.` spans labels.");
     t.field("path", as<Kind::kPath, &Condition::patterns>, list_of<Pattern>(path_pattern(), 1, true),
             "The normalised path, with case.");
-    t.field("header", whole<Kind::kHeader>, object("header_condition", header_condition, "{name: user-agent, values: [\"*Mobile*\"]}"), "A header.");
-    t.field("cookie", whole<Kind::kCookie>, object("cookie_condition", cookie_condition, "{name: canary, values: [always]}"), "A cookie.");
-    t.field("query", whole<Kind::kQuery>, object("query_condition", query_condition, "{name: version, values: [\"2\"]}"), "A query parameter.");
+    t.field("header", whole<Kind::kHeader>,
+            object("header_condition", header_condition, "{name: user-agent, values: [\"*Mobile*\"]}"), "A header.");
+    t.field("cookie", whole<Kind::kCookie>,
+            object("cookie_condition", cookie_condition, "{name: canary, values: [always]}"), "A cookie.");
+    t.field("query", whole<Kind::kQuery>,
+            object("query_condition", query_condition, "{name: version, values: [\"2\"]}"), "A query parameter.");
     t.field("method", as<Kind::kMethod, &Condition::patterns>, list_of<Pattern>(method(), 1, true), "The method.");
     t.field("source_ip", as<Kind::kSourceIp, &Condition::networks>, list_of<Value<std::string>>(network(), 1, true),
             "The client's address.");
-    t.field("not", as<Kind::kNot, &Condition::negated>, just_one(object("condition", condition_table, kConditionExample)),
+    t.field("not", as<Kind::kNot, &Condition::negated>,
+            just_one(object("condition", condition_table, kConditionExample)),
             "Holds if the condition in it does not.");
     return t;
   }();
@@ -118,18 +122,23 @@ const Object<Rule>& rule_table() {
     t.field("name", &Rule::name, name(), "Unique on its listener; LISTENER/RULE is its address.").required();
     t.field("priority", &Rule::priority, number(1, 50000), "The lowest is tried first; unique on its listener.")
         .required();
-    t.field("conditions", &Rule::conditions, list_of<Condition>(object("condition", condition_table, kConditionExample)), "All must hold.")
+    t.field("conditions", &Rule::conditions,
+            list_of<Condition>(object("condition", condition_table, kConditionExample)), "All must hold.")
         .otherwise("matches everything");
     t.field("actions", &Rule::actions, action_list(), "Done in order; the last one answers.").required();
-    t.field("timeouts", &Rule::timeouts, object("rule_timeouts", rule_timeouts, "{response: 30s}"), "Narrows or widens the listener's.")
+    t.field("timeouts", &Rule::timeouts, object("rule_timeouts", rule_timeouts, "{response: 30s}"),
+            "Narrows or widens the listener's.")
         .otherwise("the listener's");
-    t.field("limits", self, object("rule_limits", rule_limits, "{body: 10MiB}"), "Limits of its own.").otherwise("the listener's");
+    t.field("limits", self, object("rule_limits", rule_limits, "{body: 10MiB}"), "Limits of its own.")
+        .otherwise("the listener's");
     return t;
   }();
   return table;
 }
 
-Type<std::vector<Rule>> rule_list() { return list_of<Rule>(object("rule", rule_table, "{name: api, priority: 10, actions: [forward: blue]}")); }
+Type<std::vector<Rule>> rule_list() {
+  return list_of<Rule>(object("rule", rule_table, "{name: api, priority: 10, actions: [forward: blue]}"));
+}
 
 void add_rule_tables(Tables& tables) {
   for (const ObjectInfo* info :

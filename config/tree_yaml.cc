@@ -135,7 +135,8 @@ void check_closed(std::string_view text, const YAML::Mark& mark) {
   throw ParseError{place(mark), "not valid YAML: the quote is not closed", {}};
 }
 
-// The tab among the spaces that a line begins with, if there is one. yaml-cpp's own words for it depend on what follows.
+// The tab among the spaces that a line begins with, if there is one. yaml-cpp's own words for it depend on what
+// follows.
 Place indenting_tab(std::string_view text, Place at) {
   for (std::uint32_t line = 1; line < at.line; ++line) {
     text.remove_prefix(std::min(text.size(), text.find('\n')));

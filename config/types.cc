@@ -162,7 +162,7 @@ bool take_address(Decoder& d, const Node& node, const std::string& text, Address
 }
 
 Type<Bind> bind_address() {
-  return {{"address", "`:port`, `host:port`, `[v6]:port` or `unix:/path`", text_schema()},
+  return {{"address", "`:port`, `address:port`, `[v6]:port` or `unix:/path`", text_schema()},
           [](Decoder& d, const Node& node, Bind& out) {
             auto text = d.text(node);
             if (!text) return false;

@@ -18,7 +18,7 @@ const std::string kFast = "health_check: {path: /healthz, interval: 100ms, timeo
 // A server whose probes are answered by what the test says, and that counts its traffic apart from them.
 class Patient {
  public:
-  explicit Patient(int status = 200) : status(status), up_([this](FakeConnection& c) { serve(c); }) {}
+  explicit Patient(int answer = 200) : status(answer), up_([this](FakeConnection& c) { serve(c); }) {}
   const std::string& address() const { return up_.address(); }
   FakeUpstream& upstream() { return up_; }
   std::vector<double> probe_times() const {

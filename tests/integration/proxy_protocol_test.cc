@@ -46,7 +46,8 @@ TEST_CASE("the client's address comes from the PROXY header", "[proxy_protocol]"
       CHECK(m.status() == 200);
       CHECK(lower_case(m.body).find("x-forwarded-for: " + c.ip + "\r\n") != std::string::npos);
       CHECK(client.get("/again").status() == 200);
-      const auto line = proxy.log(n += 2)[n - 1];
+      n += 2;
+      const auto line = proxy.log(n)[n - 1];
       CHECK(line["client_ip"] == c.ip);
       if (c.port != 0) CHECK(line["client_port"] == c.port);
     }

@@ -108,7 +108,9 @@ TEST_CASE("the defaults of the table are those of the structs") {
   by_hand.server_groups[0].health_check.emplace();
   Config loaded = load_good(
       "listeners: [{name: a, bind: ':1', default_actions: [fixed_response: {}]}]\n"
-      "server_groups: [{name: b, servers: [{address: 'h:1'}], health_check: {}}]\n");
+      "server_groups: [{name: b, servers: [{address: 'h:1'}], health_check: {}}]\n"
+      "rule_sets: {s: [{name: r, priority: 1, actions: [forward: b]}]}\n");
+  loaded.rule_sets.clear();  // there for a use of the group
   by_hand.listeners[0].name = loaded.listeners[0].name;
   by_hand.listeners[0].bind = loaded.listeners[0].bind;
   by_hand.listeners[0].timeouts = loaded.listeners[0].timeouts;

@@ -29,13 +29,12 @@ class Fixture : public SessionOwner, public StreamEvents {
   }
 
   // Makes a session and turns the loop until it is quiet.
-  Session& start(std::shared_ptr<Wire> over = std::make_shared<Wire>()) {
+  void start(std::shared_ptr<Wire> over = std::make_shared<Wire>()) {
     wire = std::move(over);
     made_ = std::make_unique<Session>(context, *this, role_, limits, timeouts);
     session = made_.get();
     session->start(std::make_unique<MemoryTransport>(loop, *session, wire), timeouts.handshake);
     turns();
-    return *session;
   }
   void turns(int n = 12) {
     for (int i = 0; i < n; ++i) loop.turn(0);

@@ -176,7 +176,8 @@ TEST_CASE("a client that leaves after its request cancels it, unless half-close 
   for (bool half : {false, true}) {
     ServerFixture f;
     f.auto_answer = false;
-    f.start().set_half_close(half);
+    f.start();
+    f.session->set_half_close(half);
     f.wire->send(kGet);
     f.wire->finish();
     f.turns();
@@ -197,7 +198,8 @@ TEST_CASE("a client that leaves inside its request cancels it") {
     for (const char* part : {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel",
                              "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
       ServerFixture f;
-      f.start().set_half_close(half);
+      f.start();
+      f.session->set_half_close(half);
       f.wire->send(part);
       f.wire->finish();
       f.turns();
