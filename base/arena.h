@@ -47,8 +47,7 @@ class Arena {
     std::size_t total = (std::string_view(parts).size() + ... + 0);
     char* start = bytes(total);
     char* p = start;
-    ((std::memcpy(p, std::string_view(parts).data(), std::string_view(parts).size()), p += std::string_view(parts).size()),
-     ...);
+    ((p = put(p, parts)), ...);
     return {start, total};
   }
 
@@ -68,6 +67,11 @@ class Arena {
     std::unique_ptr<char[]> memory;
     std::size_t size;
   };
+
+  static char* put(char* p, std::string_view text) {
+    if (!text.empty()) std::memcpy(p, text.data(), text.size());
+    return p + text.size();
+  }
 
   void* grow(std::size_t bytes) {
     if (!first_ && bytes <= chunk_size_) {

@@ -6,7 +6,6 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <cstdlib>
 
 #include "admin/admin.h"
 
@@ -17,12 +16,12 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 template <class Socket>
-AdminReply exchange(Socket& socket, const std::string& host, const std::string& method, const std::string& target) {
+AdminReply exchange(Socket& socket, const std::string& host, const std::string& token, const std::string& method,
+                    const std::string& target) {
   http::request<http::empty_body> request(method == "POST" ? http::verb::post : http::verb::get, target, 11);
   request.set(http::field::host, host);
   request.keep_alive(false);
-  if (const char* token = std::getenv("ALBATROSS_ADMIN_TOKEN"))
-    request.set(http::field::authorization, std::string("Bearer ") + token);
+  if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
   request.prepare_payload();
   boost::system::error_code ec;
   http::write(socket, request, ec);
@@ -44,9 +43,9 @@ AdminReply not_reached(const std::string& text, const boost::system::error_code&
 
 }  // namespace
 
-AdminReply ask_admin(const std::string& address, const std::string& method, const std::string& target) {
+AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target) {
   config::Bind at;
-  std::string text = address.empty() ? "unix:" + default_admin_path() : address;
+  std::string text = to.address.empty() ? "unix:" + default_admin_path() : to.address;
   if (!parse_admin_address(text, at)) return {0, "", text + ": write unix:/path or 127.0.0.1:9900"};
   asio::io_context io;
   boost::system::error_code ec;
@@ -54,12 +53,12 @@ AdminReply ask_admin(const std::string& address, const std::string& method, cons
     asio::local::stream_protocol::socket socket(io);
     socket.connect(asio::local::stream_protocol::endpoint(at.host), ec);
     if (ec) return not_reached(text, ec);
-    return exchange(socket, "localhost", method, target);
+    return exchange(socket, "localhost", to.token, method, target);
   }
   asio::ip::tcp::socket socket(io);
   socket.connect({asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host), at.port}, ec);
   if (ec) return not_reached(text, ec);
-  return exchange(socket, text, method, target);
+  return exchange(socket, text, to.token, method, target);
 }
 
 }  // namespace albatross::cli

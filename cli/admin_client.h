@@ -5,13 +5,17 @@
 
 namespace albatross::cli {
 
+struct AdminTarget {
+  std::string address;  // "unix:/path" or "host:port"; empty: the default socket
+  std::string token;    // what a write over TCP carries; may be empty
+};
+
 struct AdminReply {
   int status = 0;     // 0: no answer, see error
   std::string body;
   std::string error;
 };
 
-// `address`: "unix:/path", "host:port", or empty for the default socket. The token comes from ALBATROSS_ADMIN_TOKEN.
-AdminReply ask_admin(const std::string& address, const std::string& method, const std::string& target);
+AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target);
 
 }  // namespace albatross::cli

@@ -91,17 +91,14 @@ void add_servers(CLI::App& app, Line& line) {
 }
 
 void add_clients(CLI::App& app, Line& line) {
-  const auto add = [&](const char* name, const char* what, int (*command)(const std::string&, bool)) {
+  const auto add = [&](const char* name, const char* what, int (*command)(const AdminTarget&, bool)) {
     CLI::App* client = app.add_subcommand(name, what);
     client->add_option("--admin", line.admin, "where the running process listens: unix:/path or 127.0.0.1:9900");
     client
         ->add_option("--token", line.token, "what a write over TCP carries; the environment keeps it from other users")
         ->envname("ALBATROSS_ADMIN_TOKEN");
     client->add_flag("--json", line.json, "print JSON");
-    client->callback([&line, command] {
-      if (!line.token.empty()) ::setenv("ALBATROSS_ADMIN_TOKEN", line.token.c_str(), 1);
-      line.code = command(line.admin, line.json);
-    });
+    client->callback([&line, command] { line.code = command({line.admin, line.token}, line.json); });
   };
   add("status", "listeners, groups and servers of the running process", status_command);
   add("reload", "let the running process read its file again", reload_command);

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/admin_client.h"
+
 namespace albatross::cli {
 
 int run(int argc, char** argv);
@@ -28,8 +30,8 @@ int check_command(const std::string& config, bool json);
 int schema_command(bool markdown);
 int version_command(bool json);
 
-// Clients of the running process. `admin`: "unix:/path" or "host:port"; empty: the default socket.
-int status_command(const std::string& admin, bool json);
-int reload_command(const std::string& admin, bool json);
+// Clients of the running process.
+int status_command(const AdminTarget& admin, bool json);
+int reload_command(const AdminTarget& admin, bool json);
 
 }  // namespace albatross::cli

@@ -97,7 +97,7 @@ void print(const json& s) {
 
 }  // namespace
 
-int status_command(const std::string& admin, bool as_json) {
+int status_command(const AdminTarget& admin, bool as_json) {
   AdminReply r = ask_admin(admin, "GET", "/v1/status");
   if (r.status != 200) return no_answer(r);
   if (as_json) {
@@ -110,7 +110,7 @@ int status_command(const std::string& admin, bool as_json) {
   return 0;
 }
 
-int reload_command(const std::string& admin, bool as_json) {
+int reload_command(const AdminTarget& admin, bool as_json) {
   AdminReply r = ask_admin(admin, "POST", "/v1/reload");
   if (r.status == 0) return no_answer(r);
   json s = json::parse(r.body, nullptr, false);

@@ -120,6 +120,7 @@ bool Exchange::admit() {
 void Exchange::identify() {
   if (const Field* id = head_.fields.find(HeaderId::kXRequestId); id != nullptr && valid_request_id(id->value())) {
     request_id_ = id->value();
+    if (head_.fields.count(HeaderId::kXRequestId) > 1) head_.fields.set(HeaderId::kXRequestId, "X-Request-Id", request_id_);
   } else {
     char* text = arena_.bytes(32);
     put_hex(put_hex(text, worker_.random().next(), 16), worker_.random().next(), 16);
@@ -127,7 +128,7 @@ void Exchange::identify() {
     head_.fields.set(HeaderId::kXRequestId, "X-Request-Id", request_id_);
   }
   std::string_view parent = head_.fields.value(HeaderId::kTraceparent);
-  if (!valid_traceparent(parent)) {
+  if (!valid_traceparent(parent) || head_.fields.count(HeaderId::kTraceparent) > 1) {
     char* text = arena_.bytes(55);
     char* p = text;
     std::memcpy(p, "00-", 3);

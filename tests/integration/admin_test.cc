@@ -1,55 +1,37 @@
 // The admin API: who may do what, over a unix socket and over TCP, and that nobody can hurt it.
-#include "admin/admin.h"
-
 #include <sys/stat.h>
 
+#include "tests/integration/program.h"
 #include "tests/support/client.h"
-#include "tests/support/failure.h"
 #include "tests/support/fake_upstream.h"
-#include "tests/support/test_proxy.h"
+#include "tests/support/setup.h"
 
-using namespace albatross;
 using namespace albatross::test;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-// A proxy with the admin API on its control thread.
+Setup with(const std::string& admin, Setup setup) {
+  setup.top += (setup.top.empty() ? "" : "\n") + admin;
+  return setup;
+}
+
 class Bed {
  public:
-  explicit Bed(const std::string& admin, Setup setup = {.actions = "- fixed_response: {body: served}"}) {
-    const bool tcp = admin.find("127.0.0.1") != std::string::npos;
-    setup.top += (setup.top.empty() ? "" : "\n") + admin;
-    proxy_ = std::make_unique<TestProxy>(setup);
-    std::string error;
-    const bool ok = proxy_->ask([&](Server& s) {
-      admin_ = std::make_unique<Admin>(s);
-      return admin_->start(s.config().admin, error);
-    });
-    if (!ok) throw Failure(error);
-    if (!tcp) folder_path_ = admin_->address().substr(5);
-  }
-  ~Bed() {
-    if (proxy_->stopped()) return;
-    proxy_->ask([&](Server&) {
-      admin_->stop();
-      return 0;
-    });
-  }
-  Client connect() { return Client(admin_->address()); }
+  explicit Bed(const std::string& admin, const Setup& setup = {.actions = "- fixed_response: {body: served}"})
+      : program(with(admin, setup).yaml()) {}
+
+  Client connect() const { return Client(program.admin()); }
   // One request over a connection of its own.
-  Message ask(const std::string& line, const std::string& fields = "Host: localhost\r\n", const std::string& body = {}) {
+  Message ask(const std::string& line, const std::string& fields = "Host: localhost\r\n", const std::string& body = {}) const {
     Client client = connect();
     client.send(line + " HTTP/1.1\r\n" + fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
     return client.read_response(line.starts_with("HEAD"));
   }
-  TestProxy& proxy() { return *proxy_; }
-  const std::string& path() const { return folder_path_; }
+  nlohmann::json status() const { return nlohmann::json::parse(ask("GET /v1/status").body); }
+  Message served() const { return Client(program.address()).get("/"); }
 
- private:
-  std::unique_ptr<TestProxy> proxy_;
-  std::unique_ptr<Admin> admin_;
-  std::string folder_path_;
+  Program program;
 };
 
 const std::string kUnix = "admin: {bind: \"unix:admin.sock\"}";
@@ -60,7 +42,7 @@ const std::string kTcp = "admin: {bind: \"127.0.0.1:0\", token: secret-token}";
 TEST_CASE("the admin socket is its owner's alone, and allows everything", "[admin]") {
   Bed bed(kUnix);
   struct stat info {};
-  REQUIRE(::stat(bed.path().c_str(), &info) == 0);
+  REQUIRE(::stat(bed.program.folder().file("admin.sock").c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
   CHECK(bed.ask("GET /health").body == "ok\n");
   const Message reloaded = bed.ask("POST /v1/reload", "Host: whatever.example\r\nOrigin: http://evil.example\r\n");
@@ -68,16 +50,20 @@ TEST_CASE("the admin socket is its owner's alone, and allows everything", "[admi
   CHECK(nlohmann::json::parse(reloaded.body)["ok"] == true);
 }
 
-TEST_CASE("the socket of a process that died is taken over, that of a living one is not", "[admin]") {
-  Bed bed(kUnix);
-  bed.proxy().ask([&](Server& s) {
-    Admin second(s);
-    std::string error;
-    CHECK_FALSE(second.start(s.config().admin, error));
-    CHECK_THAT(error, ContainsSubstring("another albatross answers there"));
-    return 0;
-  });
-  CHECK(bed.ask("GET /health").status() == 200);
+TEST_CASE("the admin socket of a living process is not taken from it, that of a dead one is", "[admin]") {
+  const auto folder = std::make_shared<TempDir>();
+  const std::string yaml = with(kUnix, {.actions = "- fixed_response: {body: served}"}).yaml();
+  {
+    Program first(yaml, folder);
+    CHECK_THROWS_WITH(Program(yaml, folder), ContainsSubstring("another albatross answers there"));
+    CHECK(Client("unix:" + folder->file("admin.sock")).get("/health").status() == 200);
+  }
+  REQUIRE(std::filesystem::exists(folder->file("admin.sock")));
+  Program second(yaml, folder);
+  CHECK(Client(second.admin()).get("/health").status() == 200);
+  second.signal(SIGTERM);
+  CHECK(second.exit_code() == 0);
+  CHECK_FALSE(std::filesystem::exists(folder->file("admin.sock")));
 }
 
 TEST_CASE("over TCP anyone may read and a token is needed to write", "[admin]") {
@@ -86,15 +72,16 @@ TEST_CASE("over TCP anyone may read and a token is needed to write", "[admin]") 
   CHECK(bed.ask("GET /metrics").status() == 200);
   CHECK(bed.ask("GET /health").status() == 200);
   const std::string host = "Host: 127.0.0.1:9900\r\n";
-  const std::uint64_t before = bed.proxy().ask([](Server& s) { return s.reloads(); });
+  const auto before = bed.status()["configuration"];
   CHECK(bed.ask("POST /v1/reload", host).status() == 403);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer wrong-token\r\n").status() == 403);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer secret-toke\r\n").status() == 403);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer secret-token2\r\n").status() == 403);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Basic secret-token\r\n").status() == 403);
   CHECK(bed.ask("POST /v1/reload?token=secret-token", host).status() == 403);
-  CHECK(bed.proxy().ask([](Server& s) { return s.reloads(); }) == before);
+  CHECK(bed.status()["configuration"] == before);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer secret-token\r\n").status() == 200);
+  CHECK(bed.status()["configuration"] > before);
 }
 
 TEST_CASE("without a token in the file nobody writes over TCP", "[admin]") {
@@ -121,16 +108,16 @@ TEST_CASE("a web page cannot speak to it", "[admin]") {
 TEST_CASE("/health is 503 while the process drains", "[admin]") {
   Bed bed(kUnix, {.top = "shutdown: {delay: 10s, drain: 1s}", .actions = "- fixed_response: {body: served}"});
   CHECK(bed.ask("GET /health").status() == 200);
-  bed.proxy().stop();
+  bed.program.signal(SIGTERM);
   CHECK(eventually([&] { return bed.ask("GET /health").status() == 503; }));
-  CHECK(Client(bed.proxy().port()).get("/").body == "served");
+  CHECK(bed.served().body == "served");
   CHECK(bed.ask("GET /v1/status").status() == 200);
   CHECK(bed.ask("POST /v1/reload").status() == 422);
 }
 
 TEST_CASE("a failed reload over the API says why", "[admin]") {
   Bed bed(kUnix);
-  bed.proxy().folder().write("albatross.yaml", "listeners: []\nnonsense: 1\n");
+  bed.program.folder().write("albatross.yaml", "listeners: []\nnonsense: 1\n");
   const Message answer = bed.ask("POST /v1/reload");
   CHECK(answer.status() == 422);
   const auto json = nlohmann::json::parse(answer.body);
@@ -138,13 +125,13 @@ TEST_CASE("a failed reload over the API says why", "[admin]") {
   CHECK_THAT(json["message"].get<std::string>(), ContainsSubstring("nonsense") && ContainsSubstring("nothing was changed"));
   REQUIRE(json["diagnostics"].is_array());
   CHECK_FALSE(json["diagnostics"].empty());
-  CHECK(Client(bed.proxy().port()).get("/").body == "served");
+  CHECK(bed.served().body == "served");
 }
 
 TEST_CASE("the metrics are what promtool takes", "[admin]") {
   FakeUpstream up;
   Bed bed(kUnix, {.servers = {up.address()}, .group = "health_check: {interval: 100ms}"});
-  Client client(bed.proxy().port());
+  Client client(bed.program.address());
   for (int i = 0; i < 3; ++i) client.get("/");
   REQUIRE(eventually([&] { return bed.ask("GET /metrics").body.find("_requests_total{") != std::string::npos; }));
   const std::string text = bed.ask("GET /metrics").body;
@@ -167,13 +154,12 @@ TEST_CASE("the metrics are what promtool takes", "[admin]") {
 TEST_CASE("the status is JSON that tells of listeners, groups and servers", "[admin]") {
   FakeUpstream up;
   Bed bed(kUnix, {.servers = {up.address()}});
-  Client client(bed.proxy().port());
+  Client client(bed.program.address());
   client.get("/");
-  const auto status = [&] { return nlohmann::json::parse(bed.ask("GET /v1/status").body); };
-  REQUIRE(eventually([&] { return status()["listeners"][0]["requests"] == 1; }));
-  auto json = status();
+  REQUIRE(eventually([&] { return bed.status()["listeners"][0]["requests"] == 1; }));
+  auto json = bed.status();
   CHECK(json["listeners"][0]["name"] == "web");
-  CHECK(json["listeners"][0]["address"] == loopback(bed.proxy().port()));
+  CHECK(json["listeners"][0]["address"] == bed.program.address());
   CHECK(json["listeners"][0]["connections"] == 1);
   CHECK(json["server_groups"][0]["name"] == "app");
   CHECK(json["server_groups"][0]["servers"][0]["address"] == up.address());
