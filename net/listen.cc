@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -130,7 +131,7 @@ Acceptor::~Acceptor() {
 void Acceptor::on_io(std::uint32_t) { loop_.make_ready(*this); }
 
 void Acceptor::on_ready() {
-  for (int i = 0; i < kBudget && !paused_ && may_accept_(); ++i) {
+  for (int i = 0; i < kBudget && !paused_ && may_accept_(*this); ++i) {
     SocketAddress peer{};
     socklen_t size = sizeof peer.storage;
     int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(peer.storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -142,8 +143,7 @@ void Acceptor::on_ready() {
     if (errno == ECONNABORTED || errno == EINTR) continue;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       if (on_exhausted_(errno)) return;  // level-triggered: the next turn tries again
-      pause();
-      loop_.set_timer(retry_, loop_.now() + 100 * kMilli);
+      pause_for(100 * kMilli);
     }
     return;
   }
@@ -153,6 +153,16 @@ void Acceptor::pause() {
   if (paused_) return;
   paused_ = true;
   loop_.remove(slot_, fd_, true);
+}
+
+void Acceptor::pause_for(Nanos t) {
+  pause();
+  loop_.set_timer(retry_, loop_.now() + t);
+}
+
+bool Acceptor::waiting() const {
+  pollfd p{fd_, POLLIN, 0};
+  return ::poll(&p, 1, 0) == 1;
 }
 
 void Acceptor::resume() {

@@ -29,8 +29,8 @@ class Acceptor final : public IoHandler, public Ready {
  public:
   // At most this many accepts a turn.
   static constexpr int kBudget = 64;
-  // Asked before each accept; false: leave the rest to the kernel's queue (and usually pause()).
-  using MayAccept = std::function<bool()>;
+  // Asked before each accept; false: leave the rest to the kernel's queue (and usually pause it).
+  using MayAccept = std::function<bool(Acceptor&)>;
   using OnAccept = std::function<void(int fd, const SocketAddress& peer)>;
   // Out of descriptors: called with the errno; return true if one was freed, so that accepting goes on.
   using OnExhausted = std::function<bool(int error)>;
@@ -42,6 +42,9 @@ class Acceptor final : public IoHandler, public Ready {
   void on_ready() override;
   // Stops and resumes taking; the kernel's queue keeps what comes.
   void pause();
+  void pause_for(Nanos t);
+  // Is there a connection to take?
+  bool waiting() const;
   void resume();
 
  private:

@@ -87,7 +87,7 @@ void Worker::apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<W
     ListenerSlot& slot = *slots_.at(w.listener);
     if (slot.acceptor) slot.acceptor->on_ready();  // what waits at the old address
     slot.acceptor = std::make_unique<Acceptor>(
-        loop_, w.fd, w.shared, [this] { return may_accept(); }, [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
+        loop_, w.fd, w.shared, [this](Acceptor& a) { return may_accept(a); }, [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
         [this](int error) { return on_exhausted(error); });
   }
   if (old != nullptr) unpin(*old);
@@ -103,14 +103,13 @@ void Worker::unpin(WorkerSnapshot& s) {
 
 // ---- connections ----
 
-// At the limit the oldest idle connection goes; if there is none, accepting pauses until one ends.
-bool Worker::may_accept() {
-  if (connections_ < settings_.max_connections || close_oldest_idle()) return true;
+// At the limit the oldest idle connection goes, if somebody waits; if none is idle, accepting pauses for a moment.
+bool Worker::may_accept(Acceptor& acceptor) {
+  if (connections_ < settings_.max_connections) return true;
+  if (!acceptor.waiting()) return false;
+  if (close_oldest_idle()) return true;
   stats_.connections_over_limit.add();
-  accepting_paused_ = true;
-  for_each_slot([](ListenerSlot& s) {
-    if (s.acceptor) s.acceptor->pause();
-  });
+  acceptor.pause_for(50 * kMilli);
   return false;
 }
 
@@ -192,12 +191,6 @@ void Worker::on_closed(Session& s, const Error& error) {
   unlink(slot, s);
   --connections_;
   slot.stats->connections_closed.add();
-  if (accepting_paused_) {
-    accepting_paused_ = false;
-    for_each_slot([](ListenerSlot& listener) {
-      if (listener.acceptor) listener.acceptor->resume();
-    });
-  }
   if (error.cause == Cause::kHandshakeFailed) slot.stats->tls_failures.add();
   loop_.destroy_later(std::unique_ptr<Deferred>(&s));
   if (slot.last != nullptr && slot.connections == 0) loop_.make_ready(slot_sweeper_);

@@ -94,7 +94,7 @@ class Worker final : private SessionOwner {
   void on_idle(Session&) override {}
   void on_closed(Session& s, const Error& error) override;
 
-  bool may_accept();
+  bool may_accept(Acceptor& acceptor);
   void accept(ListenerSlot& slot, int fd, const SocketAddress& peer);
   bool on_exhausted(int error);
   bool close_oldest_idle();
@@ -133,7 +133,6 @@ class Worker final : private SessionOwner {
   SlotSweeper slot_sweeper_{this};
   std::vector<std::unique_ptr<Exchange>> free_;
   Exchange* running_ = nullptr;
-  bool accepting_paused_ = false;  // at the connection limit, and none is idle
   Nanos date_second_ = 0;
   char date_text_[32] = {};
   std::size_t connections_ = 0;

@@ -163,7 +163,7 @@ TEST_CASE("an acceptor takes what comes, so many a turn, and rests when paused")
   {
     bool may = true;
     Acceptor acceptor(
-        loop, sockets[0].fd, false, [&] { return may; },
+        loop, sockets[0].fd, false, [&](Acceptor&) { return may; },
         [&](int fd, const SocketAddress& peer) {
           ++taken;
           CHECK(peer.ip().to_string() == "127.0.0.1");
@@ -215,7 +215,7 @@ TEST_CASE("an acceptor without descriptors asks for one, else rests and tries ag
   int spare = ::dup(client), taken = 0, asked = 0, seen = 0;
   bool give = false;
   Acceptor acceptor(
-      loop, sockets[0].fd, false, [] { return true; },
+      loop, sockets[0].fd, false, [](Acceptor&) { return true; },
       [&](int fd, const SocketAddress&) {
         ++taken;
         ::close(fd);
