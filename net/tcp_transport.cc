@@ -33,12 +33,17 @@ TcpTransport::~TcpTransport() { close(false); }
 IoResult TcpTransport::open() {
   if (peek_) return peek_->step(fd_, readable_, hung_up_);
   if (!connecting_) return {};
-  if (!writable_ && !broken_) return {0, IoStatus::kAgain, 0};
+  IoResult r = connected(fd_, writable_ || broken_);
+  connecting_ = r.status != IoStatus::kOk;
+  return r;
+}
+
+IoResult TcpTransport::connected(int fd, bool ready) {
+  if (!ready) return {0, IoStatus::kAgain, 0};
   int error = 0;
   socklen_t size = sizeof error;
-  getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
   if (error != 0) return {0, IoStatus::kError, error};
-  connecting_ = false;
   return {};
 }
 

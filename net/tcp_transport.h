@@ -22,7 +22,8 @@ class TcpTransport final : public Transport {
   const ProxyHeader* proxy_header() const override { return peek_ ? &peek_->header() : nullptr; }
   int descriptor() const { return fd_; }
 
-  // The socket half that TLS shares: one recv or sendmsg, flags kept.
+  // The socket half that TLS shares: how a connect has ended, one recv, one sendmsg, flags kept.
+  static IoResult connected(int fd, bool ready);
   static IoResult receive(int fd, char* into, std::size_t size, bool& readable, bool hung_up);
   static IoResult send(int fd, const iovec* parts, int count, bool& writable);
 

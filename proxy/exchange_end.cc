@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::uint64_t kMinBytesPerSecond = 240;
 
-std::size_t status_class(int status) { return status >= 100 && status < 600 ? static_cast<std::size_t>(status / 100) : 0; }
-
 std::string_view version_text(Version v) {
   return v == Version::kHttp10 ? "HTTP/1.0" : v == Version::kHttp11 ? "HTTP/1.1" : "HTTP/2.0";
 }

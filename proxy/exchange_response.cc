@@ -27,8 +27,6 @@ std::string_view number_text(std::uint64_t n, Arena& arena) {
   return {p, static_cast<std::size_t>(std::to_chars(p, p + 20, n).ptr - p)};
 }
 
-std::size_t status_class(int status) { return status >= 100 && status < 600 ? static_cast<std::size_t>(status / 100) : 0; }
-
 }  // namespace
 
 // May the client's connection carry another request after this answer?

@@ -14,6 +14,11 @@
 
 namespace albatross {
 
+// Index of the counters by status class; 0: no status.
+inline std::size_t status_class(int status) {
+  return status >= 100 && status < 600 ? static_cast<std::size_t>(status / 100) : 0;
+}
+
 struct ListenerStats {
   std::array<Counter, 6> requests;  // by status class; [0]: none was sent
   Histogram duration;

@@ -182,11 +182,8 @@ IoResult TlsTransport::after(int result) {
 
 IoResult TlsTransport::open() {
   if (connecting_) {
-    if (!writable_ && !broken_) return {0, IoStatus::kAgain, 0};
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) return {0, IoStatus::kError, error};
+    IoResult r = TcpTransport::connected(fd_, writable_ || broken_);
+    if (r.status != IoStatus::kOk) return r;
     connecting_ = false;
   }
   if (peek_ && peek_->header().state == ProxyHeader::State::kIncomplete) {

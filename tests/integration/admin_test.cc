@@ -23,7 +23,8 @@ class Bed {
 
   Client connect() const { return Client(program.admin()); }
   // One request over a connection of its own.
-  Message ask(const std::string& line, const std::string& fields = "Host: localhost\r\n", const std::string& body = {}) const {
+  Message ask(const std::string& line, const std::string& fields = "Host: localhost\r\n",
+              const std::string& body = {}) const {
     Client client = connect();
     client.send(line + " HTTP/1.1\r\n" + fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
     return client.read_response(line.starts_with("HEAD"));
@@ -86,7 +87,8 @@ TEST_CASE("over TCP anyone may read and a token is needed to write", "[admin]") 
 
 TEST_CASE("without a token in the file nobody writes over TCP", "[admin]") {
   Bed bed("admin: {bind: \"127.0.0.1:0\"}");
-  for (const std::string& given : {std::string(), std::string("Authorization: Bearer \r\n"), std::string("Authorization: Bearer x\r\n")}) {
+  for (const std::string& given :
+       {std::string(), std::string("Authorization: Bearer \r\n"), std::string("Authorization: Bearer x\r\n")}) {
     CHECK(bed.ask("POST /v1/reload", "Host: localhost\r\n" + given).status() == 403);
   }
 }
@@ -97,7 +99,8 @@ TEST_CASE("a web page cannot speak to it", "[admin]") {
   CHECK(bed.ask("GET /v1/status", "Host: rebound.example\r\n").status() == 403);
   CHECK(bed.ask("GET /v1/status", "Host: localhost.evil.example:9900\r\n").status() == 403);
   CHECK(bed.ask("GET /v1/status", "").status() == 403);
-  for (const char* host : {"localhost", "localhost:9900", "127.0.0.1", "127.0.0.1:9900", "[::1]:9900", "[::1]", "10.0.0.1"}) {
+  for (const char* host :
+       {"localhost", "localhost:9900", "127.0.0.1", "127.0.0.1:9900", "[::1]:9900", "[::1]", "10.0.0.1"}) {
     CAPTURE(host);
     CHECK(bed.ask("GET /v1/status", std::string("Host: ") + host + "\r\n").status() == 200);
   }
@@ -122,7 +125,8 @@ TEST_CASE("a failed reload over the API says why", "[admin]") {
   CHECK(answer.status() == 422);
   const auto json = nlohmann::json::parse(answer.body);
   CHECK(json["ok"] == false);
-  CHECK_THAT(json["message"].get<std::string>(), ContainsSubstring("nonsense") && ContainsSubstring("nothing was changed"));
+  CHECK_THAT(json["message"].get<std::string>(),
+             ContainsSubstring("nonsense") && ContainsSubstring("nothing was changed"));
   REQUIRE(json["diagnostics"].is_array());
   CHECK_FALSE(json["diagnostics"].empty());
   CHECK(bed.served().body == "served");
@@ -170,7 +174,8 @@ TEST_CASE("the status is JSON that tells of listeners, groups and servers", "[ad
 
 TEST_CASE("what it does not know is a 404, and HEAD has no body", "[admin]") {
   Bed bed(kUnix);
-  for (const char* line : {"GET /", "GET /v1", "GET /v1/statusx", "GET /../etc/passwd", "POST /v1/status", "DELETE /metrics"}) {
+  for (const char* line :
+       {"GET /", "GET /v1", "GET /v1/statusx", "GET /../etc/passwd", "POST /v1/status", "DELETE /metrics"}) {
     CAPTURE(line);
     const Message answer = bed.ask(line);
     CHECK(answer.status() == 404);

@@ -32,7 +32,8 @@ class Authority {
       : key_(EVP_EC_gen("P-256"), EVP_PKEY_free),
         certificate_(make(name, "", 86'400, key_.get(), nullptr), X509_free) {}
 
-  // For "DNS:a.example,DNS:*.b.example,IP:127.0.0.1"; the common name is `name`. `life` in seconds from now, may be past.
+  // For "DNS:a.example,DNS:*.b.example,IP:127.0.0.1"; the common name is `name`. `life` in seconds from now, may be
+  // past.
   Identity issue(const std::string& name, const std::string& alternatives, long life = 86'400) const {
     const Key key(EVP_EC_gen("P-256"), EVP_PKEY_free);
     const Certificate certificate(make(name, alternatives, life, key.get(), certificate_.get()), X509_free);
@@ -45,14 +46,16 @@ class Authority {
   using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
 
   // Without an issuer: an authority, signed by itself.
-  X509* make(const std::string& name, const std::string& alternatives, long life, EVP_PKEY* key, const X509* issuer) const {
+  X509* make(const std::string& name, const std::string& alternatives, long life, EVP_PKEY* key,
+             const X509* issuer) const {
     X509* x = X509_new();
     X509_set_version(x, X509_VERSION_3);
     ASN1_INTEGER_set_int64(X509_get_serialNumber(x), ++serial_);
     X509_gmtime_adj(X509_getm_notBefore(x), -86'400);
     X509_gmtime_adj(X509_getm_notAfter(x), life);
     X509_NAME* subject = X509_get_subject_name(x);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1,
+                               -1, 0);
     X509_set_issuer_name(x, issuer != nullptr ? X509_get_subject_name(issuer) : subject);
     X509_set_pubkey(x, key);
     extend(x, NID_basic_constraints, issuer == nullptr ? "CA:TRUE" : "CA:FALSE");

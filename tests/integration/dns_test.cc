@@ -1,6 +1,6 @@
 // Servers by name: resolved, resolved again by TTL, and kept when the answers are no good.
-#include "tests/support/fake_names.h"
 #include "tests/support/client.h"
+#include "tests/support/fake_names.h"
 #include "tests/support/fake_upstream.h"
 #include "tests/support/test_proxy.h"
 

@@ -1,4 +1,5 @@
-// The process drains at stop(): what runs ends properly, what is idle is told, what is too long is cut, and run() returns.
+// The process drains at stop(): what runs ends properly, what is idle is told, what is too long is cut, and run()
+// returns.
 #include "tests/support/client.h"
 #include "tests/support/failure.h"
 #include "tests/support/fake_upstream.h"

@@ -13,7 +13,8 @@ using namespace albatross::test;
 
 namespace {
 
-const std::string kFast = "health_check: {path: /healthz, interval: 100ms, timeout: 400ms, healthy_threshold: 2, unhealthy_threshold: 3}";
+const std::string kFast =
+    "health_check: {path: /healthz, interval: 100ms, timeout: 400ms, healthy_threshold: 2, unhealthy_threshold: 3}";
 
 // A server whose probes are answered by what the test says, and that counts its traffic apart from them.
 class Patient {
@@ -147,8 +148,9 @@ TEST_CASE("a server that refuses connections is unhealthy", "[health]") {
 
 TEST_CASE("the first probe alone decides the first state", "[health]") {
   Patient good, bad(500);
-  TestProxy proxy(Setup{.servers = {good.address(), bad.address()},
-                        .group = "health_check: {path: /healthz, interval: 60s, healthy_threshold: 5, unhealthy_threshold: 5}"});
+  TestProxy proxy(
+      Setup{.servers = {good.address(), bad.address()},
+            .group = "health_check: {path: /healthz, interval: 60s, healthy_threshold: 5, unhealthy_threshold: 5}"});
   CHECK(becomes(proxy, good.address(), Health::kHealthy));
   CHECK(becomes(proxy, bad.address(), Health::kUnhealthy));
   CHECK(good.probes == 1);
@@ -166,8 +168,9 @@ TEST_CASE("the codes that count are those of the file", "[health]") {
 
 TEST_CASE("a probe asks what the file says", "[health]") {
   Patient a;
-  TestProxy proxy(Setup{.servers = {a.address()},
-                        .group = "health_check: {path: \"/healthz\", method: GET, host: probe.example, interval: 100ms}"});
+  TestProxy proxy(
+      Setup{.servers = {a.address()},
+            .group = "health_check: {path: \"/healthz\", method: GET, host: probe.example, interval: 100ms}"});
   REQUIRE(becomes(proxy, a.address(), Health::kHealthy));
   const std::string asked = lower_case(a.upstream().received(0));
   CHECK(asked.starts_with("get /healthz http/1.1\r\n"));
@@ -199,7 +202,8 @@ TEST_CASE("when all are unhealthy all are used, unless fail_open says no", "[hea
 
 TEST_CASE("two probes are never under way at once, and they keep their interval but for a jitter", "[health]") {
   Patient a;
-  TestProxy proxy(Setup{.servers = {a.address()}, .group = "health_check: {path: /healthz, interval: 200ms, timeout: 400ms}"});
+  TestProxy proxy(
+      Setup{.servers = {a.address()}, .group = "health_check: {path: /healthz, interval: 200ms, timeout: 400ms}"});
   SECTION("answered") {
     REQUIRE(eventually([&] { return a.probes >= 8; }));
     const std::vector<double> at = a.probe_times();
@@ -219,7 +223,8 @@ TEST_CASE("two probes are never under way at once, and they keep their interval 
 
 TEST_CASE("several workers do not probe more than one", "[health]") {
   Patient a;
-  TestProxy proxy(Setup{.servers = {a.address()}, .group = "health_check: {path: /healthz, interval: 200ms}", .workers = 4});
+  TestProxy proxy(
+      Setup{.servers = {a.address()}, .group = "health_check: {path: /healthz, interval: 200ms}", .workers = 4});
   const Stopwatch watch;
   REQUIRE(eventually([&] { return a.probes >= 6; }));
   CHECK(watch.seconds() > 0.8);
@@ -230,7 +235,8 @@ TEST_CASE("a TCP check needs a listener and no more", "[health]") {
   FakeUpstream silent([](FakeConnection& c) { c.wait_for_close(); });
   std::uint16_t dead = 0;
   const Fd holder = refusing_port(dead);
-  TestProxy proxy(Setup{.servers = {silent.address(), loopback(dead)}, .group = "health_check: {protocol: tcp, interval: 100ms}"});
+  TestProxy proxy(
+      Setup{.servers = {silent.address(), loopback(dead)}, .group = "health_check: {protocol: tcp, interval: 100ms}"});
   CHECK(becomes(proxy, silent.address(), Health::kHealthy));
   CHECK(becomes(proxy, loopback(dead), Health::kUnhealthy));
   CHECK(eventually([&] { return silent.connections() >= 3; }));
@@ -265,7 +271,8 @@ TEST_CASE("an HTTPS check speaks TLS, and believes whom the group believes", "[h
 TEST_CASE("a check on a port of its own", "[health]") {
   Patient checks, app;
   const std::string port = checks.address().substr(checks.address().rfind(':') + 1);
-  TestProxy proxy(Setup{.servers = {app.address()}, .group = "health_check: {path: /healthz, interval: 100ms, port: " + port + "}"});
+  TestProxy proxy(Setup{.servers = {app.address()},
+                        .group = "health_check: {path: /healthz, interval: 100ms, port: " + port + "}"});
   REQUIRE(becomes(proxy, app.address(), Health::kHealthy));
   CHECK(app.probes == 0);
   checks.status = 500;

@@ -11,7 +11,8 @@ using Catch::Matchers::ContainsSubstring;
 namespace {
 
 std::string listener(const std::string& name, const std::string& bind) {
-  return "  - {name: " + name + ", bind: \"" + bind + "\", protocol: http, default_actions: [{fixed_response: {body: " + name + "}}]}\n";
+  return "  - {name: " + name + ", bind: \"" + bind +
+         "\", protocol: http, default_actions: [{fixed_response: {body: " + name + "}}]}\n";
 }
 
 // What start() says of a configuration that cannot be served; empty if it can.

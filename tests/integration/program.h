@@ -1,5 +1,5 @@
-// The program itself in a process of its own, on ports of the kernel's choice, which are read from what it says. Killed and
-// reaped at the end.
+// The program itself in a process of its own, on ports of the kernel's choice, which are read from what it says. Killed
+// and reaped at the end.
 #pragma once
 
 #include <fcntl.h>
@@ -31,7 +31,8 @@ class Program {
       ::execl(ALBATROSS_PROGRAM, "albatross", "run", "-c", file.c_str(), static_cast<char*>(nullptr));
       ::_exit(127);
     }
-    if (!eventually([&] { return said("albatross: admin on ") || !running(); }) || !running()) throw Failure("it said: " + all_said());
+    if (!eventually([&] { return said("albatross: admin on ") || !running(); }) || !running())
+      throw Failure("it said: " + all_said());
   }
   ~Program() {
     if (pid_ <= 0) return;
@@ -45,7 +46,9 @@ class Program {
   std::string all_said() const { return read_file(folder_->file("stderr")); }
   bool said(const std::string& text) const { return all_said().find(text) != std::string::npos; }
   // Where a listener is, to connect to; and the admin API.
-  std::string address(const std::string& listener = "web") const { return behind("albatross: " + listener + " listens on http://"); }
+  std::string address(const std::string& listener = "web") const {
+    return behind("albatross: " + listener + " listens on http://");
+  }
   std::string admin() const { return behind("albatross: admin on "); }
 
   // Only while it runs: a process id that is none would mean every process there is.

@@ -16,8 +16,8 @@ Setup saying(const std::string& text) { return {.actions = "- fixed_response: {b
 std::string listeners(const std::vector<std::pair<std::string, std::string>>& list, const std::string& drain = "1s") {
   std::string out = "listeners:\n";
   for (const auto& [name, bind] : list) {
-    out += "  - {name: " + name + ", bind: \"" + bind + "\", protocol: http, default_actions: [{fixed_response: {body: " + name +
-           "}}]}\n";
+    out += "  - {name: " + name + ", bind: \"" + bind +
+           "\", protocol: http, default_actions: [{fixed_response: {body: " + name + "}}]}\n";
   }
   return out + "shutdown: {drain: " + drain + "}\nworkers: 1\n";
 }
@@ -63,7 +63,9 @@ TEST_CASE("a bad file changes nothing and says why", "[reload]") {
     says = "nobody";
   }
   SECTION("a regex that does not compile") {
-    bad = Setup{.listener = "rules: [{name: r, priority: 1, conditions: [{path: \"~(\"}], actions: [{fixed_response: {code: 200}}]}]",
+    bad = Setup{.listener =
+                    "rules: [{name: r, priority: 1, conditions: [{path: \"~(\"}], actions: [{fixed_response: {code: "
+                    "200}}]}]",
                 .actions = "- fixed_response: {body: two}"}
               .yaml();
     says = "missing )";
@@ -204,7 +206,8 @@ TEST_CASE("a WebSocket outlives twenty reloads, also of its own rules", "[reload
   client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   client.read_until("\r\n\r\n");
   for (int i = 0; i < 20; ++i) {
-    setup.listener = "rules: [{name: r" + std::to_string(i) + ", priority: 1, conditions: [{path: /r}], actions: [{fixed_response: {}}]}]";
+    setup.listener = "rules: [{name: r" + std::to_string(i) +
+                     ", priority: 1, conditions: [{path: /r}], actions: [{fixed_response: {}}]}]";
     REQUIRE(proxy.reload(setup).ok);
     const std::string text = "still here " + std::to_string(i);
     client.send(text);

@@ -24,8 +24,8 @@ struct SecureOptions {
   std::vector<std::string> alpn{};  // empty: none is sent
   int min_version = TLS1_2_VERSION;
   int max_version = TLS1_3_VERSION;
-  SessionPtr session{};     // to be resumed
-  std::string before{};     // bytes that go ahead of the handshake
+  SessionPtr session{};  // to be resumed
+  std::string before{};  // bytes that go ahead of the handshake
 };
 
 // One end of a TLS connection.
@@ -43,7 +43,8 @@ class SecureChannel final : public Channel {
     open();
     std::string wire;
     for (const std::string& p : options.alpn) wire += static_cast<char>(p.size()) + p;
-    SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(wire.data()), static_cast<unsigned>(wire.size()));
+    SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(wire.data()),
+                        static_cast<unsigned>(wire.size()));
     if (!options.name.empty()) SSL_set_tlsext_host_name(ssl_.get(), options.name.c_str());
     if (options.session) SSL_set_session(ssl_.get(), copy(options.session.get()).get());
     send_all(fd_.get(), options.before, Deadline());
@@ -170,7 +171,8 @@ class SecureClient : public Client {
 
  private:
   explicit SecureClient(std::unique_ptr<SecureChannel> channel) : SecureClient(*channel, std::move(channel)) {}
-  SecureClient(const SecureChannel& tls, std::unique_ptr<SecureChannel>&& channel) : Client(std::move(channel)), tls_(tls) {}
+  SecureClient(const SecureChannel& tls, std::unique_ptr<SecureChannel>&& channel)
+      : Client(std::move(channel)), tls_(tls) {}
   const SecureChannel& tls_;
 };
 

@@ -1,4 +1,5 @@
-// Timers with short values over real sockets, besides those of the fault tests: handshake, connect, total, kept connections.
+// Timers with short values over real sockets, besides those of the fault tests: handshake, connect, total, kept
+// connections.
 #include "tests/integration/secure.h"
 #include "tests/integration/timers.h"
 #include "tests/support/client.h"
@@ -136,7 +137,8 @@ TEST_CASE("a group's response timeout narrows the listener's", "[timeouts]") {
     c.read_request();
     c.wait_for_close();
   });
-  TestProxy proxy(Setup{.servers = {up.address()}, .listener = "timeouts: {response: 60s}", .group = "timeouts: {response: 1s}"});
+  TestProxy proxy(
+      Setup{.servers = {up.address()}, .listener = "timeouts: {response: 60s}", .group = "timeouts: {response: 1s}"});
   Client client(proxy.port());
   const Stopwatch watch;
   CHECK(client.get("/").status() == 504);

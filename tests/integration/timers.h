@@ -13,8 +13,8 @@
 
 namespace albatross::test {
 
-// A port of 127.0.0.1 whose accept queue is full: connecting to it does not end. Where the system does otherwise, works()
-// is false.
+// A port of 127.0.0.1 whose accept queue is full: connecting to it does not end. Where the system does otherwise,
+// works() is false.
 class Unanswering {
  public:
   Unanswering() : listener_(refusing_port(port_)) {
@@ -73,7 +73,8 @@ class Clockwork {
  private:
   static Setup with_rule(Setup s) {
     s.listener +=
-        "\nrules:\n  - {name: now, priority: 1, conditions: [{path: /now}], actions: [{fixed_response: {code: 204}}]}\n";
+        "\nrules:\n  - {name: now, priority: 1, conditions: [{path: /now}], actions: [{fixed_response: {code: "
+        "204}}]}\n";
     return s;
   }
   ManualClock clock_;

@@ -70,7 +70,8 @@ TEST_CASE("version and cipher of a connection are in the log", "[tls]") {
   CHECK(line["ssl_protocol"] == (old ? "TLSv1.2" : "TLSv1.3"));
   CHECK_FALSE(line["ssl_cipher"].get<std::string>().empty());
   CHECK(line["scheme"] == "https");
-  CHECK_THAT(bed.up.received(), ContainsSubstring("x-forwarded-proto: https") || ContainsSubstring("X-Forwarded-Proto: https"));
+  CHECK_THAT(bed.up.received(),
+             ContainsSubstring("x-forwarded-proto: https") || ContainsSubstring("X-Forwarded-Proto: https"));
 }
 
 TEST_CASE("a policy of TLS 1.3 alone refuses a 1.2 client", "[tls]") {
@@ -107,9 +108,8 @@ TEST_CASE("a reload that leaves the listener alone keeps its tickets good", "[tl
   CHECK(first.get("/").body == "hello");
   REQUIRE_FALSE(first.tls().tickets().empty());
   options.session = first.tls().tickets().front();
-  const Setup changed{.servers = {bed.up.address()},
-                      .listener = Bed::certificates() + "timeouts: {idle: 20s}\n",
-                      .protocol = "https"};
+  const Setup changed{
+      .servers = {bed.up.address()}, .listener = Bed::certificates() + "timeouts: {idle: 20s}\n", .protocol = "https"};
   REQUIRE(bed.proxy().reload(changed).ok);
   SecureClient client(bed.port(), options);
   CHECK(client.tls().resumed());
@@ -188,7 +188,8 @@ TEST_CASE("requests over TLS come in pieces and large bodies go through whole", 
   FakeUpstream up([](FakeConnection& c) {
     for (;;) c.respond(200, c.read_request().body);
   });
-  REQUIRE(bed.proxy().reload(Setup{.servers = {up.address()}, .listener = Bed::certificates(), .protocol = "https"}).ok);
+  REQUIRE(
+      bed.proxy().reload(Setup{.servers = {up.address()}, .listener = Bed::certificates(), .protocol = "https"}).ok);
   SecureClient client(bed.port(), {.name = "one.example"});
   client.drip("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 700000\r\n\r\n", 7, Ms(0));
   client.send(body);

@@ -20,8 +20,8 @@ FakeUpstream::Handler secure_server(const Identity& identity) {
     };
     for (std::string held;;) {
       read_message(Side::kRequest, held, more);
-      tls.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX-Name: " + tls.server_name() + "\r\nX-Version: " + tls.version() +
-                   "\r\n\r\nsecret",
+      tls.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX-Name: " + tls.server_name() +
+                   "\r\nX-Version: " + tls.version() + "\r\n\r\nsecret",
                Deadline());
     }
   };
@@ -58,7 +58,8 @@ TEST_CASE("a server that does not prove its name is a 502 and sees no request", 
   SECTION("too old") { identity = authority.issue("app", "DNS:app.internal", -3600); }
   SECTION("the common name alone") { identity = authority.issue("app.internal", "DNS:other.internal"); }
   FakeUpstream up(secure_server(identity));
-  TestProxy proxy(Setup{.servers = {up.address()}, .group = group("ca: ca.pem, server_name: app.internal")}.yaml(), {}, folder);
+  TestProxy proxy(Setup{.servers = {up.address()}, .group = group("ca: ca.pem, server_name: app.internal")}.yaml(), {},
+                  folder);
   Client client(proxy.port());
   const Message answer = client.get("/");
   CHECK(answer.status() == 502);
@@ -86,7 +87,8 @@ TEST_CASE("bytes in front of the handshake are never an answer", "[tls]") {
     if (handshakes) serve(c);
     c.wait_for_close();
   });
-  TestProxy proxy(Setup{.servers = {up.address()}, .group = group("ca: ca.pem, server_name: app.internal")}.yaml(), {}, folder);
+  TestProxy proxy(Setup{.servers = {up.address()}, .group = group("ca: ca.pem, server_name: app.internal")}.yaml(), {},
+                  folder);
   Client client(proxy.port());
   const Message answer = client.get("/");
   CHECK(answer.status() == 502);
