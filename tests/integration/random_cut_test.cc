@@ -93,6 +93,8 @@ class Bed {
     for (std::thread& t : threads) t.join();
     return wrong_;
   }
+  // Exchanges that ended with the whole answer.
+  int whole() const { return whole_.load(); }
 
  private:
   void complain(std::size_t id, const std::string& what) {
@@ -170,6 +172,7 @@ class Bed {
       return;
     }
     if (answer.status() == 200) {
+      ++whole_;
       if (answer.body != p.response_body) complain(id, "another body: " + answer.body);
       if (answer.get("x-id") != std::to_string(id)) complain(id, "another answer: " + answer.raw);
     } else if (!p.faulty() || answer.status() < 400) {
@@ -181,6 +184,7 @@ class Bed {
   }
 
   std::vector<Plan> plans_;
+  std::atomic<int> whole_{0};
   std::mutex lock_;
   std::vector<std::string> wrong_;
   FakeUpstream upstream_;
@@ -189,6 +193,7 @@ class Bed {
 
 void expect_nothing(const std::vector<std::string>& wrong) {
   for (const std::string& text : wrong) FAIL_CHECK(text);
+  CHECK(wrong.empty());
 }
 
 const std::vector<Framing> kRequests = {Framing::kNone, Framing::kLength, Framing::kChunked};
@@ -236,7 +241,9 @@ TEST_CASE("one byte a write, both ways", "[random]") {
       }
     }
   }
-  expect_nothing(Bed(std::move(plans)).run(6));
+  Bed bed(std::move(plans));
+  expect_nothing(bed.run(6));
+  CHECK(bed.whole() == 18);
 }
 
 TEST_CASE("anything at any place", "[random]") {
@@ -263,5 +270,7 @@ TEST_CASE("anything at any place", "[random]") {
     if (p.closes && p.server.fault != Fault::kNone) p.server = {};  // where it ends is where it was meant to
     plans.push_back(std::move(p));
   }
-  expect_nothing(Bed(std::move(plans)).run(24));
+  Bed bed(std::move(plans));
+  expect_nothing(bed.run(24));
+  CHECK(bed.whole() > 30);
 }
