@@ -16,10 +16,6 @@ namespace albatross {
 // What names stand for at the moment of building: "localhost" and literals need no entry.
 using Names = std::map<std::string, std::vector<IpAddress>>;
 
-struct Listeners {
-  std::vector<std::shared_ptr<const ListenerRuntime>> all;
-};
-
 class Builder {
  public:
   Builder(ServerTable& servers, std::shared_ptr<TicketKeys> tickets, int workers)

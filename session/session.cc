@@ -282,7 +282,6 @@ void Session::linger() {
 
 void Session::drain(Nanos idle_until) {
   draining_ = true;
-  drain_idle_until_ = idle_until;
   if (idle()) {
     read_deadline_ = idle_until;
     arm();

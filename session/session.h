@@ -167,7 +167,6 @@ class Session final : public Deferred, public Ready, private CodecSink {
   Nanos send_deadline_ = 0;
   Nanos idle_since_ = 0;
   Nanos opened_at_ = 0;
-  Nanos drain_idle_until_ = 0;
   Nanos send_timeout_;
   std::uint32_t requests_ = 0;
   std::uint32_t peer_keep_alive_ = 0;  // seconds
