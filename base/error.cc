@@ -22,6 +22,8 @@ constexpr std::array<CauseInfo, static_cast<std::size_t>(Cause::kCount)> kTable 
     {"unsupported_version", "the HTTP version is not supported", 505, 12},
     {"not_implemented", "the request asks for what is not implemented", 501, 12},
     {"loop", "the request has passed this proxy too often", 463, 9},
+    {"protocol_error", "the connection broke a rule of HTTP/2", 400, 13},
+    {"flood", "the connection asked for too much of what costs us and not the client", 400, 8},
     {"no_rule", "no rule matches the request", 404, 12},
     {"bad_path", "the request path is not acceptable", 400, 13},
     {"no_server", "no server is available", 503, 14},

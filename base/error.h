@@ -35,6 +35,8 @@ enum class Cause : std::uint8_t {
   kUnsupportedVersion,
   kNotImplemented,
   kLoop,
+  kProtocolError,
+  kFlood,
   // Ours.
   kNoRule,
   kBadPath,

@@ -10,9 +10,8 @@ struct NotBuilt {
 // Building one of these means deleting its line: decoding, structs and schema know the value already.
 constexpr NotBuilt kNotBuilt[] = {
     {"listener", "protocol", "quic"},     {"listener", "protocol", "tcp"},      {"listener", "protocol", "tls"},
-    {"listener", "protocol", "udp"},      {"listener", "http2", "true"},        {"server_group", "protocol", "h2c"},
-    {"server_group", "protocol", "h2"},   {"server_group", "protocol", "grpc"}, {"server_group", "protocol", "grpcs"},
-    {"server_group", "scheduler", "wlc"}, {"server_group", "scheduler", "sch"}, {"server_group", "scheduler", "uch"},
+    {"listener", "protocol", "udp"},      {"server_group", "scheduler", "wlc"}, {"server_group", "scheduler", "sch"},
+    {"server_group", "scheduler", "uch"},
 };
 
 }  // namespace

@@ -52,6 +52,8 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     int fd = start_connect(to);
     if (fd < 0) return finish(false, std::string("connect: ") + std::strerror(-fd));
     session_ = new Session(prober_.context_, *this, Role::kClient, limits_, timeouts_);
+    bool asks = target_.check.protocol.value != config::HealthCheck::Protocol::kTcp;
+    session_->set_wire(target_.h2 && asks ? Wire::kHttp2 : Wire::kHttp1, h2_);
     std::unique_ptr<Transport> t;
     if (target_.check.protocol.value == config::HealthCheck::Protocol::kHttps && target_.tls) {
       t = target_.tls->connect(loop(), *session_, fd);
@@ -99,6 +101,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
       h.path = h.path.substr(0, mark);
     }
     h.authority = c.host->empty() ? target_.host : *c.host;
+    h.scheme = target_.tls ? "https" : "http";
     h.keep_alive = false;
     h.fields.add(HeaderId::kUserAgent, "user-agent", "albatross-health");
     Stream& stream = s.open_stream(*this, h.method, false);
@@ -138,6 +141,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   Arena arena_;
   HeadLimits limits_;
   SessionTimeouts timeouts_;
+  H2Settings h2_;
   Session* session_ = nullptr;
   std::size_t address_ = 0;
   bool running_ = false;

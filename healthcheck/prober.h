@@ -24,6 +24,7 @@ struct ProbeTarget {
   std::vector<SocketAddress> addresses;
   std::string host;  // of the Host field
   std::shared_ptr<TlsClient> tls;  // for HTTPS checks
+  bool h2 = false;                 // what the server speaks
   config::HealthCheck check;
 };
 

@@ -1,5 +1,6 @@
 #include "http/framing.h"
 
+#include "http/h1_parse.h"
 #include "http/uri.h"
 
 namespace albatross {
@@ -143,6 +144,13 @@ void apply_te(Field* rows, std::uint32_t count) {
   }
 }
 
+// Some servers read an underscore as a hyphen.
+void remove_underscores(Field* rows, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (rows[i].name().find('_') != std::string_view::npos) rows[i].removed = true;
+  }
+}
+
 bool asks_for_websocket(Field* rows, std::uint32_t count) {
   int n;
   Field* upgrade = only(rows, count, HeaderId::kUpgrade, n);
@@ -178,9 +186,7 @@ Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count) {
   head.upgrade = websocket && options.upgrade && head.version == Version::kHttp11 && head.method == Method::kGet && !has_body;
   if (!has_body) head.expect_continue = false;
   apply_te(rows, count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (rows[i].name().find('_') != std::string_view::npos) rows[i].removed = true;
-  }
+  remove_underscores(rows, count);
   return {};
 }
 
@@ -203,6 +209,85 @@ Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Fi
   head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
   head.keep_alive_timeout = options.timeout;
   if (head.body.kind == BodyLength::Kind::kUntilClose) head.keep_alive = false;
+  return {};
+}
+
+namespace {
+
+// Content-Length of a message whose end the wire tells anyway.
+Refusal h2_length(bool end, Field* rows, std::uint32_t count, BodyLength& out, std::int64_t& declared) {
+  int lengths;
+  Field* length = only(rows, count, HeaderId::kContentLength, lengths);
+  out = {end ? BodyLength::Kind::kNone : BodyLength::Kind::kChunked, 0};
+  declared = -1;
+  if (length == nullptr) return {};
+  std::uint64_t n;
+  if (lengths > 1) return {Cause::kMalformedRequest, "more than one content-length"};
+  if (!parse_length(length->value(), n)) return {Cause::kMalformedRequest, "content-length is not a number"};
+  declared = static_cast<std::int64_t>(n);
+  if (!end) out = {BodyLength::Kind::kLength, n};
+  return {};
+}
+
+// RFC 9113 §8.3.1: a path, or "*" for OPTIONS; never a URL, and nothing that HTTP/1.1 would have to encode.
+Refusal check_h2_target(const Head& head) {
+  if (head.target.empty() || (head.target[0] != '/' && head.target != "*")) {
+    return {Cause::kMalformedRequest, "the :path is not a path"};
+  }
+  for (char c : head.target) {
+    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
+      return {Cause::kMalformedRequest, "the :path has a character that must be encoded"};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, Field* rows, std::uint32_t count) {
+  head.version = Version::kHttp2;
+  head.method = method_of(head.method_text);
+  if (!is_token(head.method_text)) return {Cause::kMalformedRequest, "the method is not a token"};
+  bool websocket = head.method == Method::kConnect && protocol == "websocket";
+  if (!protocol.empty() && head.method != Method::kConnect) return {Cause::kMalformedRequest, ":protocol without CONNECT"};
+  if (head.method == Method::kConnect && !websocket) return {Cause::kNotImplemented, "CONNECT is not implemented"};
+  if (head.scheme != "http" && head.scheme != "https") return {Cause::kMalformedRequest, "the :scheme is neither http nor https"};
+  if (!head.authority.empty() && !valid_authority(head.authority)) {
+    return {Cause::kMalformedRequest, "the :authority is not a host"};
+  }
+  if (Refusal why = check_h2_target(head); why.cause != Cause::kNone) return why;
+  std::int64_t declared;
+  for (Refusal why : {apply_host(head, rows, count), h2_length(end, rows, count, head.body, declared), apply_expect(head, rows, count)}) {
+    if (why.cause != Cause::kNone) return why;
+  }
+  if (head.authority.empty()) return {Cause::kMalformedRequest, "neither :authority nor host"};
+  if (declared > 0 && end) return {Cause::kMalformedRequest, "content-length without a body"};
+  strip_hop_by_hop(rows, count);
+  if (end || websocket) head.expect_continue = false;
+  if (websocket) {
+    // What the server gets is the HTTP/1.1 form of the same wish.
+    head.method = Method::kGet;
+    head.method_text = "GET";
+    head.upgrade = true;
+    head.body = {};
+  }
+  apply_te(rows, count);
+  remove_underscores(rows, count);
+  return {};
+}
+
+Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows, std::uint32_t count) {
+  head.version = Version::kHttp2;
+  Refusal why = h2_length(end, rows, count, head.body, head.declared_length);
+  if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
+  bool bodyless = head.status < 200 || head.status == 204 || head.status == 304 || to_head;
+  if (bodyless) {
+    if (head.status < 200 || head.status == 204) head.declared_length = -1;
+    head.body = {};
+  } else if (end) {
+    head.body = {BodyLength::Kind::kLength, 0};
+  }
+  strip_hop_by_hop(rows, count);
   return {};
 }
 

@@ -33,7 +33,9 @@ void settle_in(Arena& arena, std::string_view bytes, ParsedHead& parsed) {
 
 }  // namespace
 
-void H1Codec::expect_response(Method request, bool upgrade) {
+void H1Codec::open(WireStream& s, Method request, bool upgrade) {
+  s.id = kStream;
+  stream_ = &s;
   request_ = request;
   awaits_upgrade_ = upgrade;
   informational_ = 0;
@@ -47,7 +49,7 @@ void H1Codec::next_message() {
   chunked_.reset();
 }
 
-void H1Codec::start_tunnel() {
+void H1Codec::start_tunnel(WireStream&) {
   in_ = In::kTunnel;
   out_tunnel_ = true;
 }
@@ -65,10 +67,10 @@ FeedResult H1Codec::feed(std::string_view bytes, CodecSink& sink) {
         std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
         left_ -= n;
         step.consumed = n;
-        sink.on_data(kStream, rest.substr(0, n));
+        sink.on_data(*stream_, rest.substr(0, n));
         if (left_ == 0) {
           in_ = In::kDone;
-          sink.on_end(kStream, nullptr);
+          sink.on_end(*stream_, nullptr);
         }
         break;
       }
@@ -77,7 +79,7 @@ FeedResult H1Codec::feed(std::string_view bytes, CodecSink& sink) {
       case In::kUntilClose:
       case In::kTunnel:
         step.consumed = rest.size();
-        sink.on_data(kStream, rest);
+        sink.on_data(*stream_, rest);
         break;
       case In::kDone: break;
     }
@@ -106,12 +108,13 @@ FeedResult H1Codec::read_head(std::string_view bytes, CodecSink& sink) {
     return {0, role_ == Role::kServer ? r.cause : Cause::kUpstreamMalformed, r.detail};
   }
   scanned_ = 0;
-  settle_in(sink.on_begin(kStream), bytes.substr(0, r.size), parsed);
+  if (role_ == Role::kServer) stream_ = &sink.on_begin(kStream);
+  settle_in(sink.arena_of(*stream_), bytes.substr(0, r.size), parsed);
   Head& head = parsed.head;
   bool informational = role_ == Role::kClient && head.status < 200 && head.status != 101;
   if (informational) {
     if (++informational_ > kMaxInformational) return {0, Cause::kUpstreamMalformed, "too many informational responses"};
-    sink.on_head(kStream, head, false);
+    sink.on_head(*stream_, head, false);
     return {r.size, Cause::kNone, nullptr};
   }
   left_ = head.body.length;
@@ -120,8 +123,8 @@ FeedResult H1Codec::read_head(std::string_view bytes, CodecSink& sink) {
         : head.body.kind == BodyLength::Kind::kLength    ? In::kLength
         : head.body.kind == BodyLength::Kind::kChunked   ? In::kChunked
                                                          : In::kUntilClose;
-  if (head.status == 101) start_tunnel();
-  sink.on_head(kStream, head, empty && head.status != 101);
+  if (head.status == 101) start_tunnel(*stream_);
+  sink.on_head(*stream_, head, empty && head.status != 101);
   return {r.size, Cause::kNone, nullptr};
 }
 
@@ -133,7 +136,7 @@ FeedResult H1Codec::read_chunked(std::string_view bytes, CodecSink& sink) {
       out.cause = role_ == Role::kServer ? Cause::kMalformedRequest : Cause::kUpstreamMalformed;
       out.detail = "the chunked coding is malformed";
       break;
-    case ChunkedReader::Step::kData: sink.on_data(kStream, data); break;
+    case ChunkedReader::Step::kData: sink.on_data(*stream_, data); break;
     case ChunkedReader::Step::kTrailers: in_ = In::kTrailers; break;
     case ChunkedReader::Step::kMore: break;
   }
@@ -149,13 +152,13 @@ FeedResult H1Codec::read_trailers(std::string_view bytes, CodecSink& sink) {
   }
   in_ = In::kDone;
   if (parsed.count == 0) {
-    sink.on_end(kStream, nullptr);
+    sink.on_end(*stream_, nullptr);
   } else {
-    Arena& arena = sink.on_begin(kStream);
+    Arena& arena = sink.arena_of(*stream_);
     std::string_view copy = arena.copy(bytes.substr(0, r.size));
     Fields trailers(arena);
     trailers.adopt(parsed.rows, parsed.count, copy.data() - bytes.data());
-    sink.on_end(kStream, &trailers);
+    sink.on_end(*stream_, &trailers);
   }
   return {r.size, Cause::kNone, nullptr};
 }
@@ -165,7 +168,7 @@ FeedResult H1Codec::feed_end(CodecSink& sink) {
     case In::kUntilClose:
     case In::kTunnel:
       in_ = In::kDone;
-      sink.on_end(kStream, nullptr);
+      sink.on_end(*stream_, nullptr);
       return {};
     case In::kDone: return {};
     case In::kHead:
@@ -177,7 +180,7 @@ FeedResult H1Codec::feed_end(CodecSink& sink) {
   }
 }
 
-void H1Codec::send_head(StreamId, const Head& head, bool end, Output& out) {
+void H1Codec::send_head(WireStream&, const Head& head, bool end, Output& out) {
   out_ = end ? BodyLength::Kind::kNone : head.body.kind;
   if (role_ == Role::kServer) {
     write_response_head(head, out);
@@ -186,7 +189,7 @@ void H1Codec::send_head(StreamId, const Head& head, bool end, Output& out) {
   }
 }
 
-void H1Codec::send_data(StreamId, std::string_view data, Output& out) {
+void H1Codec::send_data(WireStream&, std::string_view data, Output& out) {
   if (data.empty()) return;
   if (out_ != BodyLength::Kind::kChunked || out_tunnel_) {
     out.borrow(data);
@@ -197,7 +200,7 @@ void H1Codec::send_data(StreamId, std::string_view data, Output& out) {
   out.borrow("\r\n");
 }
 
-void H1Codec::send_end(StreamId, const Fields* trailers, Output& out) {
+void H1Codec::send_end(WireStream&, const Fields* trailers, Output& out) {
   if (out_ == BodyLength::Kind::kChunked && !out_tunnel_) {
     if (trailers == nullptr) {
       out.borrow("0\r\n\r\n");

@@ -17,25 +17,21 @@ class H1Codec final : public Codec {
 
   FeedResult feed(std::string_view bytes, CodecSink& sink) override;
   FeedResult feed_end(CodecSink& sink) override;
-  void send_head(StreamId id, const Head& head, bool end, Output& out) override;
-  void send_data(StreamId id, std::string_view data, Output& out) override;
-  void send_end(StreamId id, const Fields* trailers, Output& out) override;
+  void open(WireStream& s, Method request, bool upgrade) override;
+  void send_head(WireStream& s, const Head& head, bool end, Output& out) override;
+  void send_data(WireStream& s, std::string_view data, Output& out) override;
+  void send_end(WireStream& s, const Fields* trailers, Output& out) override;
+  void start_tunnel(WireStream& s) override;
 
-  // Client: what the answer will be an answer to. Before the request is sent.
-  void expect_response(Method request, bool upgrade);
   // Reading starts over with a new message.
-  void next_message();
-  // Both directions are verbatim from here on.
-  void start_tunnel();
-  // Stops feed() after the current callback; the rest comes again.
-  void pause() { paused_ = true; }
-  bool paused() const { return paused_; }
+  void next_message() override;
+  void pause() override { paused_ = true; }
+  bool paused() const override { return paused_; }
 
-  bool between_messages() const { return in_ == In::kHead && !head_started_; }
-  bool message_done() const { return in_ == In::kDone; }
-  bool in_tunnel() const { return in_ == In::kTunnel; }
-  bool head_started() const { return head_started_; }
-  bool head_done() const { return in_ != In::kHead; }
+  bool between_messages() const override { return in_ == In::kHead && !head_started_; }
+  bool message_done() const override { return in_ == In::kDone; }
+  bool head_started() const override { return head_started_; }
+  bool head_done() const override { return in_ != In::kHead; }
 
  private:
   enum class In : std::uint8_t { kHead, kLength, kChunked, kTrailers, kUntilClose, kDone, kTunnel };
@@ -47,6 +43,7 @@ class H1Codec final : public Codec {
   FeedResult read_trailers(std::string_view bytes, CodecSink& sink);
 
   const HeadLimits* limits_;
+  WireStream* stream_ = nullptr;  // whose message is being read
   std::uint64_t left_ = 0;
   ChunkedReader chunked_;
   std::uint32_t scanned_ = 0;  // a head without a new LF beyond here is not parsed again

@@ -51,6 +51,7 @@ class Output {
   bool empty() const { return owned_.empty() && count_ == 0; }
   std::size_t size() const { return owned_.size() + borrowed_size_; }
   bool has_borrowed() const { return count_ > 0; }
+  int borrowed_parts() const { return count_; }
   // The front, at most `max` views; then drop what was written.
   int peek(iovec* parts, int max) const;
   void consume(std::size_t n);

@@ -53,6 +53,8 @@ class Transport : public IoHandler {
   // Gives back memory that only traffic needs.
   virtual void release_buffers() {}
   virtual const TlsInfo* tls() const { return nullptr; }
+  // TLS: the certificate that was shown to the peer is good for that host.
+  virtual bool covers(std::string_view) const { return false; }
   // After open(): the PROXY header that came first, if one was awaited.
   virtual const ProxyHeader* proxy_header() const { return nullptr; }
 

@@ -37,6 +37,10 @@ bool uses_tls(config::ServerGroup::Protocol p) {
          p == config::ServerGroup::Protocol::kGrpcs;
 }
 
+bool uses_h2(config::ServerGroup::Protocol p) {
+  return p != config::ServerGroup::Protocol::kHttp && p != config::ServerGroup::Protocol::kHttps;
+}
+
 // One element per server: the addresses to try for it.
 std::vector<std::vector<SocketAddress>> addresses_of(const config::Server& s, const Names& names) {
   if (s.is_unix) return {{SocketAddress::unix_path(s.host)}};
@@ -74,6 +78,7 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
   r->proxy_from = networks(l.proxy_protocol_from);
   r->slashes = l.encoded_slash_pass ? EncodedSlash::kPass : EncodedSlash::kReject;
   r->half_close = l.half_close;
+  r->http2 = l.http2.value_or(r->secure);
   return r;
 }
 
@@ -126,11 +131,13 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
       settings.idle = nanos(g.keep_alive_idle);
       std::uint32_t pool = g.keep_alive_pool;
       settings.keep = pool == 0 ? 0 : std::max(1u, pool / static_cast<std::uint32_t>(workers_));
+      settings.h2 = uses_h2(g.protocol);
+      if (settings.h2) settings.settings_key = "h2 ";
       if (uses_tls(g.protocol)) {
         auto& client = clients[s.host];
-        if (!client) client = TlsClient::create(g.tls, s.host, path, out);
+        if (!client) client = TlsClient::create(g.tls, s.host, settings.h2, path, out);
         settings.tls = client;
-        settings.settings_key = "tls " + *g.tls.ca + " " + *g.tls.server_name + (g.tls.verify ? " v" : "");
+        settings.settings_key += "tls " + *g.tls.ca + " " + *g.tls.server_name + (g.tls.verify ? " v" : "");
       }
       for (auto& addresses : addresses_of(s, names)) {
         ServerEntry e;
@@ -166,8 +173,9 @@ std::vector<ProbeTarget> Builder::probes(const config::Config& config,
       }
       t.check = *g.health_check;
       t.tls = e.settings.tls;
+      t.h2 = e.settings.h2;
       if (t.check.protocol.value == config::HealthCheck::Protocol::kHttps && !t.tls) {
-        t.tls = TlsClient::create(g.tls, g.servers.empty() ? "" : g.servers[0].host, "server_groups[" + std::to_string(i) + "]", out);
+        t.tls = TlsClient::create(g.tls, g.servers.empty() ? "" : g.servers[0].host, uses_h2(g.protocol), "server_groups[" + std::to_string(i) + "]", out);
       }
       all.push_back(std::move(t));
     }

@@ -19,6 +19,7 @@
 #include "session/pump.h"
 #include "session/session.h"
 #include "session/websocket.h"
+#include "session/websocket_key.h"
 
 namespace albatross {
 
@@ -83,6 +84,8 @@ class Exchange final : public Deferred, public StreamEvents {
 
   // exchange_request.cc: receive, normalise, match, act
   bool admit();
+  bool misdirected() const;
+  void limit_by_grpc_timeout();
   Refusal count_loop();
   void identify();
   void act();
@@ -100,6 +103,8 @@ class Exchange final : public Deferred, public StreamEvents {
   void try_failed(Try& t, const Error& error);
   bool may_retry(const Try& t, const Error& error);
   bool take_retry_token();
+  bool may_tunnel(Session& s);
+  void pass_grpc_timeout();
   void keep_for_replay(std::string_view data);
   void request_sent(std::size_t bytes);
   void cancel_tries();
@@ -108,6 +113,7 @@ class Exchange final : public Deferred, public StreamEvents {
   void response_head(Try& t, Head& head, bool end);
   void informational(const Head& head);
   void upgrade(Try& t, Head& head);
+  bool complete_handshake(Try& t, Head& head);
   void response_data(Stream& s, std::string_view data);
   void response_end(Fields* trailers);
   void upstream_done();
@@ -115,7 +121,12 @@ class Exchange final : public Deferred, public StreamEvents {
   void answer(const Error& error);
   void answer(Head& head, std::string_view body);
   void grpc_answer(const CauseInfo& why, const char* detail);
+  Fields grpc_status_fields(const CauseInfo& why, const char* detail);
+  void grpc_end(const Error& error);
   bool keep_client() const;
+  void send_early_bytes(Stream& to);
+  // How long the server may be silent.
+  Nanos response_gap() const;
 
   // exchange_end.cc: deadlines, tunnel, log
   void on_timer();
@@ -165,6 +176,8 @@ class Exchange final : public Deferred, public StreamEvents {
   bool sent_end_ = false;       // the request's end went to the server
   bool going_away_ = false;
   bool set_cookie_ = false;
+  bool grpc_ = false;
+  bool made_key_ = false;       // the WebSocket key is ours: the client's protocol has none
   bool in_group_ = false;       // counted as active there
   std::uint16_t status_ = 0;
   std::uint16_t upstream_status_ = 0;
@@ -179,6 +192,7 @@ class Exchange final : public Deferred, public StreamEvents {
   Nanos body_deadline_ = 0;
   Nanos response_deadline_ = 0;
   Nanos total_deadline_ = 0;
+  Nanos grpc_deadline_ = 0;  // the client's
   std::uint64_t body_received_ = 0;
   std::uint64_t body_sent_ = 0;
 

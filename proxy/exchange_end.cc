@@ -22,17 +22,21 @@ void Exchange::arm(Nanos deadline) { worker_.context().loop().set_timer(timer_, 
 
 void Exchange::set_deadlines() {
   Nanos at = now();
-  if (phase_ == Phase::kForward && !request_done_) {
+  if (phase_ == Phase::kForward && !request_done_ && !grpc_) {
     if (body_began_ == 0) body_began_ = at;
     body_deadline_ = at + route_->settings->timeouts.request_body;
     response_deadline_ = 0;
   } else {
-    Nanos allowed = route_->settings->timeouts.response;
-    Nanos of_group = group().group->response_timeout;
-    if (of_group != 0) allowed = std::min(allowed, of_group);
-    response_deadline_ = at + allowed;
+    response_deadline_ = at + response_gap();
   }
   arm_first();
+}
+
+// Of the route, or the group's if that is shorter.
+Nanos Exchange::response_gap() const {
+  Nanos of_route = route_->settings->timeouts.response;
+  Nanos of_group = snapshot_->groups[static_cast<std::size_t>(group_)].group->response_timeout;
+  return of_group != 0 ? std::min(of_route, of_group) : of_route;
 }
 
 void Exchange::arm_first() {
@@ -44,6 +48,7 @@ void Exchange::arm_first() {
 }
 
 void Exchange::body_progress(std::size_t) {
+  if (phase_ == Phase::kRespond || grpc_) return;
   if (body_began_ == 0) body_began_ = now();
   body_deadline_ = now() + route_->settings->timeouts.request_body;
 }
@@ -65,13 +70,13 @@ void Exchange::on_timer() {
   if (total_deadline_ != 0 && at >= total_deadline_) return fail(Cause::kTotalTimeout, Source::kInternal);
   if (body_deadline_ != 0 && at >= body_deadline_) {
     // The client is only late when it is its turn: not while the server takes nothing.
-    if (primary().stream == nullptr || !session_->waiting_for_peer()) {
+    if (primary().stream == nullptr || !down_->waiting_for_peer()) {
       body_deadline_ = at + route_->settings->timeouts.request_body;
     } else {
       return fail(Cause::kBodyTimeout, Source::kDownstream);
     }
   }
-  if (body_began_ != 0 && !request_done_ && session_->waiting_for_peer()) {
+  if (body_began_ != 0 && !request_done_ && phase_ != Phase::kRespond && down_->waiting_for_peer()) {
     Nanos took = at - body_began_;
     if (took > route_->settings->timeouts.request_body && body_received_ * kSecond < kMinBytesPerSecond * took) {
       return fail(Cause::kBodyTimeout, Source::kDownstream);
@@ -79,9 +84,9 @@ void Exchange::on_timer() {
   }
   if (response_deadline_ != 0 && at >= response_deadline_) {
     bool server_is_late = phase_ != Phase::kRespond || primary().stream == nullptr ||
-                          primary().stream->session().waiting_for_peer();
+                          primary().stream->waiting_for_peer();
     if (server_is_late) return fail(Cause::kResponseTimeout, Source::kUpstream);
-    response_deadline_ = at + route_->settings->timeouts.response;
+    response_deadline_ = at + response_gap();
   }
   arm_first();
 }
@@ -170,9 +175,8 @@ void Exchange::end_tunnel() {
   to_server_.detach();
   cancel_tries();
   if (down_ == nullptr) return finish();
-  Stream* s = down_;
+  if (down_->end_tunnel()) return;  // on_finished follows
   down_ = nullptr;
-  s->reset();
   finish();
 }
 

@@ -2,8 +2,10 @@
 #include <charconv>
 #include <cstring>
 
+#include "http/grpc.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
+#include "tls/tls_info.h"
 
 namespace albatross {
 namespace {
@@ -54,6 +56,7 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   group_ = -1;
   attempts_ = 0;
   head_ = Head{};
+  if (session.multiplexes()) head_.version = Version::kHttp2;
   captures_ = {};
   to_server_ = to_client_ = Pump();
   to_server_.attach(stream);
@@ -61,11 +64,12 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   phase_ = Phase::kReceive;
   termination_ = Cause::kNone;
   request_done_ = has_trailers_ = replayable_ = sent_end_ = going_away_ = set_cookie_ = in_group_ = false;
+  grpc_ = made_key_ = false;
   status_ = upstream_status_ = 0;
   began_ = now();
   began_wall_ = worker_.context().loop().wall();
   connect_time_ = response_began_ = response_ended_ = body_began_ = 0;
-  body_deadline_ = response_deadline_ = total_deadline_ = 0;
+  body_deadline_ = response_deadline_ = total_deadline_ = grpc_deadline_ = 0;
   body_received_ = body_sent_ = 0;
   client_ = session.info.client;
   client_text_ = session.info.client_text();
@@ -77,6 +81,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   request_done_ = end;
   head_.scheme = session_->info.secure ? "https" : "http";
   host_text_ = head_.authority;
+  grpc_ = is_grpc(head_);
   forwarded_for_text_ = head_.fields.value(HeaderId::kXForwardedFor);
   if (!admit()) return;
   ListenerState& state = snapshot_->listeners[listener_];
@@ -85,8 +90,9 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   captures_ = match.captures;
   route_ = &state.listener->routes.all[match.rule];
   state.rules[match.rule]->requests.add();
-  session_->set_send_timeout(route_->settings->timeouts.send);
+  down_->set_send_timeout(route_->settings->timeouts.send);
   if (route_->settings->timeouts.total != 0) total_deadline_ = began_ + route_->settings->timeouts.total;
+  if (grpc_) limit_by_grpc_timeout();
   if (head_.body.kind == BodyLength::Kind::kLength && head_.body.length > route_->settings->body_limit) {
     return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});
   }
@@ -98,6 +104,7 @@ bool Exchange::admit() {
   identify();
   Refusal why;
   if (head_.path != "*") why = normalise_path(head_.path, listener().slashes, arena_, head_.path);
+  if (why.cause == Cause::kNone && misdirected()) why = {Cause::kMisdirected, nullptr};
   if (why.cause == Cause::kNone) why = count_loop();
   if (why.cause != Cause::kNone) {
     head_.keep_alive = false;  // nothing more is read from somebody who sends such things
@@ -114,6 +121,23 @@ bool Exchange::admit() {
   }
   apply_forwarded(policy, peer, head_.fields);
   return true;
+}
+
+// RFC 9113 §9.1.1: a client may send requests for any name on one connection if the certificate covers it.
+bool Exchange::misdirected() const {
+  if (head_.version != Version::kHttp2) return false;
+  const TlsInfo* tls = session_->transport().tls();
+  if (tls == nullptr || tls->sni.empty()) return false;
+  std::string_view host = host_of(head_.authority);
+  return !equals_ignore_case(host, tls->sni) && !session_->transport().covers(host);
+}
+
+// "100m": how long the client will wait.
+void Exchange::limit_by_grpc_timeout() {
+  std::optional<Nanos> timeout = parse_grpc_timeout(head_.fields.value(HeaderId::kGrpcTimeout));
+  if (!timeout) return;
+  grpc_deadline_ = began_ + *timeout;
+  total_deadline_ = total_deadline_ == 0 ? grpc_deadline_ : std::min(total_deadline_, grpc_deadline_);
 }
 
 // X-Request-Id and traceparent: kept if sound, else made.

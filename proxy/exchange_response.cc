@@ -8,11 +8,6 @@
 namespace albatross {
 namespace {
 
-bool is_grpc(const Head& request) {
-  std::string_view type = request.fields.value(HeaderId::kContentType);
-  return type.substr(0, 16) == "application/grpc" && (type.size() == 16 || type[16] == '+' || type[16] == ';');
-}
-
 // JSON when it is named and plain text is not named before it.
 bool prefers_json(const Head& request) {
   std::string_view accept = request.fields.value(HeaderId::kAccept);
@@ -51,6 +46,7 @@ void Exchange::response_head(Try& t, Head& head, bool end) {
   }
   head.version = head_.version;
   head.keep_alive = keep_client() && head.body.kind != BodyLength::Kind::kUntilClose;
+  body_deadline_ = 0;  // from here on either direction's bytes count
   down_->send_head(head, end);
   if (end) return upstream_done();
   set_deadlines();
@@ -65,7 +61,23 @@ void Exchange::informational(const Head& head) {
   down_->send_head(copy, false);
 }
 
+// Each side has its own handshake where it speaks HTTP/2. False: the server's was wrong.
+bool Exchange::complete_handshake(Try& t, Head& head) {
+  char accept[kWebsocketAcceptSize];
+  write_websocket_accept(head_.fields.value(HeaderId::kSecWebsocketKey), accept);
+  if (t.stream->session().multiplexes()) {
+    if (head_.version != Version::kHttp2) {
+      head.fields.set(HeaderId::kSecWebsocketAccept, "Sec-WebSocket-Accept", arena_.copy({accept, sizeof accept}));
+    }
+    return true;
+  }
+  return !made_key_ || head.fields.value(HeaderId::kSecWebsocketAccept) == std::string_view(accept, sizeof accept);
+}
+
 void Exchange::upgrade(Try& t, Head& head) {
+  if (!complete_handshake(t, head)) {
+    return answer(Error{Cause::kUpstreamMalformed, Source::kUpstream, RetrySafety::kNever, 0, "the websocket key was not accepted"});
+  }
   phase_ = Phase::kTunnel;
   upstream_status_ = status_ = 101;
   response_began_ = now();
@@ -75,10 +87,24 @@ void Exchange::upgrade(Try& t, Head& head) {
   down_->send_head(head, false);
   down_->start_tunnel();
   t.stream->start_tunnel();
-  request_done_ = false;
+  request_done_ = down_->in_done();
+  send_early_bytes(*t.stream);
   body_deadline_ = response_deadline_ = 0;
   arm(now() + route_->settings->timeouts.tunnel);
   if (session_->draining()) go_away();
+}
+
+// What a client said on its tunnel before there was one.
+void Exchange::send_early_bytes(Stream& to) {
+  while (!replay_.empty()) {
+    iovec part;
+    replay_.peek(&part, 1);
+    std::string_view bytes = arena_.copy({static_cast<char*>(part.iov_base), part.iov_len});
+    replay_.consume(part.iov_len);
+    from_client_frames_.feed(bytes);
+    to_server_.data(to, bytes);
+  }
+  if (request_done_) to.send_end(nullptr);
 }
 
 void Exchange::response_data(Stream& s, std::string_view data) {
@@ -90,7 +116,7 @@ void Exchange::response_data(Stream& s, std::string_view data) {
   if (phase_ != Phase::kRespond) return;
   body_sent_ += data.size();
   // A gap counts from here, or from when the client took what it has (on_sent).
-  response_deadline_ = now() + route_->settings->timeouts.response;
+  response_deadline_ = now() + response_gap();
   if (head_.method == Method::kHead) return s.consume(data.size());
   to_client_.data(*down_, data);
 }
@@ -124,7 +150,7 @@ void Exchange::upstream_done() {
 
 void Exchange::on_sent(Stream&, std::size_t bytes) {
   to_client_.sent(bytes);
-  if (phase_ == Phase::kRespond) response_deadline_ = now() + route_->settings->timeouts.response;
+  if (phase_ == Phase::kRespond) response_deadline_ = now() + response_gap();
 }
 
 void Exchange::add_sticky_cookie(Head& head) {
@@ -142,6 +168,7 @@ void Exchange::answer(const Error& error) {
   if (termination_ == Cause::kNone) termination_ = error.cause;
   cancel_tries();
   if (phase_ == Phase::kAnswered) return;
+  if (down_->head_sent() && grpc_ && head_.version == Version::kHttp2 && !down_->out_done()) return grpc_end(error);
   if (down_->head_sent()) {
     // Too late for words: the client must see that it was cut.
     Stream* s = down_;
@@ -150,7 +177,7 @@ void Exchange::answer(const Error& error) {
     return finish();
   }
   std::uint16_t status = why.status == 0 ? 500 : why.status;
-  if (is_grpc(head_)) return grpc_answer(why, error.detail);
+  if (grpc_) return grpc_answer(why, error.detail);
   Head h;
   h.fields = Fields(arena_);
   h.status = status;
@@ -197,13 +224,28 @@ void Exchange::answer(Head& head, std::string_view body) {
 // Trailers-only: a gRPC client reads the status from the fields of an answer without a body.
 void Exchange::grpc_answer(const CauseInfo& why, const char* detail) {
   Head h;
-  h.fields = Fields(arena_);
+  h.fields = grpc_status_fields(why, detail);
   h.status = 200;
   h.fields.add(HeaderId::kContentType, "content-type", "application/grpc");
-  grpc_status_ = number_text(why.grpc_status, arena_);
-  h.fields.add(HeaderId::kGrpcStatus, "grpc-status", grpc_status_);
-  h.fields.add(HeaderId::kGrpcMessage, "grpc-message", detail != nullptr ? std::string_view(detail) : why.detail);
   answer(h, {});
+}
+
+Fields Exchange::grpc_status_fields(const CauseInfo& why, const char* detail) {
+  Fields f(arena_);
+  grpc_status_ = number_text(why.grpc_status, arena_);
+  f.add(HeaderId::kGrpcStatus, "grpc-status", grpc_status_);
+  f.add(HeaderId::kGrpcMessage, "grpc-message", detail != nullptr ? std::string_view(detail) : why.detail);
+  return f;
+}
+
+// The head has gone: the status can still follow in the trailers, and a gRPC client reads it there.
+void Exchange::grpc_end(const Error& error) {
+  Fields trailers = grpc_status_fields(info(error.cause), error.detail);
+  to_server_.detach();
+  phase_ = Phase::kAnswered;
+  response_ended_ = now();
+  body_deadline_ = response_deadline_ = 0;
+  down_->send_end(&trailers);
 }
 
 }  // namespace albatross

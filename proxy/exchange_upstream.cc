@@ -1,4 +1,5 @@
 // Choose server, acquire a connection, forward, retry.
+#include "http/grpc.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
@@ -8,7 +9,7 @@ void Exchange::Try::cancel() {
   if (opening != nullptr) {
     Session* s = opening;
     opening = nullptr;
-    x->worker_.pool().cancel(*s);
+    x->worker_.pool().cancel(*s, *this);
   } else if (stream != nullptr) {
     Stream* s = stream;
     stream = nullptr;
@@ -90,7 +91,7 @@ void Exchange::start_try(bool fresh) {
   Nanos since = once_only && t.started > kFreshEnough ? t.started - kFreshEnough : 0;
   Result<Session*> s = worker_.pool().acquire(*t.pool, t, fresh || head_.upgrade, since);
   if (!s) return try_failed(t, s.error());
-  if ((*s)->state() == Session::State::kOpening) {
+  if ((*s)->opening()) {
     t.opening = *s;
     if (total_deadline_ != 0) arm(total_deadline_);
     return;
@@ -103,12 +104,37 @@ void Exchange::try_connected(Try& t, Session& s) {
   t.opening = nullptr;
   t.connected = now();
   if (!t.reused) connect_time_ = t.connected - t.started;
+  if (head_.upgrade && !may_tunnel(s)) return;
   t.stream = &s.open_stream(t, head_.method, head_.upgrade);
   send_request(t);
 }
 
+// A websocket towards a server that speaks HTTP/2 needs RFC 8441 there. From a client that does, one towards HTTP/1.1
+// needs a key.
+bool Exchange::may_tunnel(Session& s) {
+  if (s.multiplexes()) {
+    if (s.takes_tunnels()) return true;
+    answer(Error{Cause::kNotImplemented, Source::kUpstream, RetrySafety::kNever, 0, "the server takes no websockets over HTTP/2"});
+    return false;
+  }
+  if (head_.version != Version::kHttp2 || made_key_) return true;
+  made_key_ = true;
+  char* key = arena_.bytes(kWebsocketKeySize);
+  write_websocket_key(worker_.random().next(), worker_.random().next(), key);
+  head_.fields.set(HeaderId::kSecWebsocketKey, "Sec-WebSocket-Key", {key, kWebsocketKeySize});
+  return true;
+}
+
+// The server gets what is left of the client's patience.
+void Exchange::pass_grpc_timeout() {
+  char* text = arena_.bytes(kGrpcTimeoutSize);
+  std::size_t n = write_grpc_timeout(grpc_deadline_ > now() ? grpc_deadline_ - now() : 0, text);
+  head_.fields.set(HeaderId::kGrpcTimeout, "grpc-timeout", {text, n});
+}
+
 void Exchange::send_request(Try& t) {
   phase_ = Phase::kForward;
+  if (grpc_deadline_ != 0) pass_grpc_timeout();
   Head out = head_;
   out.keep_alive = true;
   if (head_.expect_continue && !down_->in_done() && body_received_ == 0) {
@@ -121,7 +147,7 @@ void Exchange::send_request(Try& t) {
   bool bodyless = out.body.kind == BodyLength::Kind::kNone ||
                   (out.body.kind == BodyLength::Kind::kLength && out.body.length == 0);
   t.stream->send_head(out, bodyless);
-  if (!replay_.empty()) {
+  if (!replay_.empty() && !head_.upgrade) {
     iovec parts[8];
     int n = replay_.peek(parts, 8);
     for (int i = 0; i < n; ++i) t.stream->send_data({static_cast<char*>(parts[i].iov_base), parts[i].iov_len});
@@ -146,6 +172,10 @@ void Exchange::on_data(Stream& s, std::string_view data) {
     return;
   }
   if (phase_ == Phase::kAnswered || phase_ == Phase::kOver) return;  // dropped; the connection closes after the answer
+  if (head_.upgrade) {
+    replay_.append(data);  // early bytes of a tunnel: the window bounds them, and they go when it is there
+    return;
+  }
   body_progress(data.size());
   if (route_ != nullptr && body_received_ > route_->settings->body_limit) {
     return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});
@@ -158,6 +188,7 @@ void Exchange::on_data(Stream& s, std::string_view data) {
   Try& t = primary();
   if (t.stream == nullptr) return s.consume(data.size());
   if (replayable_) keep_for_replay(data);
+  if (phase_ == Phase::kRespond) response_deadline_ = now() + response_gap();
   to_server_.data(*t.stream, data);
 }
 
@@ -188,9 +219,9 @@ void Exchange::on_end(Stream&, Fields* trailers) {
 }
 
 void Exchange::request_sent(std::size_t bytes) {
-  if (!replay_.empty() && !replayable_) replay_.clear();
+  if (!replay_.empty() && !replayable_ && !head_.upgrade) replay_.clear();
   to_server_.sent(bytes);
-  if (phase_ != Phase::kTunnel && !request_done_) body_deadline_ = now() + route_->settings->timeouts.request_body;
+  if (phase_ == Phase::kForward && !request_done_ && !grpc_) body_deadline_ = now() + route_->settings->timeouts.request_body;
 }
 
 // ---- failure and the second try ----

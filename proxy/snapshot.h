@@ -30,6 +30,7 @@ struct ListenerRuntime {
   std::vector<Network> proxy_from;
   EncodedSlash slashes = EncodedSlash::kReject;
   bool half_close = false;
+  bool http2 = false;  // without TLS: by prior knowledge
   std::shared_ptr<TlsServer> tls;
   std::shared_ptr<const RuleTable> rules;
   Routes routes;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "tls/tls_client.h"
@@ -11,10 +12,12 @@ namespace {
 
 // While connecting, owner_aux is one of these.
 struct Opening {
-  UpstreamWaiter* waiter;
+  std::vector<UpstreamWaiter*> waiters;
   std::size_t address;
   std::size_t tried;
 };
+
+Opening* opening_of(Session& s) { return static_cast<Opening*>(s.owner_aux); }
 
 bool out_of_descriptors(int error) { return error == EMFILE || error == ENFILE; }
 
@@ -66,6 +69,12 @@ ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot, Server
 void UpstreamPool::retire(ServerPool& pool) {
   pool.retired = true;
   while (pool.newest != nullptr) pool.newest->close_idle();
+  // What still runs on shared ones is finished; on_idle closes what is not listed any more.
+  std::vector<Session*> shared = std::move(pool.shared);
+  pool.shared.clear();
+  for (Session* s : shared) {
+    if (!s->has_stream() && !s->opening()) s->close_idle();
+  }
 }
 
 void UpstreamPool::unlink(ServerPool& pool, Session& s) {
@@ -76,8 +85,25 @@ void UpstreamPool::unlink(ServerPool& pool, Session& s) {
   --pool.idle;
 }
 
+// One with room, or one being opened whose waiter this one becomes.
+Session* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
+  for (Session* s : pool.shared) {
+    if (!s->can_open() || s->transport().hung_up()) continue;
+    pool.stats->reused.add();
+    return s;
+  }
+  for (Session* s : pool.shared) {
+    if (!s->opening() || opening_of(*s) == nullptr || opening_of(*s)->waiters.size() >= h2_.max_streams) continue;
+    opening_of(*s)->waiters.push_back(&waiter);
+    return s;
+  }
+  return nullptr;
+}
+
 Result<Session*> UpstreamPool::acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since) {
-  if (!fresh) {
+  if (pool.settings.h2) {
+    if (Session* s = shared_for(pool, waiter)) return s;
+  } else if (!fresh) {
     for (Session* s = pool.newest; s != nullptr;) {
       Session* next = s->owner_next;
       if (s->reusable()) {
@@ -112,8 +138,11 @@ Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, Up
     address = (address + 1) % n;
   }
   auto* s = new Session(context_, *this, Role::kClient, limits_, timeouts_);
+  s->set_wire(pool.settings.h2 ? Wire::kHttp2 : Wire::kHttp1, h2_);
   s->owner_data = &pool;
-  s->owner_aux = new Opening{waiter, address, tried};
+  s->owner_aux = new Opening{{}, address, tried};
+  if (waiter != nullptr) opening_of(*s)->waiters.push_back(waiter);
+  if (pool.settings.h2) pool.shared.push_back(s);
   ++pool.open;
   std::unique_ptr<Transport> transport;
   if (pool.settings.tls) {
@@ -125,23 +154,50 @@ Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, Up
   return s;
 }
 
-void UpstreamPool::cancel(Session& opening) {
-  if (auto* o = static_cast<Opening*>(opening.owner_aux)) o->waiter = nullptr;
-  opening.close_idle();
+void UpstreamPool::cancel(Session& opening, UpstreamWaiter& waiter) {
+  if (Opening* o = opening_of(opening)) std::erase(o->waiters, &waiter);
+  // A shared one goes on: the next request will want it.
+  if (!static_cast<ServerPool*>(opening.owner_data)->settings.h2) opening.close_idle();
 }
 
 void UpstreamPool::on_open(Session& s) {
-  auto* o = static_cast<Opening*>(s.owner_aux);
-  UpstreamWaiter* waiter = o->waiter;
-  static_cast<ServerPool*>(s.owner_data)->preferred = o->address;
-  delete o;
+  ServerPool& pool = *static_cast<ServerPool*>(s.owner_data);
+  std::unique_ptr<Opening> o(opening_of(s));
   s.owner_aux = nullptr;
-  waiter->on_connected(s);
+  pool.preferred = o->address;
+  if (s.multiplexes()) return serve_waiters(pool, s, o->waiters);
+  o->waiters.front()->on_connected(s);
+}
+
+// As many as the server takes at once; the others get another connection.
+void UpstreamPool::serve_waiters(ServerPool& pool, Session& s, const std::vector<UpstreamWaiter*>& waiters) {
+  bool takes_any = s.can_open();
+  for (UpstreamWaiter* w : waiters) {
+    if (s.can_open()) {
+      w->on_connected(s);
+      continue;
+    }
+    Result<Session*> other = takes_any ? acquire(pool, *w, false, 0)
+                                       : Error{Cause::kOverLimit, Source::kUpstream, RetrySafety::kSafe, 0, "the server takes no streams"};
+    if (!other) {
+      w->on_connect_failed(other.error());
+    } else if ((*other)->opening()) {
+      w->on_connecting(**other);
+    } else {
+      w->on_connected(**other);
+    }
+  }
+  if (s.state() == Session::State::kOpen && !s.has_stream()) on_idle(s);
 }
 
 void UpstreamPool::on_idle(Session& s) {
   ServerPool& pool = *static_cast<ServerPool*>(s.owner_data);
   if (pool.retired || pool.settings.keep == 0) return s.close_idle();
+  if (s.multiplexes()) {
+    bool listed = std::find(pool.shared.begin(), pool.shared.end(), &s) != pool.shared.end();
+    if (!listed || !s.can_open()) return s.close_idle();
+    return s.set_idle_deadline(s.now() + pool.settings.idle);
+  }
   if (pool.idle >= pool.settings.keep) {
     // The newest is the likeliest to live: the oldest goes.
     Session* oldest = pool.newest;
@@ -164,27 +220,25 @@ void UpstreamPool::on_idle(Session& s) {
 void UpstreamPool::on_closed(Session& s, const Error& error) {
   ServerPool& pool = *static_cast<ServerPool*>(s.owner_data);
   unlink(pool, s);
+  std::erase(pool.shared, &s);
   --pool.open;
   pool.stats->connections_closed.add();
   context_.loop().destroy_later(std::unique_ptr<Deferred>(&s));
-  auto* o = static_cast<Opening*>(s.owner_aux);
-  if (o == nullptr) return;
+  std::unique_ptr<Opening> o(opening_of(s));
   s.owner_aux = nullptr;
-  UpstreamWaiter* waiter = o->waiter;
-  std::size_t address = o->address, tried = o->tried;
-  delete o;
-  if (waiter == nullptr) return;
+  if (!o || o->waiters.empty()) return;
   // The same server may listen at its other address.
-  if (error.cause == Cause::kConnectRefused && tried < pool.settings.addresses.size()) {
-    Result<Session*> next = connect(pool, (address + 1) % pool.settings.addresses.size(), waiter);
+  if (error.cause == Cause::kConnectRefused && o->tried < pool.settings.addresses.size()) {
+    Result<Session*> next = connect(pool, (o->address + 1) % pool.settings.addresses.size(), nullptr);
     if (next) {
-      static_cast<Opening*>((*next)->owner_aux)->tried = tried + 1;
-      waiter->on_connecting(**next);
+      opening_of(**next)->tried = o->tried + 1;
+      opening_of(**next)->waiters = o->waiters;
+      for (UpstreamWaiter* w : o->waiters) w->on_connecting(**next);
       return;
     }
   }
   pool.stats->connect_failures.add();
-  waiter->on_connect_failed(error.cause == Cause::kNone ? connect_error(0) : error);
+  for (UpstreamWaiter* w : o->waiters) w->on_connect_failed(error.cause == Cause::kNone ? connect_error(0) : error);
 }
 
 void UpstreamPool::close_all() {

@@ -1,6 +1,7 @@
 // Connections to servers, kept alive and reused, one pool per worker.
 //
-// Idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. Caps are per process,
+// HTTP/1.1: idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. HTTP/2: few
+// connections, each filled up to what the server takes before another is opened; requests that come meanwhile wait for one. Caps are per process,
 // divided by workers, at least one. A ServerPool lives while a snapshot names its server or a connection is open.
 #pragma once
 
@@ -24,6 +25,7 @@ struct ServerSettings {
   std::vector<SocketAddress> addresses;  // tried in order within one connect (localhost: both families)
   std::shared_ptr<TlsClient> tls;        // null: plain
   std::string settings_key;              // differs when open connections must not be reused
+  bool h2 = false;                       // connections are shared by many requests
   Nanos connect_timeout = 5 * kSecond;
   Nanos idle = 60 * kSecond;
   std::uint32_t keep = 32;  // idle connections, this worker's share
@@ -51,6 +53,7 @@ struct ServerPool {
   std::uint32_t open = 0;
   std::uint32_t idle = 0;
   Session* newest = nullptr;  // idle list, LIFO
+  std::vector<Session*> shared;  // HTTP/2: open or opening, for new requests
 };
 
 class UpstreamPool final : private SessionOwner {
@@ -71,7 +74,7 @@ class UpstreamPool final : private SessionOwner {
   // `newest_only_since`: a reused one must not have idled since before then (0: any).
   Result<Session*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
   // The waiter does not want it any more.
-  void cancel(Session& opening);
+  void cancel(Session& opening, UpstreamWaiter& waiter);
   void close_all();
 
  private:
@@ -82,11 +85,14 @@ class UpstreamPool final : private SessionOwner {
 
   Result<Session*> connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter);
   void unlink(ServerPool& pool, Session& s);
+  Session* shared_for(ServerPool& pool, UpstreamWaiter& waiter);
+  void serve_waiters(ServerPool& pool, Session& s, const std::vector<UpstreamWaiter*>& waiters);
 
   SessionContext& context_;
   std::function<bool()> make_room_;
   HeadLimits limits_;
   SessionTimeouts timeouts_;
+  H2Settings h2_;
   std::unordered_map<ServerSlot*, std::unique_ptr<ServerPool>> pools_;
 };
 

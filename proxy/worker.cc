@@ -120,6 +120,7 @@ void Worker::accept(ListenerSlot& slot, int fd, const SocketAddress& peer) {
   s->info.set_client(peer.ip(), peer.port());
   s->info.secure = l.secure;
   s->set_half_close(l.half_close);
+  s->set_wire(l.http2 ? Wire::kEither : Wire::kHttp1, h2_);
   ++connections_;
   slot.stats->connections.add();
   link(slot, *s);

@@ -120,6 +120,7 @@ class Worker final : private SessionOwner {
   SessionContext context_;
   UpstreamPool pool_;
   Random random_;
+  H2Settings h2_;
   WorkerStats& stats_;
   WorkerSnapshot* current_ = nullptr;
   std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the current and those pinned

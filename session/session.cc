@@ -1,12 +1,22 @@
-// The life of a connection and its stream. Bytes are moved in session_io.cc.
+// The life of a connection and its streams. Bytes are moved in session_io.cc; what only many streams need is in session_mux.cc.
 #include "session/session.h"
 
 #include <algorithm>
 
 namespace albatross {
 namespace {
+
 Error client_left() { return {Cause::kClientLeft, Source::kDownstream, RetrySafety::kNever, 0, nullptr}; }
+const H2Settings kDefaultH2{};
+
 }  // namespace
+
+// ---- what sessions share ----
+
+SessionContext::~SessionContext() {
+  recycle_streams();
+  for (Stream* s : free_) delete s;
+}
 
 void SessionContext::mark_dirty(Session& s) {
   dirty_.push_back(&s);
@@ -32,18 +42,36 @@ void SessionContext::settle() {
   scratch_.clear();
 }
 
+Stream& SessionContext::take_stream() {
+  if (free_.empty()) return *new Stream(loop_.blocks());
+  Stream* s = free_.back();
+  free_.pop_back();
+  return *s;
+}
+
+void SessionContext::recycle_streams() {
+  for (Stream* s : dead_) {
+    s->waiting.clear();
+    if (free_.size() < kFreeStreams) {
+      free_.push_back(s);
+    } else {
+      delete s;
+    }
+  }
+  dead_.clear();
+}
+
+// ---- the session ----
+
 Session::Session(SessionContext& context, SessionOwner& owner, Role role, const HeadLimits& limits,
                  const SessionTimeouts& timeouts)
     : context_(context),
       owner_(owner),
+      limits_(&limits),
       timeouts_(&timeouts),
-      codec_(role, limits),
+      h2_(&kDefaultH2),
       out_(context.loop().blocks(), context.scratch()),
-      send_timeout_(timeouts.send),
-      role_(role) {
-  stream_.session_ = this;
-  stream_.id_ = 1;
-}
+      role_(role) {}
 
 Session::~Session() {
   if (dirty_) context_.forget(*this);
@@ -57,13 +85,14 @@ void Session::start(std::unique_ptr<Transport> transport, Nanos open_timeout) {
 }
 
 void Session::on_ready() {
+  context_.recycle_streams();
   if (state_ == State::kClosed) return;
   if (state_ == State::kOpening && !finish_opening()) return;
   if (state_ == State::kLingering) {
     discard_input();
     return;
   }
-  if (!out_.empty() || transport_->pending() > 0) {
+  if (!out_.empty() || transport_->pending() > 0 || (mux_ && codec_->wants_to_produce())) {
     if (!flush()) return;
     after_output();
     if (state_ != State::kOpen) return;
@@ -72,151 +101,220 @@ void Session::on_ready() {
   context_.settle();
 }
 
+void Session::touch() {
+  if (dirty_) return;
+  dirty_ = true;
+  context_.mark_dirty(*this);
+}
+
 // ---- streams ----
 
-Stream& Session::open_stream(StreamEvents& events, Method method, bool upgrade) {
+void Stream::begin(Session& session, Nanos send_timeout) {
+  session_ = &session;
+  events = nullptr;
+  id = 0;
+  fresh = {};
+  has_trailers = ends = end_sent = end_seen = deferred = listed = head_seen = tunnel = to_head = peer_reset = closed = false;
+  heads = 0;
+  why = nullptr;
+  owed_ = queued_ = 0;
+  head_sent_ = out_done_ = in_done_ = tunnel_ = written_ = answered_ = finished_ = false;
+  send_timeout_ = send_timeout;
+  stalled_since_ = 0;
+}
+
+Stream& Session::begin_stream() {
+  Stream& s = context_.take_stream();
+  s.begin(*this, timeouts_->send);
+  s.prev_ = nullptr;
+  s.next_ = streams_;
+  if (streams_ != nullptr) streams_->prev_ = &s;
+  streams_ = &s;
+  ++count_;
   ++requests_;
-  stream_.events = &events;
-  stream_.owed_ = stream_.queued_ = 0;
-  stream_.head_sent_ = stream_.out_done_ = stream_.in_done_ = stream_.tunnel_ = stream_.written_ = false;
-  codec_.expect_response(method, upgrade);
+  return s;
+}
+
+// The stream has no part in anything any more; it stays readable for this turn.
+void Session::end_stream(Stream& s) {
+  s.events = nullptr;
+  (s.prev_ != nullptr ? s.prev_->next_ : streams_) = s.next_;
+  if (s.next_ != nullptr) s.next_->prev_ = s.prev_;
+  if (s.finished_) --finished_;
+  --count_;
+  context_.bury(s);
+}
+
+bool Session::can_open() const {
+  if (state_ != State::kOpen || greeting_ || write_broken_) return false;
+  if (mux_) return count_ < codec_->max_streams() && !draining_;
+  return !has_stream() && ended_ == nullptr;
+}
+
+Stream& Session::open_stream(StreamEvents& events, Method method, bool upgrade) {
+  Stream& s = begin_stream();
+  s.events = &events;
+  codec_->open(s, method, upgrade);
   read_deadline_ = 0;
-  return stream_;
+  if (mux_) streams_changed();
+  return s;
 }
 
 bool Session::reusable() const {
   return state_ == State::kOpen && !has_stream() && !transport_->can_read() && !transport_->hung_up() && held_.empty();
 }
 
-void Session::begin_stream() {
-  if (has_stream()) return;
-  send_timeout_ = timeouts_->send;
-  ++requests_;
-  stream_.owed_ = stream_.queued_ = 0;
-  stream_.head_sent_ = stream_.out_done_ = stream_.in_done_ = stream_.tunnel_ = stream_.written_ = false;
-  owner_.on_new_stream(*this, stream_);
+WireStream& Session::on_begin(StreamId) {
+  if (!mux_ && has_stream()) return *streams_;
+  Stream& s = begin_stream();
+  owner_.on_new_stream(*this, s);
+  if (mux_) streams_changed();
+  return s;
 }
 
-Arena& Session::on_begin(StreamId) {
-  if (role_ == Role::kServer) begin_stream();
-  return stream_.events->arena();
-}
+Arena& Session::arena_of(WireStream& s) { return static_cast<Stream&>(s).events->arena(); }
 
-void Session::on_head(StreamId, Head& head, bool end) {
-  if (role_ == Role::kServer) {
+void Session::on_head(WireStream& w, Head& head, bool end) {
+  Stream& s = static_cast<Stream&>(w);
+  if (!mux_ && role_ == Role::kServer) {
     read_deadline_ = 0;
     arm();
   } else if (head.status >= 200) {
-    close_after_ = !head.keep_alive;
+    if (!mux_) close_after_ = !head.keep_alive;
     peer_keep_alive_ = head.keep_alive_timeout;
   }
-  if (end) stream_.in_done_ = true;
-  stream_.events->on_head(stream_, head, end);
-  if (!has_stream() || state_ != State::kOpen) codec_.pause();
+  quiet_ = false;
+  s.answered_ = true;
+  if (end) s.in_done_ = true;
+  s.events->on_head(s, head, end);
+  if (!mux_ && (!has_stream() || state_ != State::kOpen)) codec_->pause();
 }
 
-void Session::on_data(StreamId, std::string_view data) {
-  if (!has_stream()) return codec_.pause();
-  stream_.owed_ += data.size();
-  stream_.events->on_data(stream_, data);
-  if (!has_stream() || state_ != State::kOpen) codec_.pause();
+void Session::on_data(WireStream& w, std::string_view data) {
+  Stream& s = static_cast<Stream&>(w);
+  if (s.events == nullptr) {
+    if (!mux_) codec_->pause();
+    return;
+  }
+  quiet_ = false;
+  s.owed_ += data.size();
+  s.events->on_data(s, data);
+  if (!mux_ && (!has_stream() || state_ != State::kOpen)) codec_->pause();
 }
 
-void Session::on_end(StreamId, Fields* trailers) {
-  if (!has_stream()) return;
-  stream_.in_done_ = true;
-  stream_.events->on_end(stream_, trailers);
+void Session::on_end(WireStream& w, Fields* trailers) {
+  Stream& s = static_cast<Stream&>(w);
+  if (s.events == nullptr) return;
+  s.in_done_ = true;
+  s.events->on_end(s, trailers);
 }
 
 void Stream::send_head(const Head& head, bool end) {
   Session& s = *session_;
   if (head.status == 0 || head.status >= 200 || head.status == 101) {
     head_sent_ = true;
-    if (s.role_ == Role::kServer) {
+    if (s.role_ == Role::kServer && !s.mux_) {
       if (!head.keep_alive) s.close_after_ = true;
       s.abort_at_end_ = head.body.kind == BodyLength::Kind::kUntilClose;
       if (s.abort_at_end_) s.close_after_ = true;
     }
     if (end) out_done_ = true;
   }
-  s.codec_.send_head(id_, head, end, s.out_);
-  if (!s.dirty_) {
-    s.dirty_ = true;
-    s.context_.mark_dirty(s);
-  }
+  s.codec_->send_head(*this, head, end, s.out_);
+  s.touch();
 }
 
 void Stream::send_data(std::string_view data) {
   Session& s = *session_;
   queued_ += data.size();
-  if (!s.write_broken_) s.codec_.send_data(id_, data, s.out_);
-  if (!s.dirty_) {
-    s.dirty_ = true;
-    s.context_.mark_dirty(s);
-  }
+  if (!s.write_broken_) s.codec_->send_data(*this, data, s.out_);
+  s.touch();
 }
 
-void Stream::send_end(const Fields* trailers) {
+void Stream::send_end(const Fields* last) {
   Session& s = *session_;
   out_done_ = true;
-  if (!s.write_broken_) s.codec_.send_end(id_, trailers, s.out_);
-  if (!s.dirty_) {
-    s.dirty_ = true;
-    s.context_.mark_dirty(s);
-  }
+  if (!s.write_broken_) s.codec_->send_end(*this, last, s.out_);
+  s.touch();
 }
 
 void Stream::consume(std::size_t bytes) {
-  owed_ -= std::min(bytes, owed_);
-  if (owed_ == 0 && session_->state_ == Session::State::kOpen && !session_->in_feed_) {
-    session_->context_.loop().make_ready(*session_);
+  Session& s = *session_;
+  std::size_t n = std::min(bytes, owed_);
+  owed_ -= n;
+  if (s.state_ != Session::State::kOpen) return;
+  if (s.mux_) {
+    s.codec_->consume(*this, n);
+    if (s.codec_->wants_to_produce()) s.touch();
+  } else if (owed_ == 0 && !s.in_feed_) {
+    s.context_.loop().make_ready(s);
   }
 }
 
 void Stream::start_tunnel() {
   tunnel_ = true;
-  in_done_ = out_done_ = false;
-  session_->codec_.start_tunnel();
+  out_done_ = false;
+  if (!session_->mux_) in_done_ = false;  // one that multiplexes may have ended already
+  session_->codec_->start_tunnel(*this);
   session_->context_.loop().make_ready(*session_);
 }
 
-void Stream::release() { session_->stream_release(); }
-void Stream::reset() { session_->stream_reset(); }
-
-void Session::stream_reset() {
-  stream_.events = nullptr;
-  Error none;
-  // An answer that was begun must look cut; so must a request body.
-  close(none, role_ == Role::kServer && abort_at_end_);
+bool Stream::waiting_for_peer() const {
+  return session_->mux_ ? owed_ == 0 : session_->may_read() && !session_->transport_->can_read();
 }
 
-// Inside a feed the message's end is known, but not yet what lies behind it.
-void Session::stream_release() {
-  stream_.events = nullptr;
-  if (in_feed_) {
-    release_pending_ = true;
-    codec_.pause();
-    return;
+void Stream::release() { session_->release(*this); }
+void Stream::reset() { session_->reset(*this); }
+
+bool Stream::end_tunnel() {
+  if (!session_->mux_ || out_done_) {
+    reset();
+    return false;
   }
+  tunnel_ = tunnel = false;
+  send_end(nullptr);
+  return true;
+}
+
+void Session::reset(Stream& s) {
+  end_stream(s);
+  if (mux_) {
+    codec_->abandon(s);
+    touch();
+    return streams_changed();
+  }
+  // An answer that was begun must look cut; so must a request body.
+  close(Error{}, role_ == Role::kServer && abort_at_end_);
+}
+
+void Session::release(Stream& s) {
+  if (mux_) return reset(s);  // what has not ended is reset, and only that
+  ended_ = &s;
+  s.events = nullptr;
+  streams_ = nullptr;
+  --count_;
+  // Inside a feed the message's end is known, but not yet what lies behind it.
+  if (in_feed_) return codec_->pause();
   finish_release();
 }
 
 void Session::finish_release() {
-  release_pending_ = false;
-  bool whole = stream_.in_done_ && stream_.out_done_ && out_.empty() && transport_->pending() == 0;
-  bool tunnel = stream_.tunnel_;
-  if (tunnel && stream_.out_done_ && state_ == State::kOpen && !write_broken_ && (!out_.empty() || transport_->pending() > 0)) {
+  Stream& s = *ended_;
+  ended_ = nullptr;
+  context_.bury(s);
+  bool whole = s.in_done_ && s.out_done_ && out_.empty() && transport_->pending() == 0;
+  if (s.tunnel_ && s.out_done_ && state_ == State::kOpen && !write_broken_ && (!out_.empty() || transport_->pending() > 0)) {
     // The last bytes of a tunnel still go; nobody waits for them but the peer.
     state_ = State::kLingering;
     read_deadline_ = now() + kLinger;
     arm();
     return;
   }
-  if (!whole || close_after_ || tunnel || write_broken_ || state_ != State::kOpen || !codec_.message_done()) {
+  if (!whole || close_after_ || s.tunnel_ || write_broken_ || state_ != State::kOpen || !codec_->message_done()) {
     close(Error{}, false);
     return;
   }
-  codec_.next_message();
+  codec_->next_message();
   idle_since_ = now();
   if (transport_->hung_up()) {
     close(Error{}, false);
@@ -228,26 +326,27 @@ void Session::finish_release() {
 // ---- a server's answer has left ----
 
 void Session::after_output() {
-  if (!out_.empty() || transport_->pending() > 0 || !has_stream() || !stream_.out_done_) return;
-  if (stream_.tunnel_) {
+  if (mux_) return finish_mux_streams();
+  if (!out_.empty() || transport_->pending() > 0 || !has_stream() || !streams_->out_done_) return;
+  if (streams_->tunnel_) {
     if (!shut_) {
       shut_ = true;
       transport_->shutdown_write();
     }
-    if (stream_.in_done_ && role_ == Role::kServer) finish_server_stream();
+    if (streams_->in_done_ && role_ == Role::kServer) finish_server_stream();
     return;
   }
   if (role_ == Role::kServer) finish_server_stream();
 }
 
 void Session::finish_server_stream() {
-  StreamEvents* events = stream_.events;
-  bool whole = stream_.in_done_ && !refused_;
-  bool tunnel = stream_.tunnel_;
-  stream_.events = nullptr;
-  events->on_finished(stream_);
+  Stream& s = *streams_;
+  StreamEvents* events = s.events;
+  bool whole = s.in_done_ && !refused_;
+  end_stream(s);
+  events->on_finished(s);
   if (state_ != State::kOpen) return;
-  if (tunnel) {
+  if (s.tunnel_) {
     close(Error{}, false);
   } else if (!whole || draining_ || close_after_) {
     if (whole && held_.empty() && !transport_->can_read()) {
@@ -261,7 +360,7 @@ void Session::finish_server_stream() {
 }
 
 void Session::next_message() {
-  codec_.next_message();
+  codec_->next_message();
   close_after_ = abort_at_end_ = false;
   needs_more_ = false;
   idle_since_ = now();
@@ -275,7 +374,7 @@ void Session::linger() {
   state_ = State::kLingering;
   held_.clear();
   read_deadline_ = now() + kLinger;
-  send_deadline_ = 0;
+  send_deadline_ = extra_deadline_ = 0;
   arm();
   context_.loop().make_ready(*this);
 }
@@ -285,6 +384,8 @@ void Session::drain(Nanos idle_until) {
   if (idle()) {
     read_deadline_ = idle_until;
     arm();
+  } else if (mux_) {
+    start_goaway();
   }
 }
 
@@ -294,17 +395,24 @@ void Session::refuse(Cause cause, const char* detail) {
   refused_ = true;
   held_.clear();
   read_deadline_ = 0;
-  begin_stream();
-  stream_.events->on_refused(stream_, cause, detail);
+  Stream& s = static_cast<Stream&>(on_begin(1));
+  s.events->on_refused(s, cause, detail);
 }
 
-void Session::drop_stream(const Error& error) {
-  StreamEvents* events = stream_.events;
-  stream_.events = nullptr;
-  if (events == nullptr) return;
+void Session::drop_stream(Stream& s, const Error& error) {
+  StreamEvents* events = s.events;
+  end_stream(s);
+  if (mux_) codec_->abandon(s);
   Error e = error;
-  if (role_ == Role::kClient && !stream_.written_) e.retry = RetrySafety::kSafe;  // the server cannot have seen it
-  events->on_reset(stream_, e);
+  if (role_ == Role::kClient) {
+    if (!s.written_) {
+      e.retry = RetrySafety::kSafe;  // the server cannot have seen it
+    } else if (mux_ && s.answered_) {
+      e.retry = RetrySafety::kNever;
+      if (e.source == Source::kUpstream && !s.in_done_) e.cause = Cause::kUpstreamTruncated;
+    }
+  }
+  events->on_reset(s, e);
 }
 
 void Session::fail(const Error& error, bool abort) {
@@ -312,10 +420,23 @@ void Session::fail(const Error& error, bool abort) {
   close(error, abort);
 }
 
+void Session::close_idle() {
+  if (mux_ && state_ == State::kOpen && goaway_ != Goaway::kFinal && !in_feed_) {
+    codec_->finish_goaway();
+    flush();
+  }
+  close(Error{}, false);
+}
+
 void Session::close(const Error& error, bool abort) {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
-  drop_stream(error);
+  if (mux_) codec_->pause();  // inside a feed, nothing more is heard
+  while (streams_ != nullptr) drop_stream(*streams_, error);
+  if (ended_ != nullptr) {
+    context_.bury(*ended_);
+    ended_ = nullptr;
+  }
   out_.clear();
   if (dirty_) {
     context_.forget(*this);
@@ -327,9 +448,10 @@ void Session::close(const Error& error, bool abort) {
 }
 
 void Session::arm() {
-  Nanos first = read_deadline_ == 0 ? send_deadline_
-                : send_deadline_ == 0 ? read_deadline_
-                                      : std::min(read_deadline_, send_deadline_);
+  Nanos first = 0;
+  for (Nanos d : {read_deadline_, send_deadline_, extra_deadline_}) {
+    if (d != 0 && (first == 0 || d < first)) first = d;
+  }
   if (first == 0) {
     context_.loop().cancel_timer(timer_);
   } else {
@@ -339,18 +461,31 @@ void Session::arm() {
 
 void Session::on_timer() {
   Nanos at = now();
+  bool server = role_ == Role::kServer;
+  Source side = server ? Source::kDownstream : Source::kUpstream;
   if (send_deadline_ != 0 && at >= send_deadline_) {
-    Cause cause = role_ == Role::kServer ? Cause::kSendTimeout : Cause::kResponseTimeout;
-    return close({cause, role_ == Role::kServer ? Source::kDownstream : Source::kUpstream, RetrySafety::kNever, 0, nullptr}, true);
+    return close({server ? Cause::kSendTimeout : Cause::kResponseTimeout, side, RetrySafety::kNever, 0, nullptr}, true);
+  }
+  if (extra_deadline_ != 0 && at >= extra_deadline_) {
+    mux_timer(at);
+    if (state_ == State::kClosed) return;
   }
   if (read_deadline_ == 0 || at < read_deadline_) return arm();
   read_deadline_ = 0;
-  if (state_ == State::kOpening) {
-    Cause cause = role_ == Role::kServer ? Cause::kHandshakeFailed : Cause::kConnectTimeout;
-    return close({cause, role_ == Role::kServer ? Source::kDownstream : Source::kUpstream, RetrySafety::kSafe, 0, nullptr}, false);
+  if (opening()) {
+    return close({server ? Cause::kHandshakeFailed : Cause::kConnectTimeout, side, RetrySafety::kSafe, 0, nullptr}, false);
   }
-  if (state_ == State::kLingering || role_ == Role::kClient) return close(Error{}, false);
-  if (codec_.head_started() && !has_stream()) {
+  if (state_ == State::kLingering || !server) return close_idle();
+  if (mux_) {
+    if (head_late_) {
+      return close({Cause::kHeadTimeout, side, RetrySafety::kNever, 0, nullptr}, false);
+    }
+    draining_ = true;
+    start_goaway();
+    context_.settle();
+    return;
+  }
+  if (codec_ && codec_->head_started() && !has_stream()) {
     refuse(Cause::kHeadTimeout, nullptr);
     context_.settle();
     return;

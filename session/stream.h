@@ -37,8 +37,10 @@ class StreamEvents {
   ~StreamEvents() = default;
 };
 
-class Stream {
+class Stream final : public WireStream {
  public:
+  explicit Stream(BlockPool& pool) : WireStream(pool) {}
+
   void send_head(const Head& head, bool end);
   void send_data(std::string_view data);
   void send_end(const Fields* trailers);
@@ -50,26 +52,38 @@ class Stream {
   void release();
   // Both directions become verbatim bytes; before the 101 is sent or after it was received.
   void start_tunnel();
+  // Ends a server's tunnel behind what was sent. True if on_finished will tell; false if the stream is gone already.
+  bool end_tunnel();
+  // How long the peer may take nothing of what is sent on this stream; 0: for ever.
+  void set_send_timeout(Nanos t) { send_timeout_ = t; }
+  // The next move is the peer's: we would take data, and it has sent none.
+  bool waiting_for_peer() const;
 
   Session& session() { return *session_; }
   bool head_sent() const { return head_sent_; }
   bool out_done() const { return out_done_; }
   bool in_done() const { return in_done_; }
-  StreamId id() const { return id_; }
 
   StreamEvents* events = nullptr;
 
  private:
   friend class Session;
+  void begin(Session& session, Nanos send_timeout);
+
   Session* session_ = nullptr;
-  StreamId id_ = 0;
+  Stream* prev_ = nullptr;  // the session's streams
+  Stream* next_ = nullptr;
+  Nanos send_timeout_ = 0;
+  Nanos stalled_since_ = 0;  // data waits and nothing has gone; 0: none waits
   std::size_t owed_ = 0;    // received, not yet consumed
   std::size_t queued_ = 0;  // sent by us, still in our memory
   bool head_sent_ = false;
   bool out_done_ = false;
   bool in_done_ = false;
   bool tunnel_ = false;
-  bool written_ = false;  // bytes of ours have left
+  bool written_ = false;   // bytes of ours have left
+  bool answered_ = false;  // client: a head has come
+  bool finished_ = false;  // server: off the wire in good order; on_finished follows when the bytes have left
 };
 
 }  // namespace albatross

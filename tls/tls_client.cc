@@ -20,7 +20,8 @@ class Client final : public TlsClient, public std::enable_shared_from_this<Clien
     SSL_CTX_free(ctx_);
   }
 
-  bool build(const config::UpstreamTls& settings, const std::string& host, const std::string& path, config::Diagnostics& out) {
+  bool build(const config::UpstreamTls& settings, const std::string& host, bool h2, const std::string& path,
+             config::Diagnostics& out) {
     name_ = settings.server_name->empty() ? host : *settings.server_name;
     verify_ = settings.verify;
     SSL_CTX_set_min_proto_version(ctx_, TLS1_2_VERSION);
@@ -31,8 +32,8 @@ class Client final : public TlsClient, public std::enable_shared_from_this<Clien
     SSL_CTX_set_session_cache_mode(ctx_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_app_data(ctx_, this);
     SSL_CTX_sess_set_new_cb(ctx_, on_new_session);
-    static constexpr unsigned char kAlpn[] = "\x08http/1.1";
-    SSL_CTX_set_alpn_protos(ctx_, kAlpn, sizeof kAlpn - 1);
+    std::string_view alpn = h2 ? "\x02h2" : "\x08http/1.1";
+    SSL_CTX_set_alpn_protos(ctx_, reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
     ERR_clear_error();
     if (!verify_) return true;
     if (settings.ca->empty()) {
@@ -83,10 +84,10 @@ class Client final : public TlsClient, public std::enable_shared_from_this<Clien
 
 }  // namespace
 
-std::shared_ptr<TlsClient> TlsClient::create(const config::UpstreamTls& settings, const std::string& host, const std::string& path,
-                                             config::Diagnostics& out) {
+std::shared_ptr<TlsClient> TlsClient::create(const config::UpstreamTls& settings, const std::string& host, bool h2,
+                                             const std::string& path, config::Diagnostics& out) {
   auto c = std::make_shared<Client>();
-  if (!c->build(settings, host, path, out)) return nullptr;
+  if (!c->build(settings, host, h2, path, out)) return nullptr;
   return c;
 }
 

@@ -14,7 +14,8 @@ namespace albatross {
 class TlsClient {
  public:
   // `host`: the server's name as configured; used for SNI and verification unless `tls.server_name` says otherwise.
-  static std::shared_ptr<TlsClient> create(const config::UpstreamTls& settings, const std::string& host,
+  // `h2`: HTTP/2 is asked for, and nothing else will do.
+  static std::shared_ptr<TlsClient> create(const config::UpstreamTls& settings, const std::string& host, bool h2,
                                            const std::string& path, config::Diagnostics& out);
   virtual ~TlsClient() = default;
   virtual std::unique_ptr<Transport> connect(Loop& loop, Ready& owner, int fd) = 0;

@@ -22,10 +22,12 @@ struct ContextDeleter {
 };
 using Context = std::unique_ptr<SSL_CTX, ContextDeleter>;
 
-int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size, void*) {
-  static constexpr unsigned char kOurs[] = "\x08http/1.1\x08http/1.0";
+// `arg`: what the listener speaks, in the order of our preference.
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size, void* arg) {
+  std::string_view ours(static_cast<const char*>(arg));
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs - 1, in, size) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()), static_cast<unsigned>(ours.size()),
+                            in, size) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 §3.2
   }
   *out = chosen;
@@ -42,10 +44,10 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
       out.error(listener.security_policy.at, path + ".security_policy", "unknown security policy");
       return false;
     }
-    fingerprint_ = policy->name;
+    fingerprint_ = std::string(policy->name) + (listener.http2.value_or(true) ? " h2" : "");
     bool ok = true;
     for (std::size_t i = 0; i < listener.certificates.size(); ++i) {
-      Context c = make_context(*policy, *listener.name);
+      Context c = make_context(*policy, *listener.name, listener.http2.value_or(true));
       CertificateInfo info;
       std::string at = path + ".certificates[" + std::to_string(i) + "]";
       if (!load_certificate(c.get(), listener.certificates[i], at, out, info, fingerprint_)) {
@@ -69,7 +71,7 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
   const std::string& fingerprint() const override { return fingerprint_; }
 
  private:
-  Context make_context(const TlsPolicy& policy, const std::string& listener) {
+  Context make_context(const TlsPolicy& policy, const std::string& listener, bool http2) {
     Context c(SSL_CTX_new(TLS_server_method()));
     SSL_CTX* x = c.get();
     SSL_CTX_set_min_proto_version(x, policy.min_version);
@@ -89,7 +91,8 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
     SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
     SSL_CTX_set_tlsext_servername_callback(x, on_server_name);
     SSL_CTX_set_tlsext_servername_arg(x, this);
-    SSL_CTX_set_alpn_select_cb(x, select_alpn, nullptr);
+    const char* protocols = http2 ? "\x02h2\x08http/1.1\x08http/1.0" : "\x08http/1.1\x08http/1.0";
+    SSL_CTX_set_alpn_select_cb(x, select_alpn, const_cast<char*>(protocols));
     return c;
   }
 

@@ -3,6 +3,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -301,6 +302,12 @@ const TlsInfo* TlsTransport::tls() const {
   info.sni = sni != nullptr ? sni : "";
   info.resumed = SSL_session_reused(ssl_) == 1;
   return &info;
+}
+
+bool TlsTransport::covers(std::string_view host) const {
+  X509* certificate = SSL_get_certificate(ssl_);
+  return certificate != nullptr &&
+         X509_check_host(certificate, host.data(), host.size(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
 }
 
 }  // namespace albatross

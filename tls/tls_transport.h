@@ -33,6 +33,7 @@ class TlsTransport final : public Transport {
   void close(bool abort) override;
   bool is_open() const override { return fd_ >= 0; }
   const TlsInfo* tls() const override;
+  bool covers(std::string_view host) const override;
   const ProxyHeader* proxy_header() const override { return peek_ ? &peek_->header() : nullptr; }
 
  private:

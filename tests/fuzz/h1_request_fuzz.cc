@@ -17,8 +17,9 @@ void require(bool ok, const char* what, std::string_view first, std::string_view
 // Writes each head that comes and reads it again.
 class Rewriter final : public CodecSink {
  public:
-  Arena& on_begin(StreamId) override { return arena_; }
-  void on_head(StreamId, Head& head, bool) override {
+  WireStream& on_begin(StreamId) override { return one_stream(); }
+    Arena& arena_of(WireStream&) override { return arena_; }
+  void on_head(WireStream&, Head& head, bool) override {
     if (head.authority.empty()) return;  // HTTP/1.0 without a host has no form in 1.1
     std::string written = text_of(head);
     static const HeadLimits limits{128 * 1024, 64 * 1024, kMaxFields};
@@ -30,18 +31,19 @@ class Rewriter final : public CodecSink {
     require(meaning(again.head) == meaning(head), "another meaning", described(head), written);
     require(text_of(again.head) == written, "not stable", written, text_of(again.head));
   }
-  void on_data(StreamId, std::string_view) override {}
-  void on_end(StreamId, Fields*) override {}
+  void on_data(WireStream&, std::string_view) override {}
+  void on_end(WireStream&, Fields*) override {}
 
  private:
   struct Reader final : CodecSink {
-    Arena& on_begin(StreamId) override { return arena; }
-    void on_head(StreamId, Head& h, bool) override {
+    WireStream& on_begin(StreamId) override { return one_stream(); }
+    Arena& arena_of(WireStream&) override { return arena; }
+    void on_head(WireStream&, Head& h, bool) override {
       head = h;
       ++heads;
     }
-    void on_data(StreamId, std::string_view) override {}
-    void on_end(StreamId, Fields*) override {}
+    void on_data(WireStream&, std::string_view) override {}
+    void on_end(WireStream&, Fields*) override {}
     Arena arena;
     Head head;
     int heads = 0;

@@ -18,8 +18,9 @@ void require(bool ok, const char* what, std::string_view first, std::string_view
 class Rewriter final : public CodecSink {
  public:
   explicit Rewriter(Method request) : request_(request) {}
-  Arena& on_begin(StreamId) override { return arena_; }
-  void on_head(StreamId, Head& head, bool) override {
+  WireStream& on_begin(StreamId) override { return one_stream(); }
+    Arena& arena_of(WireStream&) override { return arena_; }
+  void on_head(WireStream&, Head& head, bool) override {
     if (head.status < 200) return;
     static BlockPool pool;
     OutputScratch scratch;
@@ -37,8 +38,8 @@ class Rewriter final : public CodecSink {
                 rows.head.declared_length == head.declared_length && rows.head.keep_alive == head.keep_alive,
             "another meaning", described(head), text);
   }
-  void on_data(StreamId, std::string_view) override {}
-  void on_end(StreamId, Fields*) override {}
+  void on_data(WireStream&, std::string_view) override {}
+  void on_end(WireStream&, Fields*) override {}
 
  private:
   Arena arena_;
@@ -61,7 +62,7 @@ void check(std::string_view input) {
     require(cut.text == whole.text, "cuts matter", whole.text, cut.text);
   }
   H1Codec codec(Role::kClient, setting.limits);
-  codec.expect_response(setting.request, setting.upgrade);
+  codec.open(one_stream(), setting.request, setting.upgrade);
   Rewriter rewriter(setting.request);
   (void)codec.feed(bytes, rewriter);
 }

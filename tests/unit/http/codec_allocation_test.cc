@@ -7,6 +7,7 @@
 
 #include "http/forwarded.h"
 #include "http/h1_codec.h"
+#include "tests/unit/http/codec_recorder.h"
 #include "http/uri.h"
 
 namespace {
@@ -36,10 +37,11 @@ namespace {
 
 // One exchange's arena, and the head that came last.
 struct Sink final : CodecSink {
-  Arena& on_begin(StreamId) override { return arena; }
-  void on_head(StreamId, Head& h, bool) override { head = h; }
-  void on_data(StreamId, std::string_view data) override { body += data.size(); }
-  void on_end(StreamId, Fields*) override { ++ends; }
+  WireStream& on_begin(StreamId) override { return one_stream(); }
+    Arena& arena_of(WireStream&) override { return arena; }
+  void on_head(WireStream&, Head& h, bool) override { head = h; }
+  void on_data(WireStream&, std::string_view data) override { body += data.size(); }
+  void on_end(WireStream&, Fields*) override { ++ends; }
   Arena arena{16 * 1024};
   Head head;
   std::size_t body = 0;
@@ -70,14 +72,14 @@ struct Proxy {
     request.head.path = path;
     IpAddress peer{{192, 0, 2, 1}, true, true};
     apply_forwarded(policy, {peer, "192.0.2.1", "http", "80", request.head.authority, false}, request.head.fields);
-    up.expect_response(request.head.method, false);
-    up.send_head(1, request.head, false, to_server);
-    up.send_data(1, "hello", to_server);
-    up.send_end(1, nullptr, to_server);
+    up.open(one_stream(), request.head.method, false);
+    up.send_head(one_stream(), request.head, false, to_server);
+    up.send_data(one_stream(), "hello", to_server);
+    up.send_end(one_stream(), nullptr, to_server);
     ok = ok && up.feed(response_bytes, response).consumed == response_bytes.size();
-    down.send_head(1, response.head, false, to_client);
-    down.send_data(1, "world", to_client);
-    down.send_end(1, nullptr, to_client);
+    down.send_head(one_stream(), response.head, false, to_client);
+    down.send_data(one_stream(), "world", to_client);
+    down.send_end(one_stream(), nullptr, to_client);
     written = to_server.size() + to_client.size();
     to_server.clear();
     to_client.clear();

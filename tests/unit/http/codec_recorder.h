@@ -14,6 +14,13 @@
 
 namespace albatross::http_test {
 
+// The stream of codecs that have only one at a time, and keep nothing in it.
+inline WireStream& one_stream() {
+  static BlockPool pool;
+  static WireStream stream(pool);
+  return stream;
+}
+
 // Printable: what is not ASCII text becomes \xNN.
 inline std::string escaped(std::string_view bytes);
 inline std::string described(const Fields& fields);
@@ -22,10 +29,11 @@ inline std::string described(const Head& head);
 
 class Recorder final : public CodecSink {
  public:
-  Arena& on_begin(StreamId) override { return arena_; }
-  void on_head(StreamId, Head& head, bool end) override;
-  void on_data(StreamId, std::string_view data) override;
-  void on_end(StreamId, Fields* trailers) override;
+  WireStream& on_begin(StreamId) override { return one_stream(); }
+    Arena& arena_of(WireStream&) override { return arena_; }
+  void on_head(WireStream&, Head& head, bool end) override;
+  void on_data(WireStream&, std::string_view data) override;
+  void on_end(WireStream&, Fields* trailers) override;
 
   // Runs of data count as one, however they were cut.
   std::string text;
@@ -124,7 +132,7 @@ inline std::string described(const Head& h) {
   return out + "\n" + described(h.fields);
 }
 
-inline void Recorder::on_head(StreamId, Head& head, bool end) {
+inline void Recorder::on_head(WireStream&, Head& head, bool end) {
   in_data_ = false;
   ++heads;
   bodies.emplace_back();
@@ -135,7 +143,7 @@ inline void Recorder::on_head(StreamId, Head& head, bool end) {
   }
 }
 
-inline void Recorder::on_data(StreamId, std::string_view data) {
+inline void Recorder::on_data(WireStream&, std::string_view data) {
   if (data.empty()) return;
   if (!in_data_) text += "data ";
   if (in_data_) text.pop_back();
@@ -144,7 +152,7 @@ inline void Recorder::on_data(StreamId, std::string_view data) {
   if (!bodies.empty()) bodies.back() += data;
 }
 
-inline void Recorder::on_end(StreamId, Fields* trailers) {
+inline void Recorder::on_end(WireStream&, Fields* trailers) {
   in_data_ = false;
   ++ends;
   text += "end\n";
@@ -153,7 +161,7 @@ inline void Recorder::on_end(StreamId, Fields* trailers) {
 
 inline Run run(const Setting& setting, const std::vector<std::string_view>& pieces) {
   H1Codec codec(setting.role, setting.limits);
-  if (setting.role == Role::kClient) codec.expect_response(setting.request, setting.upgrade);
+  if (setting.role == Role::kClient) codec.open(one_stream(), setting.request, setting.upgrade);
   Recorder sink;
   Run out;
   std::string held;

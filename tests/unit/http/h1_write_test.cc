@@ -50,10 +50,11 @@ struct Get : Message {
 // Reads a head back into an arena, as the codec would.
 class Reader final : public CodecSink {
  public:
-  Arena& on_begin(StreamId) override { return arena; }
-  void on_head(StreamId, Head& h, bool) override { head = h; }
-  void on_data(StreamId, std::string_view) override {}
-  void on_end(StreamId, Fields*) override {}
+  WireStream& on_begin(StreamId) override { return one_stream(); }
+    Arena& arena_of(WireStream&) override { return arena; }
+  void on_head(WireStream&, Head& h, bool) override { head = h; }
+  void on_data(WireStream&, std::string_view) override {}
+  void on_end(WireStream&, Fields*) override {}
   Arena arena;
   Head head;
 };
@@ -140,14 +141,14 @@ TEST_CASE("chunks are framed in hexadecimal") {
   m.head.status = 200;
   m.head.body = {BodyLength::Kind::kChunked, 0};
   std::string data(300, 'x');
-  codec.send_head(1, m.head, false, w.out);
-  codec.send_data(1, data, w.out);
-  codec.send_data(1, {}, w.out);
-  codec.send_data(1, "y", w.out);
+  codec.send_head(one_stream(), m.head, false, w.out);
+  codec.send_data(one_stream(), data, w.out);
+  codec.send_data(one_stream(), {}, w.out);
+  codec.send_data(one_stream(), "y", w.out);
   Fields trailers(m.arena);
   trailers.add("grpc-status", "0");
   trailers.add("Content-Length", "evil");
-  codec.send_end(1, &trailers, w.out);
+  codec.send_end(one_stream(), &trailers, w.out);
   CHECK(w.text() == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n12c\r\n" + data +
                         "\r\n1\r\ny\r\n0\r\ngrpc-status: 0\r\n\r\n");
 }
@@ -158,14 +159,14 @@ TEST_CASE("bodies with a length and answers to HEAD are not chunked") {
   Message m;
   m.head.status = 200;
   m.head.body = {BodyLength::Kind::kLength, 2};
-  codec.send_head(1, m.head, false, w.out);
-  codec.send_data(1, "hi", w.out);
-  codec.send_end(1, nullptr, w.out);
+  codec.send_head(one_stream(), m.head, false, w.out);
+  codec.send_data(one_stream(), "hi", w.out);
+  codec.send_end(one_stream(), nullptr, w.out);
   CHECK(w.text() == "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
   w.out.clear();
   m.head.body = {BodyLength::Kind::kChunked, 0};
-  codec.send_head(1, m.head, true, w.out);
-  codec.send_end(1, nullptr, w.out);
+  codec.send_head(one_stream(), m.head, true, w.out);
+  codec.send_end(one_stream(), nullptr, w.out);
   CHECK(w.text() == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
 }
 

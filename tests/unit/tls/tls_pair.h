@@ -48,7 +48,7 @@ struct Contexts {
     settings.ca = config::Value<std::string>(files.path(ca));
     settings.verify = config::Value<bool>(verify);
     config::Diagnostics out("f.yaml", "");
-    auto made = TlsClient::create(settings, host, "server_groups[0]", out);
+    auto made = TlsClient::create(settings, host, false, "server_groups[0]", out);
     REQUIRE(made != nullptr);
     return made;
   }
