@@ -117,7 +117,7 @@ void add_connection_fields(Object<Listener>& t) {
           "TLS versions and ciphers, by either cloud's name.")
       .fallback("tls_cipher_policy_1_2_strict_with_1_3");
   t.field("http2", &Listener::http2, boolean(), "Whether HTTP/2 is offered; on http by prior knowledge.")
-      .otherwise("not offered");
+      .otherwise("true on https, false on http");
 }
 
 void add_request_fields(Object<Listener>& t) {

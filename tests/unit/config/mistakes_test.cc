@@ -113,8 +113,7 @@ TEST_CASE("mistakes in a listener are found") {
       {with_listener("protocol: @@ftp"), "listeners[0].protocol", "\"ftp\" is not one of http, https | "},
       {with_listener("protocol: @@quick"), "listeners[0].protocol", "is not one of http, https | "},
       {with_listener("protocol: @@quic"), "listeners[0].protocol", "not built in this version"},
-      {with_listener("http2: @@yes"), "listeners[0].http2", "is not a boolean | write false"},
-      {with_listener("http2: @@true"), "listeners[0].http2", "not built in this version"},
+      {with_listener("http2: @@yes"), "listeners[0].http2", "is not a boolean | write true or false"},
       {with_listener("protocol: @@https"), "listeners[0].protocol", "https needs certificates"},
       {with_listener("certificates: [@@{cert: a, key: b}]"), "listeners[0].certificates", "http has no certificates"},
       {with_listener("protocol: https\ncertificates: [@@{cert: a}]"), "listeners[0].certificates[0]",
@@ -259,10 +258,9 @@ TEST_CASE("mistakes in actions are found") {
 TEST_CASE("mistakes in a server group are found") {
   const std::string group = "server_groups[0]";
   check_all({
-      {with_group("protocol: @@grpc"), group + ".protocol", "not built in this version"},
       {with_group("scheduler: @@wlc"), group + ".scheduler", "not built in this version"},
       {with_group("scheduler: @@random"), group + ".scheduler", "\"random\" is not wrr | "},
-      {with_group("protocol: @@http2"), group + ".protocol", "is not one of http, https | did you mean \"http\"?"},
+      {with_group("protocol: @@http2"), group + ".protocol", "is not one of http, https, h2c, h2, grpc, grpcs | did you mean \"http\"?"},
       {with_group("health_check: @@/healthz"), group + ".health_check", "write it like {path: /healthz}"},
       {with_group("connection_drain: @@901s"), group + ".connection_drain", "it is 0s to 15m"},
       {with_group("keep_alive: {pool: @@many}"), group + ".keep_alive.pool", "not a whole number"},

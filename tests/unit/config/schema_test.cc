@@ -157,7 +157,6 @@ TEST_CASE("the schema accepts the example and refuses what load refuses") {
            with_top("acces_log: off"),
            with_top("workers: 0"),
            with_listener("protocol: quic"),
-           with_listener("http2: true"),
            with_listener("timeouts: {idle: 15}"),
            with_listener("timeouts: {idle: 15sec}"),
            with_listener("limits: {target: 1MB}"),
@@ -190,7 +189,7 @@ TEST_CASE("nothing that is not built is offered") {
   }
   CHECK(definitions["server_group"]["properties"]["scheduler"]["description"].get<std::string>().ends_with(
       "Range: wrr."));
-  CHECK(reference_markdown().find("grpc") == std::string::npos);
+  CHECK(reference_markdown().find("quic") == std::string::npos);
 }
 
 TEST_CASE("the example of a key is one") {

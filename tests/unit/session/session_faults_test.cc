@@ -21,7 +21,7 @@ void drive_server(ServerFixture& f) {
 }
 
 void drive_client(ClientFixture& f) {
-  for (int i = 0; i < 2 && f.session != nullptr && f.session->state() == Session::State::kOpen; ++i) {
+  for (int i = 0; i < 2 && f.session != nullptr && f.session->can_open(); ++i) {
     Stream& s = f.request("POST", 11);
     s.send_data("hello ");
     f.turns();
