@@ -1,5 +1,6 @@
 // How an exchange ends: deadlines, tunnels, the log line.
 #include <algorithm>
+#include <charconv>
 
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
@@ -9,6 +10,12 @@ namespace albatross {
 namespace {
 
 constexpr std::uint64_t kMinBytesPerSecond = 240;
+
+std::size_t grpc_status_index(std::string_view text) {
+  std::size_t n = kGrpcStatuses;
+  bool number = std::from_chars(text.data(), text.data() + text.size(), n).ptr == text.data() + text.size();
+  return number && !text.empty() && n < kGrpcStatuses - 1 ? n : kGrpcStatuses - 1;
+}
 
 std::string_view version_text(Version v) {
   return v == Version::kHttp10 ? "HTTP/1.0" : v == Version::kHttp11 ? "HTTP/1.1" : "HTTP/2.0";
@@ -203,6 +210,7 @@ void Exchange::finish() {
     GroupState& g = group();
     --g.active;
     g.stats->in_flight_ended.add();
+    if (grpc_) g.stats->grpc[grpc_status_index(grpc_status_)].add();
   }
   ListenerState& state = snapshot_->listeners[listener_];
   state.stats->requests[status_ == 499 ? 4 : status_class(status_)].add();

@@ -28,6 +28,9 @@ struct ListenerStats {
   Counter bytes_in, bytes_out;  // bodies
 };
 
+// grpc-status 0 to 16; 17: none came, or none of these.
+constexpr std::size_t kGrpcStatuses = 18;
+
 struct GroupStats {
   std::array<Counter, 6> requests;  // by the server's status class
   Histogram duration;               // from choosing a server to the end of its answer
@@ -38,6 +41,7 @@ struct GroupStats {
   Counter retries, retries_over_budget;
   Counter in_flight_started, in_flight_ended;
   Counter no_server;
+  std::array<Counter, kGrpcStatuses> grpc;  // calls by the status that the client got
 };
 
 struct RuleStats {
