@@ -41,16 +41,26 @@ void BlockPool::give(Block* b) {
 void Buffer::append(std::string_view bytes) {
   size_ += bytes.size();
   while (!bytes.empty()) {
-    if (tail_ == nullptr || tail_->end == Block::kSize) {
-      Block* b = pool_->take();
-      (tail_ == nullptr ? head_ : tail_->next) = b;
-      tail_ = b;
-    }
+    reserve(1);
     std::size_t n = std::min(bytes.size(), Block::kSize - tail_->end);
     std::memcpy(tail_->data + tail_->end, bytes.data(), n);
     tail_->end += static_cast<std::uint32_t>(n);
     bytes.remove_prefix(n);
   }
+}
+
+char* Buffer::reserve(std::size_t n) {
+  if (tail_ == nullptr || Block::kSize - tail_->end < n) {
+    Block* b = pool_->take();
+    (tail_ == nullptr ? head_ : tail_->next) = b;
+    tail_ = b;
+  }
+  return tail_->data + tail_->end;
+}
+
+void Buffer::commit(std::size_t n) {
+  tail_->end += static_cast<std::uint32_t>(n);
+  size_ += n;
 }
 
 int Buffer::peek(iovec* out, int max) const {

@@ -46,6 +46,9 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
 
   void append(std::string_view bytes);
+  // At most Block::kSize contiguous bytes at the end; commit() what was used of them before any other call.
+  char* reserve(std::size_t n);
+  void commit(std::size_t n);
   // Up to `max` views of the front; returns how many.
   int peek(iovec* out, int max) const;
   void consume(std::size_t n);

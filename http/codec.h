@@ -113,6 +113,8 @@ class Codec {
   virtual bool wants_to_produce() const { return false; }
   // Settle time: what was given as views and has not gone becomes ours.
   virtual void own() {}
+  // Bytes given as views since then.
+  virtual std::size_t fresh_bytes() const { return 0; }
   // Credit for received bytes of the stream's body.
   virtual void consume(WireStream&, std::size_t) {}
   // The session lets go of the stream: no callback names it again. What has not ended is reset.

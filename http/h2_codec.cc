@@ -163,6 +163,12 @@ void H2Codec::own() {
   fresh_.clear();
 }
 
+std::size_t H2Codec::fresh_bytes() const {
+  std::size_t n = 0;
+  for (const WireStream* s : fresh_) n += s->fresh.size();
+  return n;
+}
+
 void H2Codec::consume(WireStream& s, std::size_t n) {
   if (s.id != 0) nghttp2_session_consume_stream(session_, static_cast<std::int32_t>(s.id), n);
 }

@@ -49,6 +49,7 @@ class H2Codec final : public Codec {
   void produce(Output& out, CodecSink& sink) override;
   bool wants_to_produce() const override;
   void own() override;
+  std::size_t fresh_bytes() const override;
   void consume(WireStream& s, std::size_t n) override;
   void abandon(WireStream& s) override;
   bool ready() const override { return settings_seen_; }

@@ -161,7 +161,7 @@ void H2Codec::submit_trailers(WireStream& s, std::uint32_t* flags) {
 // Small data goes with its frame header in one piece; large data as the view that it is.
 int H2Codec::write_data(const std::uint8_t* header, WireStream& s, std::size_t size) {
   constexpr std::size_t kHeader = 9;
-  bool copy = !s.waiting.empty() || size < kCopyBelow;
+  bool copy = !s.waiting.empty() || size < kCopyBelow || (out_->gathering() && size + kHeader <= Block::kSize);
   char* p = out_->reserve(kHeader + (copy ? size : 0));
   std::memcpy(p, header, kHeader);
   if (copy) {

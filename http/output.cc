@@ -4,7 +4,14 @@
 
 namespace albatross {
 
+void Output::set_gathering(bool on) {
+  own_all();
+  gathering_ = on;
+}
+
 char* Output::reserve(std::size_t n) {
+  in_block_ = gathering_ && n <= Block::kSize;
+  if (in_block_) return owned_.reserve(n);
   reserved_ = scratch_->take(n);
   reserved_size_ = n;
   if (reserved_ == nullptr) {
@@ -15,6 +22,10 @@ char* Output::reserve(std::size_t n) {
 }
 
 void Output::commit(std::size_t n) {
+  if (in_block_) {
+    in_block_ = false;
+    return owned_.commit(n);
+  }
   if (large_) {
     append({reserved_, n});
     large_.reset();
@@ -37,6 +48,7 @@ void Output::push(const char* p, std::size_t n) {
 
 void Output::borrow(std::string_view bytes) {
   if (bytes.empty()) return;
+  if (gathering_) return owned_.append(bytes);
   if (count_ == kParts) own_all();
   push(bytes.data(), bytes.size());
   borrowed_size_ += bytes.size();

@@ -47,6 +47,10 @@ class Output {
   void append(std::string_view bytes);  // copies
   // Views become owned bytes.
   void own_all();
+  // While on, everything is copied into owned blocks at once, and nothing is borrowed: for what is written later than at
+  // settle time.
+  void set_gathering(bool on);
+  bool gathering() const { return gathering_; }
 
   bool empty() const { return owned_.empty() && count_ == 0; }
   std::size_t size() const { return owned_.size() + borrowed_size_; }
@@ -67,6 +71,8 @@ class Output {
   std::size_t borrowed_size_ = 0;
   char* reserved_ = nullptr;
   std::size_t reserved_size_ = 0;
+  bool gathering_ = false;
+  bool in_block_ = false;  // the reservation is at the end of owned_
   std::unique_ptr<char[]> large_;  // a reservation that the scratch had no room for
 };
 

@@ -31,15 +31,33 @@ bool SessionContext::take_handshake() {
   return ++handshakes_ <= kHandshakes;
 }
 
-void SessionContext::forget(Session& s) { std::erase(dirty_, &s); }
+void SessionContext::forget(Session& s) {
+  std::erase(dirty_, &s);
+  std::erase(gathered_, &s);
+}
 
 void SessionContext::settle() {
   while (!dirty_.empty()) {
     Session* s = dirty_.back();
     dirty_.pop_back();
-    s->settle();
+    if (s->gather()) {
+      gathered_.push_back(s);
+      loop_.make_ready(*this);
+    }
   }
   scratch_.clear();
+}
+
+// Everyone else who was ready has had a turn.
+void SessionContext::on_ready() {
+  settle();
+  while (!gathered_.empty()) {
+    Session* s = gathered_.back();
+    gathered_.pop_back();
+    s->gathered_ = false;
+    s->settle();
+  }
+  settle();
 }
 
 Stream& SessionContext::take_stream() {
@@ -74,7 +92,7 @@ Session::Session(SessionContext& context, SessionOwner& owner, Role role, const 
       role_(role) {}
 
 Session::~Session() {
-  if (dirty_) context_.forget(*this);
+  if (dirty_ || gathered_) context_.forget(*this);
 }
 
 void Session::start(std::unique_ptr<Transport> transport, Nanos open_timeout) {
@@ -92,7 +110,7 @@ void Session::on_ready() {
     discard_input();
     return;
   }
-  if (!out_.empty() || transport_->pending() > 0 || (mux_ && codec_->wants_to_produce())) {
+  if (!gathered_ && (!out_.empty() || transport_->pending() > 0 || (mux_ && codec_->wants_to_produce()))) {
     if (!flush()) return;
     after_output();
     if (state_ != State::kOpen) return;
@@ -438,9 +456,9 @@ void Session::close(const Error& error, bool abort) {
     ended_ = nullptr;
   }
   out_.clear();
-  if (dirty_) {
+  if (dirty_ || gathered_) {
     context_.forget(*this);
-    dirty_ = false;
+    dirty_ = gathered_ = false;
   }
   if (transport_) transport_->close(abort);
   context_.loop().cancel_timer(timer_);

@@ -31,13 +31,15 @@ class SessionContext final : public Ready {
   ~SessionContext() override;
   Loop& loop() { return loop_; }
   OutputScratch& scratch() { return scratch_; }
-  // Writes, or takes ownership of, everything that was sent since the last time. Views die here.
+  // Writes, or takes ownership of, everything that was sent since the last time. Views die here. A connection of many streams
+  // only gathers what is small; it writes once, at the end of the turn.
   void settle();
   void mark_dirty(Session& s);
   void forget(Session& s);
   // One of this turn's TLS handshake steps; false when they are used up.
   bool take_handshake();
-  void on_ready() override { settle(); }
+  // The end of the turn.
+  void on_ready() override;
 
   // Streams are recycled. One that is over stays readable until the next session has its turn.
   Stream& take_stream();
@@ -48,6 +50,7 @@ class SessionContext final : public Ready {
   Loop& loop_;
   OutputScratch scratch_;
   std::vector<Session*> dirty_;
+  std::vector<Session*> gathered_;  // to be written at the end of the turn
   std::vector<Stream*> free_;
   std::vector<Stream*> dead_;
   static constexpr int kHandshakes = 16;
@@ -145,6 +148,8 @@ class Session final : public Deferred, public Ready, private CodecSink {
 
   void on_ready() override;
   void settle();
+  // True if a write is due at the end of the turn; otherwise it has been settled.
+  bool gather();
 
  private:
   friend class Stream;
@@ -234,6 +239,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   bool mux_ = false;
   bool greeting_ = false;  // client: open when the server's SETTINGS have come
   bool dirty_ = false;
+  bool gathered_ = false;  // a write is due at the end of the turn
   bool draining_ = false;
   bool close_after_ = false;
   bool refused_ = false;
@@ -254,6 +260,8 @@ class Session final : public Deferred, public Ready, private CodecSink {
   static constexpr std::uint32_t kMinRead = 16 * 1024;
   static constexpr std::uint32_t kMaxRead = 192 * 1024;
   static constexpr std::size_t kLowWater = 16 * 1024;
+  static constexpr std::size_t kGatherBelow = 8 * 1024;   // fresh bytes: larger ones go at once, without a copy
+  static constexpr std::size_t kGatherAtMost = 32 * 1024;
   static constexpr std::uint32_t kMaxDiscard = 64 * 1024;
   static constexpr Nanos kLinger = 2 * kSecond;
   static constexpr Nanos kGoawayGap = 1 * kSecond;  // more than a round trip

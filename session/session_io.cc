@@ -267,6 +267,23 @@ void Session::discard_input() {
   if (transport_->hung_up()) close(Error{}, false);
 }
 
+bool Session::gather() {
+  bool small = mux_ && !in_feed_ && state_ == State::kOpen && codec_->fresh_bytes() < kGatherBelow &&
+               out_.size() < kGatherAtMost && transport_->pending() == 0;
+  if (!small) {
+    settle();
+    return false;
+  }
+  dirty_ = false;
+  out_.set_gathering(true);
+  codec_->produce(out_, *this);
+  out_.set_gathering(false);
+  codec_->own();
+  bool first = !gathered_;
+  gathered_ = true;
+  return first;
+}
+
 void Session::settle() {
   dirty_ = false;
   if (state_ == State::kLingering) context_.loop().make_ready(*this);
