@@ -149,7 +149,7 @@ class H2Codec final : public Codec {
   Nanos now_ = 0;
   Budget peer_resets_{1000, 200};
   Budget glitches_{150, 10};   // errors of the peer's that cost a stream, empty data
-  Budget controls_{1000, 100};  // PING, SETTINGS, PRIORITY, unknown frames; data gives some back
+  Budget controls_{1000, 100};  // PING, SETTINGS, PRIORITY; data gives some back
 };
 
 }  // namespace albatross
