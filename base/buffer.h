@@ -51,6 +51,11 @@ class Buffer {
   void commit(std::size_t n);
   // Up to `max` views of the front; returns how many.
   int peek(iovec* out, int max) const;
+  // f(view) for each piece, in order.
+  template <class F>
+  void each(F f) const {
+    for (const Block* b = head_; b != nullptr; b = b->next) f(std::string_view(b->data + b->begin, b->end - b->begin));
+  }
   void consume(std::size_t n);
   void clear();
   std::size_t size() const { return size_; }

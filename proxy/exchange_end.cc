@@ -65,14 +65,14 @@ void Exchange::on_timer() {
   if (phase_ == Phase::kTunnel) {
     if (termination_ == Cause::kNone) termination_ = Cause::kTunnelTimeout;
     send_going_away();
-    worker_.context().settle();
+    worker_.context().finish_turn();
     if (phase_ == Phase::kTunnel) end_tunnel();
     return;
   }
   if (phase_ == Phase::kAnswered || phase_ == Phase::kOver) return;
   auto fail = [this](Cause cause, Source source) {
     answer(Error{cause, source, RetrySafety::kNever, 0, nullptr});
-    worker_.context().settle();
+    worker_.context().finish_turn();
   };
   if (total_deadline_ != 0 && at >= total_deadline_) return fail(Cause::kTotalTimeout, Source::kInternal);
   if (body_deadline_ != 0 && at >= body_deadline_) {
@@ -156,7 +156,7 @@ void Exchange::go_away() {
   if (termination_ == Cause::kNone) termination_ = Cause::kDrainCut;
   if (from_client_frames_.at_boundary() && from_server_frames_.at_boundary()) {
     send_going_away();
-    worker_.context().settle();
+    worker_.context().finish_turn();
     if (phase_ == Phase::kTunnel) end_tunnel();
   }
 }
@@ -191,7 +191,7 @@ void Exchange::cut() {
   if (phase_ == Phase::kTunnel) {
     termination_ = Cause::kDrainCut;
     send_going_away();
-    worker_.context().settle();
+    worker_.context().finish_turn();
     if (phase_ == Phase::kTunnel) end_tunnel();
     return;
   }

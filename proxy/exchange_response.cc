@@ -204,7 +204,8 @@ void Exchange::answer(Head& head, std::string_view body) {
   head.fields.add(HeaderId::kDate, "date", arena_.copy(worker_.date()));
   bool bodyless = head.status == 204 || head.status == 304;
   bool to_head = head_.method == Method::kHead;
-  if (!bodyless) head.body = {BodyLength::Kind::kLength, body.size()};
+  bool trailers_only = grpc_ && body.empty() && head_.version == Version::kHttp2;
+  if (!bodyless && !trailers_only) head.body = {BodyLength::Kind::kLength, body.size()};
   if (to_head && !bodyless) {
     head.body = {};
     head.declared_length = static_cast<std::int64_t>(body.size());

@@ -28,7 +28,7 @@ void Exchange::forward() {
   in_group_ = true;
   ++g.active;
   g.stats->in_flight_started.add();
-  replayable_ = is_idempotent(head_.method);
+  replayable_ = true;
   start_try(false);
 }
 
@@ -148,9 +148,7 @@ void Exchange::send_request(Try& t) {
                   (out.body.kind == BodyLength::Kind::kLength && out.body.length == 0);
   t.stream->send_head(out, bodyless);
   if (!replay_.empty() && !head_.upgrade) {
-    iovec parts[8];
-    int n = replay_.peek(parts, 8);
-    for (int i = 0; i < n; ++i) t.stream->send_data({static_cast<char*>(parts[i].iov_base), parts[i].iov_len});
+    replay_.each([&t](std::string_view piece) { t.stream->send_data(piece); });
   }
   if (bodyless) {
     sent_end_ = true;
@@ -158,7 +156,8 @@ void Exchange::send_request(Try& t) {
     sent_end_ = true;
     t.stream->send_end(has_trailers_ ? &trailers_ : nullptr);
   }
-  if (!t.reused || !is_idempotent(head_.method)) replayable_ = false;
+  // Over HTTP/2 a server can say that it has not touched a request (GOAWAY, REFUSED_STREAM), whatever the method.
+  if (!t.stream->session().multiplexes() && (!t.reused || !is_idempotent(head_.method))) replayable_ = false;
   set_deadlines();
 }
 
@@ -188,7 +187,7 @@ void Exchange::on_data(Stream& s, std::string_view data) {
   Try& t = primary();
   if (t.stream == nullptr) return s.consume(data.size());
   if (replayable_) keep_for_replay(data);
-  if (phase_ == Phase::kRespond) response_deadline_ = now() + response_gap();
+  if (phase_ == Phase::kRespond || grpc_) response_deadline_ = now() + response_gap();
   to_server_.data(*t.stream, data);
 }
 
@@ -221,6 +220,7 @@ void Exchange::on_end(Stream&, Fields* trailers) {
 void Exchange::request_sent(std::size_t bytes) {
   if (!replay_.empty() && !replayable_ && !head_.upgrade) replay_.clear();
   to_server_.sent(bytes);
+  if (grpc_ && phase_ == Phase::kForward) response_deadline_ = now() + response_gap();
   if (phase_ == Phase::kForward && !request_done_ && !grpc_) body_deadline_ = now() + route_->settings->timeouts.request_body;
 }
 
@@ -234,6 +234,11 @@ bool Exchange::may_retry(const Try& t, const Error& error) {
   bool safe = error.retry == RetrySafety::kSafe ||
               (error.retry == RetrySafety::kOnlyIfReused && t.reused && is_idempotent(head_.method));
   bool body_at_hand = replay_.size() == body_received_;
+  // A server that could not be reached got no work from us: the budget is for those that did.
+  if (safe && body_at_hand && t.connected == 0) {
+    group().stats->retries.add();
+    return true;
+  }
   return safe && body_at_hand && take_retry_token();
 }
 

@@ -267,7 +267,7 @@ void Worker::drain_connections_of(ListenerSlot& slot, Nanos window) {
     if (x->runs_on(&slot)) x->go_away();
     x = next;
   }
-  context_.settle();
+  context_.finish_turn();
 }
 
 // Slots of listeners that have left the configuration, once their last connection has gone.
@@ -291,7 +291,7 @@ void Worker::drain_all(Nanos window) {
     x->go_away();
     x = next;
   }
-  context_.settle();
+  context_.finish_turn();
   check_empty();
 }
 
@@ -301,7 +301,7 @@ void Worker::cut_exchanges(ListenerSlot& slot) {
     if (x->runs_on(&slot)) x->cut();
     x = next;
   }
-  context_.settle();
+  context_.finish_turn();
 }
 
 void Worker::cut_drained() {
@@ -317,9 +317,7 @@ void Worker::cut_drained() {
     for (Session* s = slot.oldest; s != nullptr;) {
       Session* next = s->owner_next;
       // An answer that was just given may still leave; it lingers and goes by itself.
-      if (s->state() != Session::State::kLingering) {
-        s->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
-      }
+      s->cut(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
       s = next;
     }
   });

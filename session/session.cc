@@ -49,7 +49,7 @@ void SessionContext::settle() {
 }
 
 // Everyone else who was ready has had a turn.
-void SessionContext::on_ready() {
+void SessionContext::finish_turn() {
   settle();
   while (!gathered_.empty()) {
     Session* s = gathered_.back();
@@ -438,6 +438,16 @@ void Session::fail(const Error& error, bool abort) {
   close(error, abort);
 }
 
+void Session::cut(const Error& error) {
+  if (state_ == State::kLingering || state_ == State::kClosed) return;
+  if (!mux_ || state_ != State::kOpen) return close(error, false);
+  while (streams_ != nullptr) drop_stream(*streams_, error);
+  if (state_ != State::kOpen) return;
+  if (goaway_ != Goaway::kFinal) codec_->finish_goaway();
+  goaway_ = Goaway::kFinal;
+  if (flush() && state_ == State::kOpen) linger();
+}
+
 void Session::close_idle() {
   if (mux_ && state_ == State::kOpen && goaway_ != Goaway::kFinal && !in_feed_) {
     codec_->finish_goaway();
@@ -500,12 +510,12 @@ void Session::on_timer() {
     }
     draining_ = true;
     start_goaway();
-    context_.settle();
+    context_.finish_turn();
     return;
   }
   if (codec_ && codec_->head_started() && !has_stream()) {
     refuse(Cause::kHeadTimeout, nullptr);
-    context_.settle();
+    context_.finish_turn();
     return;
   }
   close(client_left(), false);

@@ -38,8 +38,9 @@ class SessionContext final : public Ready {
   void forget(Session& s);
   // One of this turn's TLS handshake steps; false when they are used up.
   bool take_handshake();
-  // The end of the turn.
-  void on_ready() override;
+  // Writes what was gathered too: the end of the turn, and before a connection is cut.
+  void finish_turn();
+  void on_ready() override { finish_turn(); }
 
   // Streams are recycled. One that is over stays readable until the next session has its turn.
   Stream& take_stream();
@@ -123,6 +124,8 @@ class Session final : public Deferred, public Ready, private CodecSink {
   bool idle() const { return state_ == State::kOpen && !has_stream() && (!codec_ || codec_->between_messages()); }
   // Cuts everything: streams get on_reset, the owner on_closed.
   void fail(const Error& error, bool abort = false);
+  // The end of a drain: what was answered still leaves, streams get on_reset.
+  void cut(const Error& error);
   // Lets go when idle; for a pool that is full or old.
   void close_idle();
 

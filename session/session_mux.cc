@@ -7,7 +7,7 @@ namespace albatross {
 
 void Session::after_mux_feed() {
   if (check_failure()) return;
-  if (codec_->wants_to_produce()) touch();
+  if (codec_->wants_to_produce() || !out_.empty()) touch();
   if (greeting_ && codec_->ready()) {
     greeting_ = false;
     read_deadline_ = 0;
@@ -147,7 +147,7 @@ void Session::mux_timer(Nanos at) {
     goaway_ = Goaway::kFinal;
     codec_->finish_goaway();
     touch();
-    context_.settle();
+    context_.finish_turn();
     if (state_ == State::kOpen && !has_stream()) return linger();
   }
   if (state_ != State::kOpen) return;
@@ -155,7 +155,7 @@ void Session::mux_timer(Nanos at) {
   if (state_ != State::kOpen) return;
   if (role_ == Role::kClient && !check_server(at)) return;
   if (stalled_ && extra_deadline_ == 0) extra_deadline_ = at + stall_check();
-  context_.settle();
+  context_.finish_turn();
 }
 
 // A stream whose peer opens no window for the send timeout is reset; its siblings go on.

@@ -3,8 +3,10 @@
 HTTP/1.1 would read as two. Over TCP (prior knowledge) and over TLS.
 
     ALBATROSS=path/to/albatross h2_abuse_test.py
+Skipped (77) without python3-hyperframe and python3-hpack.
 """
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -13,10 +15,12 @@ import tempfile
 import time
 import unittest
 
-from hyperframe.frame import (ContinuationFrame, DataFrame, HeadersFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame,
-                              WindowUpdateFrame)
-
-import raw_h2
+try:
+    from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
+    import raw_h2
+except ImportError as e:
+    print(f"skipped: {e}")
+    sys.exit(77)
 from proxy import PATIENCE, Proxy, albatross_path, make_certificate, wait_for
 from raw_h2 import (CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, MAX_WINDOW, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED, body,
                     fields_of, frame, loose)
@@ -36,8 +40,8 @@ def setUpModule():
     folder = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(folder.cleanup)
     cert, key = make_certificate(folder.name)
-    kinds = {"main": {}, "inner": {}, "head": {"idle": "60s", "request_head": "300ms"}, "idle": {"idle": "1s", "request_head": "300ms"},
-             "send": {"send": "500ms"}}
+    kinds = {"main": {}, "inner": {}, "send": {"send": "500ms"}, "head": {"idle": "60s", "request_head": "300ms"},
+             "idle": {"idle": "1s", "request_head": "300ms"}}
     listeners = []
     for kind, timeouts in kinds.items():
         common = {"bind": "127.0.0.1:0", "http2": True, "timeouts": timeouts,
@@ -111,8 +115,11 @@ class Abuse(unittest.TestCase):
 
     def assert_logged(self, c, termination):
         """A line of this client's connection says why it, or one of its streams, was broken."""
-        wait_for(lambda: any(l["client_port"] == c.port and l.get("termination") == termination for l in P.log()),
-                 f"a log line with {termination}")
+        def found():
+            with open(P.log_path) as f:
+                lines = [json.loads(l) for l in f if l.endswith("\n")]  # the last one may be half written
+            return any(l["client_port"] == c.port and l.get("termination") == termination for l in lines)
+        wait_for(found, f"a log line with {termination}")
 
     # ---- floods (the numbers are rows of the table of incidents) ----
 
@@ -193,6 +200,7 @@ class Abuse(unittest.TestCase):
         "DATA of padding": (frame(0, b"\x05" + bytes(5), 1, 8), True),
         "an unknown frame": (frame(0xbb, b"x" * 8), False),
         "ALTSVC": (frame(0xa, struct.pack(">H", 0) + b"h2"), False),
+        "PING between DATA": (PingFrame(0, b"01234567").serialize() + DataFrame(1, b"x").serialize(), False),
         "RST_STREAM of what is over": (RstStreamFrame(3, 8).serialize(), False),
         "WINDOW_UPDATE of the connection": (WindowUpdateFrame(0, 1).serialize(), False),
         "WINDOW_UPDATE of a stream": (WindowUpdateFrame(1, 1).serialize(), False),
@@ -209,8 +217,8 @@ class Abuse(unittest.TestCase):
             if must_end and not deaf:
                 self.broken(c, CALM)
                 self.assert_logged(c, "flood")
-            elif not c.closed and not deaf:
-                self.assertEqual(c.ask().status, 200)
+            elif not deaf:
+                self.assertTrue(c.ask().status == 200 or c.error == CALM)
             with connect(tls) as other:
                 self.assertEqual(other.ask(seconds=2).status, 200)
 
@@ -297,7 +305,8 @@ class Abuse(unittest.TestCase):
 
     @both
     def test_requests_that_must_be_refused_have_a_budget(self, tls):
-        kinds = {"malformed": loose(fields_of("/no", "GET", ("Upper", "x"))), "too large": loose(fields_of("/no" + "y" * 17 * 1024))}
+        kinds = {"malformed": loose(fields_of("/no", "GET", ("Upper", "x"))),
+                 "too large": loose(fields_of("/no" + "y" * 17 * 1024))}
         for name, block in kinds.items():
             with self.subTest(name), connect(tls) as c:
                 pieces = [block[i:i + 16384] for i in range(0, len(block), 16384)]
@@ -307,7 +316,7 @@ class Abuse(unittest.TestCase):
                         c.send(frame(9, pieces[1], 2 * i + 1, 4))
                     if i % 20 == 0 and (not c.flush() or c.closed):
                         break
-                self.broken(c, CALM)
+                self.broken(c, CALM, PROTOCOL_ERROR)  # the latter where one read has more of them than streams may be open
                 self.assertLess(c.goaways[-1].last_stream_id // 2, 250)
 
     # ---- streams ----
@@ -381,7 +390,8 @@ class Abuse(unittest.TestCase):
     @both
     def test_frames_above_the_limit(self, tls):
         cases = {"DATA": lambda s: frame(0, bytes(16385), s), "HEADERS": lambda s: frame(1, bytes(16385), s + 2, 4),
-                 "an unknown one": lambda s: frame(0xbb, bytes(16385)), "a header of 16 MiB alone": lambda s: b"\xff\xff\xff\0\0\0\0\0\1"}
+                 "an unknown one": lambda s: frame(0xbb, bytes(16385)),
+                 "the header alone": lambda s: b"\xff\xff\xff\0\0\0\0\0\1"}
         for name, make in cases.items():
             with self.subTest(name), connect(tls) as c:
                 s = c.post("/hang")
@@ -393,7 +403,8 @@ class Abuse(unittest.TestCase):
 
     @both
     def test_a_preface_that_does_not_end(self, tls):
-        for first, drip in ((b"PRI * HT", b""), (raw_h2.PREFACE, b""), (b"", raw_h2.PREFACE[:-1]), (raw_h2.PREFACE, SettingsFrame(0).serialize()[:8])):
+        preface, settings = raw_h2.PREFACE, SettingsFrame(0).serialize()
+        for first, drip in ((preface[:8], b""), (preface, b""), (b"", preface[:-1]), (preface, settings[:-1])):
             with self.subTest(first=first, drip=drip), connect(tls, "head", greet=False) as c:
                 c.send(first)
                 began = time.monotonic()
@@ -448,10 +459,10 @@ class Abuse(unittest.TestCase):
                 UP.gate = False
                 self.assertEqual(c.ask().status, 200)
                 sibling = c.get("/gate")
-                c.send(b"").flush()
-                refused = make(c)
-                c.run(lambda: any(s.reset is not None for s in c.streams.values()))
-                self.assertFalse(c.run(lambda: c.closed, 0.8), f"closed after request_head, stream {refused}")
+                c.flush()
+                bad_one = make(c)
+                self.assertIsNotNone(c.answer(bad_one).reset)
+                self.assertFalse(c.run(lambda: c.closed, 0.8), "closed after request_head")
                 UP.open_gate()
                 self.assertEqual(c.answer(sibling).status, 200)
 
@@ -498,6 +509,17 @@ class Abuse(unittest.TestCase):
                 self.assert_logged(c, "send_timeout")
 
     @both
+    def test_a_client_that_reads_nothing_is_cut_off(self, tls):
+        with connect(tls, "send", settings={INITIAL_WINDOW: MAX_WINDOW}) as c:
+            c.settle().socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            c.send(WindowUpdateFrame(0, MAX_WINDOW - 65535))
+            for _ in range(20):
+                c.get(f"/body/0/{4 * MiB}")
+            c.flush(deaf=True)
+            self.assert_logged(c, "send_timeout")
+            self.assertTrue(c.wait_closed())
+
+    @both
     def test_a_large_body_for_a_client_that_opens_no_window(self, tls):
         for streams in (1, 100):
             with self.subTest(streams=streams), self.grows_less_than(16), connect(tls, settings={INITIAL_WINDOW: 0}) as c:
@@ -525,7 +547,7 @@ class Abuse(unittest.TestCase):
                 self.assertLess(sent, 16 * MiB, "somebody takes it all")
                 self.assertEqual(c.ask().status, 200)
                 c.data(s, bytes(16384))  # more than was granted
-                self.assertTrue(c.run(lambda: c.streams[s].reset == FLOW_CONTROL_ERROR or c.error == FLOW_CONTROL_ERROR), c.goaways)
+                self.assertTrue(c.run(lambda: FLOW_CONTROL_ERROR in (c.streams[s].reset, c.error)), c.goaways)
 
     # ---- what HTTP/1.1 would read otherwise ----
 
@@ -550,27 +572,29 @@ class Abuse(unittest.TestCase):
             if what != "high byte":
                 out[f"{what} in front of a value"] = extra((b"x", bytes_ + b"z")), ()
                 out[f"{what} behind a value"] = extra((b"x", b"z" + bytes_)), ()
-        for n, v in (("transfer-encoding", "chunked"), ("transfer-encoding", "identity"), ("connection", "close"), ("connection", "te"),
-                     ("keep-alive", "timeout=5"), ("proxy-connection", "keep-alive"), ("upgrade", "websocket"), ("upgrade", "h2c"),
-                     ("te", "gzip"), ("te", "trailers, gzip"), ("te", "chunked")):
+        for n, v in (("transfer-encoding", "chunked"), ("transfer-encoding", "identity"), ("connection", "close"),
+                     ("connection", "te"), ("keep-alive", "timeout=5"), ("proxy-connection", "keep-alive"), ("upgrade", "websocket"),
+                     ("upgrade", "h2c"), ("te", "gzip"), ("te", "trailers, gzip"), ("te", "chunked")):
             out[f"{n}: {v}"] = extra((n, v)), ()
         out |= {
             "an upper-case name": (extra(("Upper", "x")), ()), "a name with an upper-case end": (extra(("loweR", "x")), ()),
             "an empty name": (extra(("", "x")), ()), "a name with a colon": (extra(("x:y", "z")), ()),
             "a name that is a colon": (extra((":", "x")), ()),
-            "an unknown pseudo-field": (extra()[:4] + [(":x", "y")], ()), ":status": (extra()[:4] + [(":status", "200")], ()),
-            "a pseudo-field behind a field": ([("x", "y")] + extra(), ()), ":path in the middle": (extra(("x", "y"), (":path", "/smuggled")), ()),
+            "an unknown pseudo-field": (extra((":x", "y")), ()), ":status": (extra((":status", "200")), ()),
+            "pseudo-fields behind a field": ([("x", "y")] + extra(), ()),
+            ":path behind a field": (extra()[:2] + extra()[3:] + [("x", "y"), (":path", "/smuggled")], ()),
             "an empty :path": (with_(":path", ""), ()), "a fragment": (with_(":path", "/smuggled#x"), ()),
             "a fragment behind a query": (with_(":path", "/smuggled?a#x"), ()),
-            "a URL as :path": (with_(":path", "http://localhost/smuggled"), ()), "a :path without a slash": (with_(":path", "smuggled"), ()),
-            "* with GET": (with_(":path", "*"), ()), "** with GET": (with_(":path", "**"), ()), "an empty :method": (with_(":method", ""), ()),
+            "a URL as :path": (with_(":path", "http://localhost/smuggled"), ()),
+            "a :path without a slash": (with_(":path", "smuggled"), ()), "** with GET": (with_(":path", "**"), ()),
+            "* with GET": (with_(":path", "*"), ()), "an empty :method": (with_(":method", ""), ()),
             "an empty :scheme": (with_(":scheme", ""), ()), "another :scheme": (with_(":scheme", "ftp"), ()),
             "an empty :authority": (with_(":authority", ""), ()),
-            "userinfo": (with_(":authority", "user@localhost"), ()), "userinfo with a password": (with_(":authority", "a:b@localhost"), ()),
+            "userinfo": (with_(":authority", "user@localhost"), ()), "a password": (with_(":authority", "a:b@localhost"), ()),
             "a path in :authority": (with_(":authority", "localhost/x"), ()), "a bad port": (with_(":authority", "localhost:99999"), ()),
-            "two in :authority": (with_(":authority", "localhost, a"), ()),
-            "another host": (extra(("host", "other")), ()), "two hosts": (extra(("host", "localhost"), ("host", "localhost")), ()),
-            "a host with userinfo": (extra()[:3] + [("host", "user@localhost")], ()), "an empty host": (extra(("host", "")), ()),
+            "two in :authority": (with_(":authority", "localhost, a"), ()), "another host": (extra(("host", "other")), ()),
+            "two hosts": (extra(("host", "localhost"), ("host", "localhost")), ()), "an empty host": (extra(("host", "")), ()),
+            "a host with userinfo": (extra()[:3] + [("host", "user@localhost")], ()),
             "neither :authority nor host": (extra()[:3], ()),
             "CONNECT": ([(":method", "CONNECT"), (":authority", "localhost:80")], (400, 405, 501)),
             "CONNECT with a path": (with_(":method", "CONNECT"), (400, 405, 501)),
@@ -599,6 +623,16 @@ class Abuse(unittest.TestCase):
                 self.assertEqual(c.answer(good).status, 200, c.goaways)
                 self.assertEqual(up.paths(start), [f"/good{i}"])
         self.assertFalse([p for p in up.paths(first) if "smuggled" in p])
+
+    @both
+    def test_10_what_is_unusual_and_allowed(self, tls):
+        allowed = [("te", "trailers"), ("host", "localhost"), ("x", b"a b\tc\x80\xff"), ("empty", ""), ("content-length", "0")]
+        with connect(tls) as c:
+            for field in allowed:
+                with self.subTest(field):
+                    self.assertEqual(c.answer(c.get("/ok", field)).status, 200)
+            self.assertEqual(c.answer(c.headers(fields_of("*", "OPTIONS"))).status, 200)
+            self.assertEqual(c.answer(c.headers(fields_of()[:3] + [("host", "localhost")])).status, 200)
 
     def test_10_malformed_requests_over_tcp(self):
         self.smuggle(False, "main")
@@ -664,5 +698,4 @@ class Abuse(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    sys.argv[0] = __file__
     unittest.main(verbosity=2)

@@ -24,7 +24,7 @@ from proxy import PATIENCE, client_tls
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CODE = h2.settings.SettingCodes
-NO_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL = 0, 2, 7, 8
+NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL = 0, 1, 2, 7, 8
 MANY = 2**31 - 1  # the last stream id of a GOAWAY that only announces
 
 
@@ -775,6 +775,15 @@ def server_tls(certificate, key, alpn):
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols([alpn])
     return context
+
+
+def end_well(proxy):
+    """Stops it; the exit code also speaks for a sanitizer."""
+    try:
+        if code := proxy.stop():
+            raise AssertionError(f"albatross ended with {code}:\n{proxy.output()[-4000:]}")
+    finally:
+        proxy.__exit__(None, None, None)
 
 
 def together(tasks, seconds=PATIENCE * 3):

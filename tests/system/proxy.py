@@ -62,8 +62,9 @@ class Proxy:
         self.config = config
         self.write(config)
         self.albatross = albatross
-        self.process = subprocess.Popen([albatross, "run", "-c", self.path], stdin=subprocess.DEVNULL, env=env,
-                                        stdout=open(self.out_path, "w"), stderr=subprocess.STDOUT)
+        with open(self.out_path, "w") as out:
+            self.process = subprocess.Popen([albatross, "run", "-c", self.path], stdin=subprocess.DEVNULL, env=env, stdout=out,
+                                            stderr=subprocess.STDOUT)
         try:
             self.ports = {l["name"]: self._port(l["name"]) for l in config["listeners"]}
             wait_for(lambda: os.path.exists(self.admin_path), "the admin socket")

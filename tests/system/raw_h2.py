@@ -1,4 +1,4 @@
-"""HTTP/2 without manners: a client that sends any frame and any field, and the servers behind the proxy, which count what reaches them.
+"""HTTP/2 without manners: a client that sends any frame and any field, and servers behind the proxy that count what reaches them.
 
 Frames are made by hyperframe and header blocks by hpack, neither of which asks whether HTTP/2 allows them.
 """
@@ -439,7 +439,7 @@ class H2Upstream:
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
-        self.heads, self.live, self.peak, self.data, self.stopped = [], 0, 0, 0, False
+        self.heads, self.open, self.stopped = [], [], False
         self.threads = [threading.Thread(target=self._accept)]
         self.threads[0].start()
 
@@ -456,10 +456,15 @@ class H2Upstream:
 
     def _serve(self, s):
         wire = ServerConnection(s, self)
+        self.open.append(wire)
         while not self.stopped and not wire.closed:
             wire.run(lambda: self.stopped, 1)
-        self.live -= len(wire.hanging)
+        wire.hanging.clear()
         wire.close()
+
+    @property
+    def live(self):
+        return sum(len(w.hanging) for w in self.open)
 
     def paths(self, start=0):
         return self.heads[start:]
@@ -491,13 +496,8 @@ class ServerConnection(Connection):
             up.heads.append(path)
             if "/hang" in path:
                 self.hanging.add(f.stream_id)
-                up.live += 1
-                up.peak = max(up.peak, up.live)
-        elif isinstance(f, DataFrame):
-            up.data += len(f.data)
-        elif isinstance(f, RstStreamFrame) and f.stream_id in self.hanging:
+        elif isinstance(f, RstStreamFrame):
             self.hanging.discard(f.stream_id)
-            up.live -= 1
         if "END_STREAM" in f.flags and "/hang" not in path and "/deaf" not in path:
             claim = {"/short": "10", "/long": "1"}.get(path, "2")
             head = HeadersFrame(f.stream_id, self.block([(":status", "200"), ("content-length", claim)]), flags=["END_HEADERS"])

@@ -14,6 +14,8 @@
 namespace albatross::http_test {
 
 class H2End final : public CodecSink {
+  BlockPool pool_;  // first: streams hold its blocks
+
  public:
   explicit H2End(Role role, const HeadLimits& limits = {}, const H2Settings& settings = {})
       : role_(role), limits_(limits), settings_(settings), codec(role, limits_, settings_) {}
@@ -105,7 +107,6 @@ class H2End final : public CodecSink {
   void note(WireStream& s, const std::string& what) { text += std::to_string(s.id) + " " + what + ";"; }
 
   Role role_;
-  BlockPool pool_;
   OutputScratch scratch_;
   Output out_{pool_, scratch_};
   HeadLimits limits_;
