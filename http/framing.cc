@@ -278,6 +278,10 @@ Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, 
 
 Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows, std::uint32_t count) {
   head.version = Version::kHttp2;
+  bool tunnel = head.status == 101 && head.upgrade;
+  if (head.status < 100 || head.status > 599 || (head.status == 101 && !tunnel)) {
+    return {Cause::kUpstreamMalformed, "a status that a response cannot have"};
+  }
   Refusal why = h2_length(end, rows, count, head.body, head.declared_length);
   if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
   bool bodyless = head.status < 200 || head.status == 204 || head.status == 304 || to_head;

@@ -134,6 +134,7 @@ class Base(unittest.TestCase):
         """A listener that takes both protocols; /NAME goes to the group of that name. `groups`: name -> (protocol, address)."""
         rules = [{"name": n, "priority": i + 1, "conditions": [{"path": {"prefix": f"/{n}"}}], "actions": [{"forward": n}]}
                  for i, n in enumerate(groups)]
+        top.setdefault("shutdown", {"drain": "2s"})  # some tunnels are left in the middle of what is no frame
         proxy = Proxy(ALBATROSS, {
             "listeners": [{"name": "web", "bind": "127.0.0.1:0", "http2": True, "rules": rules, "timeouts": timeouts or {},
                            "default_actions": [{"fixed_response": {"code": 404}}]}],
