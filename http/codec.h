@@ -96,6 +96,8 @@ class Codec {
 
   // A message has begun to come and its head is not complete. A serial one: or its head is done.
   virtual bool head_started() const = 0;
+  // How many have begun, where several may in one feed.
+  virtual std::uint32_t heads_begun() const { return 0; }
 
   // ---- serial codecs ----
   virtual bool between_messages() const { return true; }

@@ -85,14 +85,19 @@ struct H2Callbacks {
 nghttp2_data_source_read_callback H2Codec::read_callback() { return H2Callbacks::read; }
 
 H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings)
-    : limits_(&limits), settings_(settings), role_(role) {
+    : limits_(&limits),
+      settings_(settings),
+      role_(role),
+      frames_(role == Role::kServer ? static_cast<std::uint32_t>(kH2Preface.size()) : 0) {
   if (role == Role::kServer) {
     nghttp2_session_server_new3(&session_, H2Callbacks::table(), this, H2Callbacks::options(), h2_memory());
   } else {
     nghttp2_session_client_new3(&session_, H2Callbacks::table(), this, H2Callbacks::options(), h2_memory());
   }
+  // nghttp2 would end the connection at one stream too many (RFC 9113 §5.1.2 wants the stream's end): it is told twice the
+  // number, the peer the number (see produce), and between them the stream is refused.
   nghttp2_settings_entry entries[4] = {
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.max_streams},
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2 * settings.max_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits.head + limits.fields * 32},
       {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
@@ -111,6 +116,7 @@ WireStream* H2Codec::stream(StreamId id) const {
 FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
   if (failure_ != Cause::kNone) return {bytes.size(), failure_, failure_detail_};
   stop_lingering();
+  frames_.feed(bytes);
   if (!bytes.empty()) bytes_seen_ = true;
   sink_ = &sink;
   ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
@@ -146,10 +152,19 @@ void H2Codec::produce(Output& out, CodecSink& sink) {
     if (n == 0) break;  // nothing more, or write_data has filled the output
     char* room = out.reserve(static_cast<std::size_t>(n));
     std::copy_n(reinterpret_cast<const char*>(bytes), n, room);
+    if (!settings_sent_) correct_settings(room, static_cast<std::size_t>(n));
     out.commit(static_cast<std::size_t>(n));
   }
   out_ = nullptr;
   sink_ = nullptr;
+}
+
+// The first SETTINGS frame: its first entry says how many streams the peer may open.
+void H2Codec::correct_settings(char* frame, std::size_t size) {
+  constexpr std::size_t kValue = 9 + 2;
+  if (size < kValue + 4 || frame[3] != NGHTTP2_SETTINGS || (frame[4] & NGHTTP2_FLAG_ACK) != 0) return;
+  settings_sent_ = true;
+  for (std::size_t i = 0; i < 4; ++i) frame[kValue + i] = static_cast<char>(settings_.max_streams >> (24 - 8 * i));
 }
 
 bool H2Codec::wants_to_produce() const { return nghttp2_session_want_write(session_) != 0; }
@@ -180,6 +195,7 @@ void H2Codec::abandon(WireStream& s) {
   s.waiting.clear();
   if (block_ == &s) block_ = nullptr;
   if (s.id == 0 || s.closed) return;
+  if (role_ == Role::kServer) --live_;
   nghttp2_session_set_stream_user_data(session_, static_cast<std::int32_t>(s.id), nullptr);
   std::uint32_t code = role_ == Role::kClient || s.tunnel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
   if (role_ == Role::kServer ? s.end_sent : s.end_seen) code = NGHTTP2_NO_ERROR;

@@ -17,6 +17,7 @@
 #include "http/codec.h"
 #include "http/h1_parse.h"
 #include "http/h2_budget.h"
+#include "http/h2_frames.h"
 
 namespace albatross {
 
@@ -42,7 +43,8 @@ class H2Codec final : public Codec {
   void send_end(WireStream& s, const Fields* trailers, Output& out) override;
   void start_tunnel(WireStream& s) override { s.tunnel = true; }
 
-  bool head_started() const override { return bytes_seen_ && (!settings_seen_ || in_block_); }
+  bool head_started() const override { return bytes_seen_ && (!settings_seen_ || frames_.in_block()); }
+  std::uint32_t heads_begun() const override { return frames_.blocks(); }
   bool multiplexes() const override { return true; }
   // For good: nothing that still comes is told.
   void pause() override { stopped_ = true; }
@@ -90,6 +92,7 @@ class H2Codec final : public Codec {
   void linger(StreamId id, std::size_t bytes);
   void stop_lingering();
   void submit_reset(StreamId id, std::uint32_t code);
+  void correct_settings(char* frame, std::size_t size);
   void give_up(std::uint32_t code, Cause cause, const char* why);
 
   // h2_send.cc
@@ -121,9 +124,11 @@ class H2Codec final : public Codec {
   std::uint32_t fields_ = 0;
   std::uint32_t crumbs_ = 0;
   Cause over_ = Cause::kNone;
-  bool in_block_ = false;
 
+  H2Frames frames_;
+  std::uint32_t live_ = 0;  // streams of the peer's that the session knows
   bool stopped_ = false;
+  bool settings_sent_ = false;
   bool bytes_seen_ = false;
   bool settings_seen_ = false;
   bool goaway_seen_ = false;

@@ -16,15 +16,10 @@ StreamId id_of(const nghttp2_frame_hd& hd) { return static_cast<StreamId>(hd.str
 // ---- budgets and states ----
 
 int H2Codec::on_begin_frame(const nghttp2_frame_hd& hd) {
-  in_block_ = false;
   switch (hd.type) {
     case NGHTTP2_DATA:
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_CONTINUATION:
-      if (hd.type != NGHTTP2_CONTINUATION) check_closed(hd);
-      in_block_ = hd.type == NGHTTP2_CONTINUATION || (hd.type == NGHTTP2_HEADERS && (id_of(hd) > last_opened_ || stream(id_of(hd)) != nullptr));
-      controls_.give();
-      break;
+    case NGHTTP2_HEADERS: check_closed(hd); [[fallthrough]];
+    case NGHTTP2_CONTINUATION: controls_.give(); break;
     case NGHTTP2_WINDOW_UPDATE:
     case NGHTTP2_RST_STREAM: break;
     default:
@@ -71,6 +66,8 @@ void H2Codec::on_begin_headers(const nghttp2_frame& f) {
   if (f.headers.cat == NGHTTP2_HCAT_REQUEST) {
     last_opened_ = std::max(last_opened_, id);
     opened_[opened_count_++ % opened_.size()] = {id, false};
+    if (live_ == settings_.max_streams) return submit_reset(id, NGHTTP2_REFUSED_STREAM);
+    ++live_;
     block_ = &sink_->on_begin(id);
     block_->id = id;
     nghttp2_session_set_stream_user_data(session_, f.hd.stream_id, block_);
@@ -202,7 +199,6 @@ void H2Codec::finish_trailers(bool end) {
 void H2Codec::on_frame(const nghttp2_frame& f) {
   switch (f.hd.type) {
     case NGHTTP2_HEADERS: {
-      in_block_ = false;
       WireStream* s = block_;
       if (s == nullptr || deaf()) return;
       if (role_ == Role::kServer && f.headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -253,6 +249,7 @@ void H2Codec::on_close(StreamId id, std::uint32_t code) {
     return;
   }
   s->closed = true;
+  if (role_ == Role::kServer) --live_;
   nghttp2_session_set_stream_user_data(session_, static_cast<std::int32_t>(id), nullptr);
   if (s->listed) std::erase(fresh_, s);
   s->listed = false;

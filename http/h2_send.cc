@@ -203,6 +203,7 @@ void H2Codec::on_sent(const nghttp2_frame& f) {
         // The exchange is over; the stream lingers without it.
         nghttp2_session_set_stream_user_data(session_, f.hd.stream_id, nullptr);
         s->closed = true;
+        --live_;
         if (lingering_.size() == kMaxLingering) lingering_.front().bytes = 0;
         lingering_.push_back({id, kLinger, now_ + 2 * kSecond});
         sink_->on_closed(*s, Error{});
@@ -210,13 +211,14 @@ void H2Codec::on_sent(const nghttp2_frame& f) {
       return;
     }
     case NGHTTP2_RST_STREAM: {
-      in_block_ = false;
       for (Opened& o : opened_) {
         if (o.id == id) o.reset_by_us = true;
       }
       std::uint32_t code = f.rst_stream.error_code;
       bool theirs = code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL && code != NGHTTP2_INTERNAL_ERROR;
-      if (theirs && !glitches_.take(now_)) give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "too many streams had to be reset");
+      // Too many at once may be a client that has not read its limit yet.
+      Budget& budget = code == NGHTTP2_REFUSED_STREAM ? peer_resets_ : glitches_;
+      if (theirs && !budget.take(now_)) give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "too many streams had to be reset");
       return;
     }
     case NGHTTP2_GOAWAY:

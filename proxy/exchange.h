@@ -136,7 +136,8 @@ class Exchange final : public Deferred, public StreamEvents {
   void body_progress(std::size_t bytes);
   void tunnel_data(Stream& to, FrameTracker& frames, Pump& pump, std::string_view data);
   void send_going_away();
-  void end_tunnel();
+  // `clean`: what was sent still goes, and each side sees an end; else a reset.
+  void end_tunnel(bool clean = true);
   void finish();
   void write_log();
 

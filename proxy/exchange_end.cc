@@ -174,16 +174,22 @@ void Exchange::send_going_away() {
   }
 }
 
-void Exchange::end_tunnel() {
+void Exchange::end_tunnel(bool clean) {
   if (phase_ == Phase::kOver) return;
   phase_ = Phase::kAnswered;
   response_ended_ = now();
   to_client_.detach();
   to_server_.detach();
+  if (Stream* up = primary().stream; up != nullptr && clean) {
+    primary().stream = nullptr;
+    up->end_tunnel();
+  }
   cancel_tries();
   if (down_ == nullptr) return finish();
-  if (down_->end_tunnel()) return;  // on_finished follows
+  if (clean && down_->end_tunnel()) return;  // on_finished follows
+  Stream* s = down_;
   down_ = nullptr;
+  if (!clean) s->reset();
   finish();
 }
 

@@ -30,6 +30,10 @@ bool Exchange::keep_client() const { return head_.keep_alive && request_done_ &&
 void Exchange::response_head(Try& t, Head& head, bool end) {
   if (head.status == 101) return upgrade(t, head);
   if (head.status < 200) return informational(head);
+  // RFC 8441 §5: there a 2xx is what opens the tunnel.
+  if (head_.upgrade && head_.version == Version::kHttp2 && head.status < 300) {
+    return answer(Error{Cause::kUpstreamMalformed, Source::kUpstream, RetrySafety::kNever, 0, "the server did not upgrade"});
+  }
   phase_ = Phase::kRespond;
   response_began_ = now();
   upstream_status_ = status_ = head.status;

@@ -262,7 +262,7 @@ void Exchange::try_failed(Try& t, const Error& error) {
   if (&t != &primary() || phase_ == Phase::kOver) return;
   t.stream = nullptr;
   t.opening = nullptr;
-  if (phase_ == Phase::kTunnel) return end_tunnel();
+  if (phase_ == Phase::kTunnel) return end_tunnel(error.cause == Cause::kNone);
   if (phase_ == Phase::kAnswered) return;
   if (t.connected == 0) connect_time_ = now() - t.started;
   if (may_retry(t, error)) {

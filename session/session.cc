@@ -9,6 +9,25 @@ namespace {
 Error client_left() { return {Cause::kClientLeft, Source::kDownstream, RetrySafety::kNever, 0, nullptr}; }
 const H2Settings kDefaultH2{};
 
+// Hears what nobody waits for any more.
+class Nobody final : public StreamEvents {
+ public:
+  Arena& arena() override {
+    arena_.reset();
+    return arena_;
+  }
+  void on_head(Stream&, Head&, bool) override {}
+  void on_data(Stream& s, std::string_view data) override { s.consume(data.size()); }
+  void on_end(Stream&, Fields*) override {}
+  void on_refused(Stream&, Cause, const char*) override {}
+  void on_reset(Stream&, const Error&) override {}
+  void on_sent(Stream&, std::size_t) override {}
+  void on_finished(Stream&) override {}
+
+ private:
+  Arena arena_;
+};
+
 }  // namespace
 
 // ---- what sessions share ----
@@ -291,7 +310,11 @@ bool Stream::end_tunnel() {
   }
   tunnel_ = tunnel = false;
   send_end(nullptr);
-  return true;
+  if (session_->role_ == Role::kServer) return true;
+  events = &session_->orphan();
+  finished_ = true;
+  ++session_->finished_;
+  return false;
 }
 
 void Session::reset(Stream& s) {
@@ -303,6 +326,11 @@ void Session::reset(Stream& s) {
   }
   // An answer that was begun must look cut; so must a request body.
   close(Error{}, role_ == Role::kServer && abort_at_end_);
+}
+
+StreamEvents& Session::orphan() {
+  thread_local Nobody nobody;
+  return nobody;
 }
 
 void Session::release(Stream& s) {
@@ -505,7 +533,9 @@ void Session::on_timer() {
   }
   if (state_ == State::kLingering || !server) return close_idle();
   if (mux_) {
-    if (head_late_) {
+    if (head_late_ && codec_->head_started()) {
+      codec_->finish_goaway();
+      flush();
       return close({Cause::kHeadTimeout, side, RetrySafety::kNever, 0, nullptr}, false);
     }
     draining_ = true;

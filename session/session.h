@@ -198,6 +198,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   void release(Stream& s);
   void finish_release();
   void reset(Stream& s);
+  StreamEvents& orphan();
 
   // session_mux.cc: many streams
   void after_mux_feed();
@@ -236,6 +237,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   std::uint32_t peer_keep_alive_ = 0;  // seconds
   std::uint32_t read_size_ = kMinRead;
   std::uint32_t discarded_ = 0;
+  std::uint32_t late_head_ = 0;  // multiplexing: which head read_deadline_ is for
   State state_ = State::kOpening;
   Role role_;
   Wire wire_ = Wire::kHttp1;

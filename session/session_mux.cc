@@ -26,8 +26,10 @@ bool Session::takes_tunnels() const { return mux_ && static_cast<const H2Codec&>
 // A header block, and the preface, have an absolute time; so has a connection without streams.
 void Session::update_head_deadline() {
   bool head = codec_->head_started();
-  if (head == head_late_) return;
+  std::uint32_t which = codec_->heads_begun();
+  if (head == head_late_ && (!head || which == late_head_)) return;
   head_late_ = head;
+  late_head_ = which;
   if (head) {
     read_deadline_ = timeouts_->request_head == 0 ? 0 : now() + timeouts_->request_head;
   } else {
@@ -92,7 +94,8 @@ void Session::finish_mux_streams() {
   if (finished_ > 0 && out_.empty() && transport_->pending() == 0) {
     for (Stream *s = streams_, *next; s != nullptr; s = next) {
       next = s->next_;
-      if (!s->finished_) continue;
+      if (!s->finished_ || (role_ == Role::kClient && !s->end_sent && !s->closed)) continue;
+      if (role_ == Role::kClient) codec_->abandon(*s);
       StreamEvents* events = s->events;
       if (s->queued_ > 0) events->on_sent(*s, s->queued_);
       end_stream(*s);

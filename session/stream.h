@@ -52,7 +52,7 @@ class Stream final : public WireStream {
   void release();
   // Both directions become verbatim bytes; before the 101 is sent or after it was received.
   void start_tunnel();
-  // Ends a server's tunnel behind what was sent. True if on_finished will tell; false if the stream is gone already.
+  // Ends a tunnel behind what was sent. True if on_finished will tell (a server's); false if no events follow.
   bool end_tunnel();
   // How long the peer may take nothing of what is sent on this stream; 0: for ever.
   void set_send_timeout(Nanos t) { send_timeout_ = t; }
@@ -83,7 +83,7 @@ class Stream final : public WireStream {
   bool tunnel_ = false;
   bool written_ = false;   // bytes of ours have left
   bool answered_ = false;  // client: a head has come
-  bool finished_ = false;  // server: off the wire in good order; on_finished follows when the bytes have left
+  bool finished_ = false;  // nothing more is heard or said; it ends when the bytes have left
 };
 
 }  // namespace albatross

@@ -37,7 +37,8 @@ def group(name, servers, protocol, **more):
 
 
 def rule(name, priority, prefix, **more):
-    return {"name": name, "priority": priority, "conditions": [{"path": {"prefix": prefix}}], "actions": [{"forward": name}], **more}
+    return {"name": name, "priority": priority, "conditions": [{"path": {"prefix": prefix}}],
+            "actions": [{"forward": name}], **more}
 
 
 class Case(unittest.TestCase):
@@ -365,8 +366,12 @@ class Shared(Case):
         for pair in self.each("slow server"):
             with pair as (client, server, path):
                 stop = threading.Event()
+
+                def count(s):
+                    s.wait_over(PATIENCE * 3)
+                    s.answer(200, body=b"%d" % len(s.body))
                 for i in range(5):
-                    server.on(f"{path}/{i}", lambda s: (s.wait_over(PATIENCE * 3), s.answer(200, body=b"%d" % len(s.body))), hold=True)
+                    server.on(f"{path}/{i}", count, hold=True)
                 server.on(path + "/sibling", lambda s: (s.wait_over(), s.answer(200, body=bytes(s.body))))
                 before = self.proxy.rss()
                 slow = [client.open(f"{path}/{i}", "POST", end=False) for i in range(5)]
@@ -403,7 +408,7 @@ class Shared(Case):
                     self.assertEqual(got.all("cookie"), ["a=1; b=2; c=3"])
                 else:
                     self.assertEqual("; ".join(got.all("cookie")), "a=1; b=2; c=3")
-                self.assertEqual((got.all("x-mixed-case"), got.all("x-twice"), got.all("te")), (["Value"], ["1", "2"], ["trailers"]))
+                self.assertEqual([got.all(n) for n in ("x-mixed-case", "x-twice", "te")], [["Value"], ["1", "2"], ["trailers"]])
                 for name in ("x-gone", "keep-alive", "proxy-connection", "upgrade"):
                     self.assertEqual(got.all(name), [], name)
                 self.assertEqual((got.all("x-forwarded-for"), got.all("x-forwarded-proto")),
@@ -443,7 +448,10 @@ class Shared(Case):
         """50 at once; towards HTTP/2 they share a connection."""
         for pair in self.each("multiplexing"):
             with pair as (client, server, path):
-                server.on(path, lambda s: (wait_for(lambda: len(server.seen(path)) == 50, "all of them"), s.answer(200, body=s.path.encode())))
+                def handler(s):
+                    wait_for(lambda: len(server.seen(path)) == 50, "all of them")
+                    s.answer(200, body=s.path.encode())
+                server.on(path, handler)
                 answers = together([lambda i=i: client.ask(f"{path}/{i}") for i in range(50)])
                 for i, answer in enumerate(answers):
                     self.assert_whole(answer, 200, f"{path}/{i}".encode())
@@ -508,7 +516,7 @@ class Own(Case):
     """Each with an albatross of its own."""
 
     def start(self, servers, protocol, options=None, **more):
-        proxy = Proxy(ALBATROSS, forward(options, [group("g", servers, protocol, **more.pop("group", {}))], [rule("g", 1, "/")], **more))
+        proxy = Proxy(ALBATROSS, forward(options, [group("g", servers, protocol)], [rule("g", 1, "/")], **more))
         self.addCleanup(peers.end_well, proxy)
         return proxy
 
@@ -528,8 +536,8 @@ class Own(Case):
     DECLINES = [("REFUSED_STREAM", lambda s: s.reset(REFUSED_STREAM)),
                 ("GOAWAY below it", lambda s: s.connection.goaway(s.id - 2 if s.id > 1 else 0))]
     # name, method, body, warmed: the connection has served before
-    DECLINED = [("GET", "GET", None, False), ("GET on a used connection", "GET", None, True), ("PUT", "PUT", b"ping", False), ("POST", "POST", b"ping", False),
-                ("POST on a used connection", "POST", b"ping", True)]
+    DECLINED = [("GET", "GET", None, False), ("GET on a used connection", "GET", None, True), ("PUT", "PUT", b"ping", False),
+                ("POST", "POST", b"ping", False), ("POST on a used connection", "POST", b"ping", True)]
 
     def test_declined_is_retried(self):
         """RFC 9113 §8.7: what a server has said it did not work on goes to another one, and the client sees nothing."""
@@ -729,7 +737,8 @@ class Own(Case):
             server.on("/", lambda s: s.answer(200, body=s.authority.encode()))
             proxy = self.start([server], "http", {"protocol": "https", "certificates": [{"cert": cert, "key": key}]})
             client = self.client("h2", proxy, secure=True)
-            for host, status in (("localhost", 200), ("second.test", 200), ("SECOND.test:8443", 200), ("third.test", 421), ("localhost", 200)):
+            for host, status in (("localhost", 200), ("second.test", 200), ("SECOND.test:8443", 200), ("third.test", 421),
+                                 ("localhost", 200)):
                 with self.subTest(f"SNI localhost, asks for {host}"):
                     s = client.ask("/" + host, authority=host)
                     self.assert_whole(s, status, host.encode() if status == 200 else None)

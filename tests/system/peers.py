@@ -128,8 +128,8 @@ class Stream:
             while not condition():
                 left = end - time.monotonic()
                 if left <= 0:
-                    raise AssertionError(f"timed out waiting for {what}: heads {self.heads}, {len(self.body)} bytes, ended {self.ended}, "
-                                         f"cut {self.cut}, connection {self.connection.closed or 'open'}")
+                    raise AssertionError(f"timed out waiting for {what}: heads {self.heads}, {len(self.body)} bytes, "
+                                         f"ended {self.ended}, cut {self.cut}, connection {self.connection.closed or 'open'}")
                 self.cond.wait(min(left, 0.5))
         return self
 
@@ -162,7 +162,8 @@ class Stream:
 
     def wait_gone(self, seconds=PATIENCE):
         """The other side wants no more of this stream, however it said so."""
-        return self.wait(lambda: self.cut is not None or self.reset_code is not None or self.connection.closed, "a reset or close", seconds)
+        return self.wait(lambda: self.cut is not None or self.reset_code is not None or self.connection.closed,
+                         "a reset or close", seconds)
 
     @property
     def blocked(self):
@@ -481,7 +482,8 @@ class H2Connection:
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(
             client_side=client, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False))
         self.h2.local_settings = h2.settings.Settings(client=client, initial_values={
-            CODE.INITIAL_WINDOW_SIZE: 65535, CODE.MAX_CONCURRENT_STREAMS: 1000, **({CODE.ENABLE_PUSH: 0} if client else {}), **(settings or {})})
+            CODE.INITIAL_WINDOW_SIZE: 65535, CODE.MAX_CONCURRENT_STREAMS: 1000, **({CODE.ENABLE_PUSH: 0} if client else {}),
+            **(settings or {})})
         self.h2.initiate_connection()
         # Wide, so that streams that are held back hold their own windows only.
         self.h2.increment_flow_control_window(2**26)
@@ -507,7 +509,8 @@ class H2Connection:
         with self.cond:
             while not condition():
                 if time.monotonic() > end:
-                    raise AssertionError(f"timed out waiting for {what}: goaways {self.goaways}, connection {self.closed or 'open'}")
+                    raise AssertionError(f"timed out waiting for {what}: goaways {self.goaways}, "
+                                         f"connection {self.closed or 'open'}")
                 self.cond.wait(0.5)
         return self
 

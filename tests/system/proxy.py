@@ -93,7 +93,7 @@ class Proxy:
             if not os.path.exists(self.log_path):
                 return []
             with open(self.log_path) as f:
-                return [json.loads(l) for l in f.read().splitlines()]
+                return [json.loads(l) for l in f.read().split("\n")[:-1]]  # the last may be half written
         return wait_for(lambda: (len(read()) >= lines and [read()]), f"{lines} log lines, have {len(read())}")[0]
 
     def get_admin(self, path):
