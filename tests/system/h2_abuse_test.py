@@ -483,6 +483,7 @@ class Abuse(unittest.TestCase):
     @both
     def test_a_request_after_the_last_goaway_does_not_cut_those_before(self, tls):
         with connect(tls, "idle") as c:
+            UP.gate = False
             self.assertEqual(c.ask().status, 200)
             self.assertTrue(c.run(lambda: c.goaways))
             early = c.get("/gate")
