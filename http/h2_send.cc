@@ -186,6 +186,7 @@ void H2Codec::put_body(WireStream& s, std::size_t size, char* into) {
     into += n;
     size -= n;
   }
+  if (size == 0) return;
   std::memcpy(into, s.fresh.data(), size);
   s.fresh.remove_prefix(size);
 }

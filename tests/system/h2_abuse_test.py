@@ -29,11 +29,11 @@ MiB = 1 << 20
 MAX_STREAMS = 128
 INITIAL_WINDOW = SettingsFrame.INITIAL_WINDOW_SIZE
 ALBATROSS = albatross_path()
-P = UP = H2UP = None
+P = UP = H2UP = CONFIG = None
 
 
 def setUpModule():
-    global P, UP, H2UP
+    global UP, H2UP, CONFIG
     UP, H2UP = raw_h2.Upstream(), raw_h2.H2Upstream()
     unittest.addModuleCleanup(UP.stop)
     unittest.addModuleCleanup(H2UP.stop)
@@ -50,10 +50,16 @@ def setUpModule():
         listeners.append({"name": f"{kind}-tls", "protocol": "https", "certificates": [{"cert": cert, "key": key}], **common})
     groups = [{"name": "h1", "servers": [{"address": f"127.0.0.1:{UP.port}"}]},
               {"name": "h2", "protocol": "h2c", "servers": [{"address": f"127.0.0.1:{H2UP.port}"}]}]
+    CONFIG = {"listeners": listeners, "server_groups": groups}
+    start_proxy()
+
+
+def start_proxy():
+    global P
     env = dict(os.environ)
     # What AddressSanitizer keeps of freed memory would look like a leak.
     env["ASAN_OPTIONS"] = "quarantine_size_mb=4:" + env.get("ASAN_OPTIONS", "")
-    P = unittest.enterModuleContext(Proxy(ALBATROSS, {"listeners": listeners, "server_groups": groups}, env))
+    P = unittest.enterModuleContext(Proxy(ALBATROSS, dict(CONFIG), env))
     for tls in (False, True):  # what is allocated once is not growth
         with connect(tls) as c, connect(tls, "inner") as d:
             assert c.ask().status == d.ask().status == 200
@@ -83,7 +89,10 @@ class Abuse(unittest.TestCase):
         UP.gate = False
 
     def tearDown(self):
-        self.assertTrue(P.alive(), "albatross has died")
+        if not P.alive():
+            out = P.output()
+            start_proxy()  # the tests after this one speak for themselves
+            self.fail(f"albatross has died:\n{out[-8000:]}")
         wait_for(lambda: UP.live == 0 and H2UP.live == 0, f"servers to be let go, {UP.live} and {H2UP.live} are busy")
         with connect() as c:
             self.assertEqual(c.ask().status, 200)
