@@ -651,8 +651,11 @@ class Client:
             fields.append(("content-length", str(len(body))))
         s = self.open(path, method, fields, end=body is None, **more)
         if body is not None:
-            s.send(body)
-            s.end(trailers)
+            try:
+                s.send(body)
+                s.end(trailers)
+            except Gone:
+                pass  # the answer may have come first
         return s.wait_over()
 
     def websocket(self, path, fields=(), protocol="websocket"):

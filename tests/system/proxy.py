@@ -50,7 +50,7 @@ def client_tls(alpn=("h2",)):
 class Proxy:
     """albatross with a configuration (a dict; binds of port 0 are fine). Use as a context manager."""
 
-    def __init__(self, albatross, config, env=None):
+    def __init__(self, albatross, config):
         self.folder = tempfile.TemporaryDirectory()
         self.path = f"{self.folder.name}/albatross.json"
         self.log_path = f"{self.folder.name}/access.log"
@@ -62,6 +62,11 @@ class Proxy:
         self.config = config
         self.write(config)
         self.albatross = albatross
+        with open(albatross, "rb") as f:
+            self.asan = b"__asan_init" in f.read()
+        env = dict(os.environ)
+        # What AddressSanitizer keeps of freed memory would look like a leak.
+        env["ASAN_OPTIONS"] = "quarantine_size_mb=4:" + env.get("ASAN_OPTIONS", "")
         with open(self.out_path, "w") as out:
             self.process = subprocess.Popen([albatross, "run", "-c", self.path], stdin=subprocess.DEVNULL, env=env, stdout=out,
                                             stderr=subprocess.STDOUT)
@@ -119,6 +124,10 @@ class Proxy:
         """Resident bytes."""
         with open(f"/proc/{self.process.pid}/statm") as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def memory(self, size):
+        """What that many bytes may be with AddressSanitizer's red zones."""
+        return size * 4 if self.asan else size
 
     def alive(self):
         return self.process.poll() is None

@@ -215,7 +215,7 @@ class Library(Base):
     def test_fifty_at_once(self):
         with self.client("h2", self.proxy) as client:
             tunnels = [opened(s) for s in [client.websocket("/echo") for _ in range(50)]]
-            self.assertEqual(self.echo.open, 50)
+            wait_for(lambda: self.echo.open == 50, "fifty tunnels at the server")
 
             def talk(i, s):
                 for k in range(3):
