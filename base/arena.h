@@ -1,8 +1,8 @@
 // A bump allocator for one exchange: many small allocations, all freed at once.
 //
 // The arena owns its chunks; what it hands out lives until reset() or destruction and is never destroyed one by one, so
-// only trivially destructible types go in. The first chunk is kept over reset(), so a recycled arena does not touch the
-// heap in the steady state. One thread.
+// only trivially destructible types go in. The first chunk is kept over reset(), and those behind it come from a few spare ones
+// of the thread, so a recycled arena does not touch the heap in the steady state. One thread.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,7 @@ namespace albatross {
 class Arena {
  public:
   explicit Arena(std::size_t first_chunk = 4096) : chunk_size_(first_chunk) {}
+  ~Arena() { give_back(); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -53,7 +54,7 @@ class Arena {
 
   // Frees everything but the first chunk.
   void reset() {
-    extra_.clear();
+    give_back();
     current_ = first_.get();
     capacity_ = current_ != nullptr ? chunk_size_ : 0;
     used_ = 0;
@@ -79,8 +80,8 @@ class Arena {
       current_ = first_.get();
       capacity_ = chunk_size_;
     } else {
-      std::size_t size = bytes > chunk_size_ ? bytes : chunk_size_;
-      extra_.push_back({std::unique_ptr<char[]>(new char[size]), size});
+      std::size_t size = bytes > kSpare ? bytes : kSpare;
+      extra_.push_back({size == kSpare ? take_spare() : std::unique_ptr<char[]>(new char[size]), size});
       current_ = extra_.back().memory.get();
       capacity_ = size;
     }
@@ -93,6 +94,10 @@ class Arena {
     for (const Chunk& c : extra_) total += c.size;
     return total;
   }
+
+  static constexpr std::size_t kSpare = 16 * 1024;
+  static std::unique_ptr<char[]> take_spare();
+  void give_back();
 
   std::size_t chunk_size_;
   std::unique_ptr<char[]> first_;

@@ -17,7 +17,7 @@ constexpr Nanos kMost = 99'999'999;
 
 bool is_grpc(const Head& request) {
   std::string_view type = request.fields.value(HeaderId::kContentType);
-  return type.substr(0, 16) == "application/grpc" && (type.size() == 16 || type[16] == '+' || type[16] == ';');
+  return type.size() >= 16 && equals_ignore_case(type.substr(0, 16), "application/grpc") && (type.size() == 16 || type[16] == '+' || type[16] == ';');
 }
 
 std::optional<Nanos> parse_grpc_timeout(std::string_view text) {

@@ -267,7 +267,8 @@ void H2Codec::on_close(StreamId id, std::uint32_t code) {
   Cause cause = s->head_seen                  ? Cause::kUpstreamTruncated
                 : s->peer_reset || untouched ? Cause::kUpstreamReset
                                               : Cause::kUpstreamMalformed;
-  sink_->on_closed(*s, {cause, Source::kUpstream, untouched ? RetrySafety::kSafe : RetrySafety::kNever, 0, detail});
+  RetrySafety retry = !untouched ? RetrySafety::kNever : s->peer_reset ? RetrySafety::kRefused : RetrySafety::kSafe;
+  sink_->on_closed(*s, {cause, Source::kUpstream, retry, 0, detail});
 }
 
 }  // namespace albatross

@@ -147,7 +147,8 @@ class Exchange final : public Deferred, public StreamEvents {
   Nanos now() const;
 
   static constexpr std::size_t kReplay = 64 * 1024;
-  static constexpr int kMaxTries = 2;
+  static constexpr int kTries = 2;
+  static constexpr int kMaxTries = 6;  // with those that were given back
   static constexpr Nanos kFreshEnough = 2 * kSecond;
 
   Worker& worker_;
@@ -161,6 +162,7 @@ class Exchange final : public Deferred, public StreamEvents {
   std::size_t listener_ = 0;
   int group_ = -1;
   int attempts_ = 0;
+  int given_back_ = 0;  // of the attempts
   std::array<Try, kMaxTries> tries_;
   Head head_;
   Fields trailers_;

@@ -54,7 +54,7 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   stream.events = this;
   route_ = nullptr;
   group_ = -1;
-  attempts_ = 0;
+  attempts_ = given_back_ = 0;
   head_ = Head{};
   if (session.multiplexes()) head_.version = Version::kHttp2;
   captures_ = {};

@@ -227,15 +227,19 @@ void Exchange::request_sent(std::size_t bytes) {
 // ---- failure and the second try ----
 
 bool Exchange::may_retry(const Try& t, const Error& error) {
-  if (attempts_ >= kMaxTries || status_ != 0 || phase_ == Phase::kRespond || phase_ == Phase::kAnswered ||
-      phase_ == Phase::kOver || !group().group->retries) {
+  if (status_ != 0 || phase_ == Phase::kRespond || phase_ == Phase::kAnswered || phase_ == Phase::kOver ||
+      !group().group->retries) {
     return false;
   }
-  bool safe = error.retry == RetrySafety::kSafe ||
+  // What a server gave back unread, as its connection ends, does not count as a try.
+  bool given_back = error.retry == RetrySafety::kSafe && t.connected != 0;
+  if (attempts_ == kMaxTries || (!given_back && attempts_ - given_back_ >= kTries)) return false;
+  bool safe = error.retry == RetrySafety::kSafe || error.retry == RetrySafety::kRefused ||
               (error.retry == RetrySafety::kOnlyIfReused && t.reused && is_idempotent(head_.method));
   bool body_at_hand = replay_.size() == body_received_;
-  // A server that could not be reached got no work from us: the budget is for those that did.
-  if (safe && body_at_hand && t.connected == 0) {
+  // Where no work was done, none is doubled: the budget is for the rest.
+  if (body_at_hand && error.retry == RetrySafety::kSafe) {
+    given_back_ += given_back;
     group().stats->retries.add();
     return true;
   }

@@ -2,6 +2,7 @@
 
 Ports come from the kernel, every wait ends, and what was started is stopped by its process id.
 """
+import contextlib
 import json
 import os
 import re
@@ -124,6 +125,18 @@ class Proxy:
         """Resident bytes."""
         with open(f"/proc/{self.process.pid}/statm") as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @contextlib.contextmanager
+    def grows_less_than(self, mib):
+        """The highest resident size within, against that before."""
+        with open(f"/proc/{self.process.pid}/clear_refs", "w") as f:
+            f.write("5")  # the peak starts anew
+        before = self.rss()
+        yield
+        with open(f"/proc/{self.process.pid}/status") as f:
+            peak = next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
+        if peak - before >= self.memory(mib << 20):
+            raise AssertionError(f"resident bytes from {before} to {peak}")
 
     def memory(self, size):
         """What that many bytes may be with AddressSanitizer's red zones."""

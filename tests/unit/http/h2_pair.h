@@ -18,7 +18,7 @@ class H2End final : public CodecSink {
 
  public:
   explicit H2End(Role role, const HeadLimits& limits = {}, const H2Settings& settings = {})
-      : role_(role), limits_(limits), settings_(settings), codec(role, limits_, settings_) {}
+      : limits_(limits), settings_(settings), codec(role, limits_, settings_) {}
 
   // What it has to say now.
   std::string said() {
@@ -90,7 +90,7 @@ class H2End final : public CodecSink {
   void on_over_limit(WireStream& s, Cause cause, const char*) override { note(s, "over " + std::string(info(cause).name)); }
   void on_closed(WireStream& s, const Error& e) override {
     note(s, "closed" + (e.cause == Cause::kNone ? "" : " " + std::string(info(e.cause).name)) +
-                (e.retry == RetrySafety::kSafe ? " safe" : ""));
+                (e.retry == RetrySafety::kSafe ? " safe" : e.retry == RetrySafety::kRefused ? " refused" : ""));
   }
 
   std::string text;
@@ -106,7 +106,6 @@ class H2End final : public CodecSink {
  private:
   void note(WireStream& s, const std::string& what) { text += std::to_string(s.id) + " " + what + ";"; }
 
-  Role role_;
   OutputScratch scratch_;
   Output out_{pool_, scratch_};
   HeadLimits limits_;
@@ -126,6 +125,27 @@ inline void talk(H2End& a, H2End& b, std::size_t piece = 1 << 20) {
       more = more || !said.empty();
     }
   }
+}
+
+// A frame as it stands on the wire.
+inline std::string frame(std::uint8_t type, std::uint8_t flags, std::uint32_t id, std::string_view payload) {
+  std::string out;
+  for (int shift : {16, 8, 0}) out += static_cast<char>(payload.size() >> shift);
+  out += static_cast<char>(type);
+  out += static_cast<char>(flags);
+  for (int shift : {24, 16, 8, 0}) out += static_cast<char>(id >> shift);
+  return out + std::string(payload);
+}
+
+// Fields as a header block that uses no table and no Huffman code: nothing is tidied on the way. Below 127 bytes each.
+inline std::string block(const std::vector<std::pair<std::string, std::string>>& fields) {
+  std::string out;
+  for (const auto& [name, value] : fields) {
+    out += '\0';
+    out += static_cast<char>(name.size()) + name;
+    out += static_cast<char>(value.size()) + value;
+  }
+  return out;
 }
 
 }  // namespace albatross::http_test
