@@ -184,6 +184,23 @@ struct Server {
   bool is_unix = false;
   Value<std::uint32_t> weight{100};  // 0..10000
   Value<std::string> zone;
+  Value<bool> backup{false};  // only when no other is usable
+};
+
+// What a request is hashed by, for the hash schedulers.
+struct Hash {
+  enum class On : std::uint8_t { kSourceIp, kHeader, kCookie, kQuery, kPath };
+  enum class Algorithm : std::uint8_t { kMaglev, kKetama };
+  Value<On> on{On::kSourceIp};
+  Value<std::string> name;  // of the header, cookie or query parameter
+  Value<Algorithm> algorithm{Algorithm::kMaglev};
+  Value<std::uint32_t> max_load{0};  // percent, 101 .. 1000; 0: no bound
+};
+
+struct SlowStart {
+  enum class Curve : std::uint8_t { kLinear, kSquare, kRoot };
+  Value<Duration> window{Duration(30'000)};  // 1 s .. 900 s
+  Value<Curve> curve{Curve::kLinear};
 };
 
 struct HealthCheck {
@@ -208,10 +225,14 @@ struct UpstreamTls {
 
 struct ServerGroup {
   enum class Protocol : std::uint8_t { kHttp, kHttps, kH2c, kH2, kGrpc, kGrpcs };
-  enum class Scheduler : std::uint8_t { kWrr, kWlc, kSch, kUch };  // sch, uch: hash of the source address, of the URL
+  // sch, uch: hash of the source address, of a query parameter
+  enum class Scheduler : std::uint8_t { kWrr, kWlc, kP2c, kHash, kSch, kUch };
   Value<std::string> name;
   Value<Protocol> protocol{Protocol::kHttp};
   Value<Scheduler> scheduler{Scheduler::kWrr};
+  Hash hash;
+  std::optional<SlowStart> slow_start;
+  Value<bool> zone_affinity{false};
   std::vector<Server> servers;
   std::optional<HealthCheck> health_check;
   Value<bool> fail_open{true};
@@ -250,6 +271,7 @@ struct Config {
   AccessLog access_log;
   Admin admin;
   Shutdown shutdown;
+  Value<std::string> zone;         // where this process stands; empty: nowhere
   std::uint32_t workers = 0;                      // 0: auto
   Value<std::uint64_t> max_connections{100'000};  // `limits: {connections: N}` at the top level
 };

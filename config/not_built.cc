@@ -9,9 +9,8 @@ struct NotBuilt {
 
 // Building one of these means deleting its line: decoding, structs and schema know the value already.
 constexpr NotBuilt kNotBuilt[] = {
-    {"listener", "protocol", "quic"},     {"listener", "protocol", "tcp"},      {"listener", "protocol", "tls"},
-    {"listener", "protocol", "udp"},      {"server_group", "scheduler", "wlc"}, {"server_group", "scheduler", "sch"},
-    {"server_group", "scheduler", "uch"},
+    {"listener", "protocol", "quic"}, {"listener", "protocol", "tcp"}, {"listener", "protocol", "tls"},
+    {"listener", "protocol", "udp"},
 };
 
 }  // namespace

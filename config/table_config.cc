@@ -180,6 +180,7 @@ const Object<Config>& config_table() {
     t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
             "The end of the process.")
         .fallback("{}");
+    t.field("zone", &Config::zone, name(), "The zone that this process stands in, for `zone_affinity`.").otherwise("none");
     t.field("workers", &Config::workers, workers(),
             "Worker threads: a thread a core within the cgroup's quota, or a number.")
         .fallback("auto");

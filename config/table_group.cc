@@ -50,6 +50,43 @@ const Object<Server>& server_table() {
     t.field("weight", &Server::weight, number(0, 10000), "Its share of the traffic; 0 for no new traffic.")
         .fallback("100");
     t.field("zone", &Server::zone, name(), "The zone it stands in.").otherwise("none");
+    t.field("backup", &Server::backup, boolean(), "Whether it gets traffic only when no other server is usable.")
+        .fallback("false");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Hash>& hash_table() {
+  static const Object<Hash> table = [] {
+    using On = Hash::On;
+    using Algorithm = Hash::Algorithm;
+    Object<Hash> t("hash", "Requests that agree in this go to one server.");
+    t.field("on", &Hash::on,
+            choice<On>({{"source_ip", On::kSourceIp}, {"header", On::kHeader}, {"cookie", On::kCookie}, {"query", On::kQuery},
+                        {"path", On::kPath}}),
+            "What is hashed; a request that has none goes anywhere.")
+        .fallback("source_ip");
+    t.field("name", &Hash::name, text(), "Of the header, cookie or query parameter.").otherwise("none");
+    t.field("algorithm", &Hash::algorithm, choice<Algorithm>({{"maglev", Algorithm::kMaglev}, {"ketama", Algorithm::kKetama}}),
+            "maglev spreads evenly, ketama moves the fewest keys.")
+        .fallback("maglev");
+    t.field("max_load", &Hash::max_load, number(101, 1000),
+            "Percent of its share of the requests in flight that a server takes; what is above goes to the next.")
+        .otherwise("no bound");
+    return t;
+  }();
+  return table;
+}
+
+const Object<SlowStart>& slow_start_table() {
+  static const Object<SlowStart> table = [] {
+    using Curve = SlowStart::Curve;
+    Object<SlowStart> t("slow_start", "How a server comes to its share.");
+    t.field("window", &SlowStart::window, duration(1s, 900s), "How long it takes.").fallback("30s");
+    t.field("curve", &SlowStart::curve, choice<Curve>({{"linear", Curve::kLinear}, {"square", Curve::kSquare}, {"root", Curve::kRoot}}),
+            "Its share after a part t of the window: t, t², √t.")
+        .fallback("linear");
     return t;
   }();
   return table;
@@ -133,9 +170,20 @@ void add_server_fields(Object<ServerGroup>& t) {
       .fallback("http");
   t.field("scheduler", &ServerGroup::scheduler,
           choice<Scheduler>(
-              {{"wrr", Scheduler::kWrr}, {"wlc", Scheduler::kWlc}, {"sch", Scheduler::kSch}, {"uch", Scheduler::kUch}}),
-          "How a server is picked: wrr is weighted round robin.")
+              {{"wrr", Scheduler::kWrr}, {"wlc", Scheduler::kWlc}, {"p2c", Scheduler::kP2c}, {"hash", Scheduler::kHash},
+               {"sch", Scheduler::kSch}, {"uch", Scheduler::kUch}}),
+          "How a server is picked: wrr by turns, wlc by requests in flight, p2c the faster of two, hash by what a request "
+          "has; sch hashes the client's address, uch a query parameter.")
       .fallback("wrr");
+  t.field("hash", &ServerGroup::hash, object("hash", hash_table, "{on: cookie, name: user}"),
+          "What the hash schedulers hash.")
+      .fallback("{}");
+  t.field("slow_start", &ServerGroup::slow_start, object("slow_start", slow_start_table, "{window: 30s}"),
+          "A server that is new or was unhealthy gets its share by and by, with every scheduler.")
+      .otherwise("none");
+  t.field("zone_affinity", &ServerGroup::zone_affinity, boolean(),
+          "Whether servers of this process's `zone` come first, as long as enough of them are healthy.")
+      .fallback("false");
   t.field("servers", &ServerGroup::servers,
           list_of<Server>(object("server", server_table, "{address: \"10.0.0.1:80\"}")), "The servers.")
       .required();
@@ -174,7 +222,7 @@ const Object<ServerGroup>& group_table() {
 }
 
 void add_group_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&group_table().info(), &server_table().info(), &health_check_table().info(),
+  for (const ObjectInfo* info : {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(), &health_check_table().info(),
                                  &group_timeouts().info(), &keep_alive_table().info(), &upstream_tls().info()}) {
     tables.push_back(info);
   }

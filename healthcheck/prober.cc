@@ -74,6 +74,9 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     if (!ok) target_.slot->last_failure = why;
     const config::HealthCheck& c = target_.check;
     if (state_.observe(ok, c.healthy_threshold, c.unhealthy_threshold)) {
+      if (state_.health == Health::kHealthy && target_.slot->changed_at != 0) {
+        target_.slot->slow_since.store(loop().now(), std::memory_order_relaxed);
+      }
       target_.slot->changed_at = loop().wall();
       target_.slot->health.store(state_.health, std::memory_order_relaxed);
       prober_.on_change_(*target_.slot, state_.health);

@@ -41,6 +41,36 @@ bool uses_h2(config::ServerGroup::Protocol p) {
   return p != config::ServerGroup::Protocol::kHttp && p != config::ServerGroup::Protocol::kHttps;
 }
 
+BalancerSettings balancing(const config::ServerGroup& g) {
+  using S = config::ServerGroup::Scheduler;
+  BalancerSettings b;
+  switch (*g.scheduler) {
+    case S::kWrr: b.scheduler = Scheduler::kRoundRobin; break;
+    case S::kWlc: b.scheduler = Scheduler::kLeastOutstanding; break;
+    case S::kP2c: b.scheduler = Scheduler::kTwoChoices; break;
+    default: b.scheduler = Scheduler::kHash; break;
+  }
+  if (g.slow_start) {
+    b.slow_start.window = nanos(g.slow_start->window);
+    b.slow_start.curve = static_cast<SlowStart::Curve>(*g.slow_start->curve);
+  }
+  b.local_first = g.zone_affinity;
+  if (b.scheduler == Scheduler::kHash) b.max_load = g.hash.max_load;
+  return b;
+}
+
+HashSource hash_source(const config::ServerGroup& g) {
+  using S = config::ServerGroup::Scheduler;
+  HashSource h;
+  h.name = *g.hash.name;
+  h.on = *g.scheduler == S::kSch   ? HashSource::On::kSourceIp
+         : *g.scheduler == S::kUch ? HashSource::On::kQuery
+                                   : static_cast<HashSource::On>(*g.hash.on);
+  if (h.on == HashSource::On::kHeader) std::transform(h.name.begin(), h.name.end(), h.name.begin(), ascii_lower);
+  h.kind = static_cast<HashTable::Kind>(*g.hash.algorithm);
+  return h;
+}
+
 // One element per server: the addresses to try for it.
 std::vector<std::vector<SocketAddress>> addresses_of(const config::Server& s, const Names& names) {
   if (s.is_unix) return {{SocketAddress::unix_path(s.host)}};
@@ -119,6 +149,9 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
     std::string path = "server_groups[" + std::to_string(i) + "]";
     auto r = std::make_shared<GroupRuntime>();
     r->name = g.name;
+    r->balancing = balancing(g);
+    r->hash = hash_source(g);
+    if (g.zone_affinity) r->zone = *config.zone;
     r->fail_open = g.fail_open;
     r->retries = g.retries;
     r->drain = nanos(g.connection_drain);
@@ -143,6 +176,7 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
         ServerEntry e;
         e.weight = s.weight;
         e.zone = s.zone;
+        e.backup = s.backup;
         e.settings = settings;
         e.settings.addresses = std::move(addresses);
         std::string text = e.settings.addresses[0].to_string();
@@ -151,6 +185,7 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
         r->servers.push_back(std::move(e));
       }
     }
+    r->hash_table = make_hash_table(*r, overrides_);
     all.push_back(std::move(r));
   }
   return all;
@@ -185,7 +220,7 @@ std::vector<ProbeTarget> Builder::probes(const config::Config& config,
 
 void check(const config::Config& config, config::Diagnostics& out) {
   ServerTable servers;
-  Builder b(servers, std::make_shared<TicketKeys>(), 1);
+  Builder b(servers, std::make_shared<TicketKeys>(), 1, {});
   b.listeners(config, {}, out);
   auto groups = b.groups(config, {}, out);
   b.probes(config, groups, out);

@@ -8,6 +8,7 @@
 
 #include "config/diagnostics.h"
 #include "healthcheck/prober.h"
+#include "proxy/overrides.h"
 #include "proxy/snapshot.h"
 #include "tls/ticket_keys.h"
 
@@ -18,8 +19,8 @@ using Names = std::map<std::string, std::vector<IpAddress>>;
 
 class Builder {
  public:
-  Builder(ServerTable& servers, std::shared_ptr<TicketKeys> tickets, int workers)
-      : servers_(servers), tickets_(std::move(tickets)), workers_(workers) {}
+  Builder(ServerTable& servers, std::shared_ptr<TicketKeys> tickets, int workers, Overrides overrides)
+      : servers_(servers), tickets_(std::move(tickets)), workers_(workers), overrides_(std::move(overrides)) {}
 
   // Compiles rules, templates, certificates. `ports`: what listeners are bound to, by name; absent: the configured port.
   std::vector<std::shared_ptr<const ListenerRuntime>> listeners(const config::Config& config,
@@ -37,6 +38,7 @@ class Builder {
   ServerTable& servers_;
   std::shared_ptr<TicketKeys> tickets_;
   int workers_;
+  Overrides overrides_;
 };
 
 // Everything that `albatross check` looks at beyond config::load: patterns, templates, certificates, keys.

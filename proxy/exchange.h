@@ -55,6 +55,7 @@ class Exchange final : public Deferred, public StreamEvents {
     ServerPool* pool = nullptr;
     int candidate = -1;
     bool reused = false;
+    bool counted = false;  // as in flight on its server
     Nanos started = 0;
     Nanos connected = 0;
 
@@ -97,6 +98,8 @@ class Exchange final : public Deferred, public StreamEvents {
   void forward();
   std::uint32_t choose_group(const Route& route);
   int choose_server();
+  std::uint64_t server_key();
+  void leave_server(Try& t);
   void start_try(bool fresh);
   void try_connected(Try& t, Session& s);
   void send_request(Try& t);

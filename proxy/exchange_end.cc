@@ -212,6 +212,7 @@ void Exchange::finish() {
   if (phase_ == Phase::kOver) return;
   phase_ = Phase::kOver;
   worker_.context().loop().cancel_timer(timer_);
+  for (int i = 0; i < attempts_; ++i) leave_server(tries_[static_cast<std::size_t>(i)]);
   if (in_group_) {
     GroupState& g = group();
     --g.active;

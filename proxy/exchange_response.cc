@@ -142,6 +142,7 @@ void Exchange::upstream_done() {
   Try& t = primary();
   Stream* s = t.stream;
   t.stream = nullptr;
+  leave_server(t);
   to_client_.detach();
   to_server_.detach();
   GroupState& g = group();

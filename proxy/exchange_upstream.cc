@@ -34,39 +34,64 @@ void Exchange::forward() {
 
 std::uint32_t Exchange::choose_group(const Route& route) {
   if (route.one_target) return route.first_group;
+  auto weight = [](const ForwardTarget& t) { return t.weight.load(std::memory_order_relaxed); };
   if (route.sticky != 0) {
     if (auto cookie = find_cookie(head_.fields, route.sticky_cookie)) {
       for (const ForwardTarget& t : route.targets) {
-        if (t.weight > 0 && *cookie == snapshot_->groups[t.group].group->name) return t.group;
+        if (weight(t) > 0 && *cookie == snapshot_->groups[t.group].group->name) return t.group;
       }
     }
     set_cookie_ = true;
   }
-  std::uint64_t at = worker_.random().below(route.total_weight);
+  std::uint64_t total = 0;
+  for (const ForwardTarget& t : route.targets) total += weight(t);
+  std::uint64_t at = worker_.random().below(total);
   for (const ForwardTarget& t : route.targets) {
-    if (at < t.weight) return t.group;
-    at -= t.weight;
+    std::uint32_t w = weight(t);
+    if (at < w) return t.group;
+    at -= w;
   }
   return route.targets[0].group;  // every weight is zero: the first, as its servers may still be healthy
 }
 
-// The next server: healthy ones, without those already tried unless there is no other; fail open if so configured.
+// What the hash schedulers go by. A request without it may go anywhere.
+std::uint64_t Exchange::server_key() {
+  const HashSource& by = group().group->hash;
+  std::optional<std::string_view> text;
+  switch (by.on) {
+    case HashSource::On::kSourceIp: text = client_text_; break;
+    case HashSource::On::kPath: text = head_.path; break;
+    case HashSource::On::kCookie: text = find_cookie(head_.fields, by.name); break;
+    case HashSource::On::kQuery: text = find_query_value(head_.query, by.name); break;
+    case HashSource::On::kHeader:
+      for (const Field& f : head_.fields) {
+        if (!f.removed && equals_ignore_case(f.name(), by.name)) text = f.value();
+      }
+      break;
+  }
+  return text ? hash_key(*text) : worker_.random().next();
+}
+
+// The next server: not one already tried, unless there is no other.
 int Exchange::choose_server() {
   GroupState& g = group();
-  auto untried = [this](int i) {
-    for (int k = 0; k < attempts_ - 1; ++k) {
-      if (tries_[static_cast<std::size_t>(k)].candidate == i) return false;
-    }
-    return true;
-  };
-  auto any = [](int) { return true; };
-  int i = g.scheduler.pick(false, untried);
-  if (i < 0 && attempts_ > 1) i = g.scheduler.pick(false, any);
-  if (i < 0 && g.group->fail_open) {
-    i = g.scheduler.pick(true, untried);
-    if (i < 0) i = g.scheduler.pick(true, any);
-  }
-  return i;
+  std::array<int, kMaxTries> tried;
+  std::size_t n = 0;
+  for (int k = 0; k < attempts_ - 1; ++k) tried[n++] = tries_[static_cast<std::size_t>(k)].candidate;
+  Balancer::Ask ask;
+  ask.now = now();
+  ask.tried = {tried.data(), n};
+  ask.fail_open = g.group->fail_open;
+  if (g.group->balancing.scheduler == Scheduler::kHash) ask.key = server_key();
+  return g.balancer.pick(ask);
+}
+
+// The server has done with this try, or this try with it.
+void Exchange::leave_server(Try& t) {
+  if (!t.counted) return;
+  t.counted = false;
+  Nanos at = now();
+  group().balancer.ended(t.candidate, response_began_ > t.started ? response_began_ - t.started : 0, at);
 }
 
 void Exchange::start_try(bool fresh) {
@@ -74,7 +99,7 @@ void Exchange::start_try(bool fresh) {
   Try& t = primary();
   t.opening = nullptr;
   t.stream = nullptr;
-  t.reused = false;
+  t.reused = t.counted = false;
   t.started = now();
   t.connected = 0;
   phase_ = Phase::kConnect;
@@ -85,6 +110,8 @@ void Exchange::start_try(bool fresh) {
     return answer(Error{Cause::kNoServer, Source::kInternal, RetrySafety::kNever, 0, nullptr});
   }
   t.pool = group().pools[static_cast<std::size_t>(t.candidate)];
+  t.counted = true;
+  group().balancer.began(t.candidate);
   upstream_text_ = t.pool->slot->address;
   // Only what certainly still lives may carry what cannot be repeated.
   bool once_only = !is_idempotent(head_.method);
@@ -266,6 +293,7 @@ void Exchange::try_failed(Try& t, const Error& error) {
   if (&t != &primary() || phase_ == Phase::kOver) return;
   t.stream = nullptr;
   t.opening = nullptr;
+  leave_server(t);
   if (phase_ == Phase::kTunnel) return end_tunnel(error.cause == Cause::kNone);
   if (phase_ == Phase::kAnswered) return;
   if (t.connected == 0) connect_time_ = now() - t.started;

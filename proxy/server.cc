@@ -105,7 +105,7 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
   for (const std::string& name : Builder::names(*config_)) {
     if (resolver_->addresses(name).empty()) log("server " + name + ": " + resolver_->failure(name) + ": no address yet, will retry");
   }
-  std::shared_ptr<Built> built = build(config_, ports(opened), current_names(), out, nullptr);
+  std::shared_ptr<Built> built = build(config_, ports(opened), current_names(), overrides_, out, nullptr);
   if (!out.ok()) {
     for (auto& [name, l] : opened) {
       for (ListenSocket& s : l.sockets) ::close(s.fd);

@@ -97,7 +97,7 @@ class Server {
   std::map<std::string, std::uint16_t> ports(const OpenListeners& extra) const;
   Names current_names() const;
   std::shared_ptr<Built> build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
-                               const Names& names, config::Diagnostics& out, const Snapshot* keep_listeners);
+                               const Names& names, Overrides overrides, config::Diagnostics& out, const Snapshot* keep_listeners);
   void install(std::shared_ptr<Built> built, OpenListeners opened);
   void reload_with(std::shared_ptr<const config::Config> config, std::shared_ptr<config::Diagnostics> out,
                    std::function<void(ReloadResult)> done);
@@ -105,6 +105,8 @@ class Server {
   void warn_of_restart(const config::Config& next, config::Diagnostics& out) const;
   void finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config::Diagnostics> out, OpenListeners opened,
                      const std::function<void(ReloadResult)>& done);
+  void begin_slow_starts(const Snapshot& next);
+  void apply_overrides();
   void join_builder();
   void wait_for_loop();
   void turn_loop();
@@ -125,6 +127,7 @@ class Server {
   ServerTable servers_;
   std::shared_ptr<TicketKeys> tickets_;
   std::shared_ptr<const Snapshot> snapshot_;
+  Overrides overrides_;
   OpenListeners listeners_;
   std::vector<std::unique_ptr<Worker>> workers_;
 

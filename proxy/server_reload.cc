@@ -79,8 +79,8 @@ Names Server::current_names() const {
 
 std::shared_ptr<Server::Built> Server::build(std::shared_ptr<const config::Config> config,
                                              const std::map<std::string, std::uint16_t>& ports, const Names& names,
-                                             config::Diagnostics& out, const Snapshot* keep_listeners) {
-  Builder builder(servers_, tickets_, workers_wanted_);
+                                             Overrides overrides, config::Diagnostics& out, const Snapshot* keep_listeners) {
+  Builder builder(servers_, tickets_, workers_wanted_, std::move(overrides));
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = ++generation_;
   snapshot->config = config;
@@ -97,6 +97,7 @@ std::shared_ptr<Server::Built> Server::build(std::shared_ptr<const config::Confi
 
 // Control thread. Sockets were opened before; workers learn of them last.
 void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
+  begin_slow_starts(*built->snapshot);
   snapshot_ = built->snapshot;
   config_ = built->config;
   std::vector<std::string> gone, changed;
@@ -128,6 +129,7 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
     it->second.tls_fingerprint = fingerprint;
     ++it;
   }
+  apply_overrides();
   prober_->update(std::move(built->probes));
   servers_.sweep();
   Nanos window = static_cast<Nanos>(config_->shutdown.drain->count()) * kMilli;
@@ -148,6 +150,20 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
       worker->apply(std::move(built->workers[i]), listens);
       for (const std::string& name : changed) worker->drain_connections(name, window);
     });
+  }
+}
+
+// A server that joins a group which has been serving.
+void Server::begin_slow_starts(const Snapshot& next) {
+  for (const auto& g : next.groups) {
+    bool known_group = false;
+    if (snapshot_) {
+      for (const auto& old : snapshot_->groups) known_group |= old->name == g->name && !old->servers.empty();
+    }
+    for (const ServerEntry& e : g->servers) {
+      if (!e.slot->known && known_group) e.slot->slow_since.store(loop_.now(), std::memory_order_relaxed);
+      e.slot->known = true;
+    }
   }
 }
 
@@ -188,8 +204,8 @@ void Server::reload_with(std::shared_ptr<const config::Config> config, std::shar
   Names names;
   for (const std::string& n : Builder::names(*config)) names[n] = resolver_->addresses(n);
   join_builder();
-  builder_ = std::thread([this, config, out, done, opened, names, ports = ports(*opened)] {
-    std::shared_ptr<Built> built = build(config, ports, names, *out, nullptr);
+  builder_ = std::thread([this, config, out, done, opened, names, overrides = overrides_, ports = ports(*opened)] {
+    std::shared_ptr<Built> built = build(config, ports, names, overrides, *out, nullptr);
     boost::asio::post(io_, [this, built, out, done, opened] { finish_reload(built, out, std::move(*opened), done); });
   });
 }
@@ -238,7 +254,7 @@ void Server::names_changed() {
   }
   names_pending_ = false;
   config::Diagnostics out(file_, "");
-  std::shared_ptr<Built> built = build(config_, {}, current_names(), out, snapshot_.get());
+  std::shared_ptr<Built> built = build(config_, {}, current_names(), overrides_, out, snapshot_.get());
   if (!out.ok()) return log("names changed, but the groups cannot be built");
   install(std::move(built), {});
 }

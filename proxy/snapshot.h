@@ -13,7 +13,7 @@
 #include "proxy/stats.h"
 #include "proxy/upstream_pool.h"
 #include "routing/route.h"
-#include "routing/scheduler.h"
+#include "routing/balancer.h"
 #include "session/session.h"
 
 namespace albatross {
@@ -39,13 +39,26 @@ struct ListenerRuntime {
 struct ServerEntry {
   std::shared_ptr<ServerSlot> slot;
   ServerSettings settings;
-  std::uint32_t weight = 100;
+  std::uint32_t weight = 100;  // of the file
   std::string zone;
+  bool backup = false;
+};
+
+// What the hash schedulers hash.
+struct HashSource {
+  enum class On : std::uint8_t { kSourceIp, kHeader, kCookie, kQuery, kPath };
+  On on = On::kSourceIp;
+  std::string name;  // a header's in lower case
+  HashTable::Kind kind = HashTable::Kind::kMaglev;
 };
 
 struct GroupRuntime {
   std::string name;
   std::vector<ServerEntry> servers;
+  BalancerSettings balancing;
+  HashSource hash;
+  std::shared_ptr<const HashTable> hash_table;  // by the weights of when it was built
+  std::string zone;                             // ours, if it comes first
   bool fail_open = true;
   bool retries = true;
   Nanos response_timeout = 0;  // 0: the route's
@@ -63,7 +76,7 @@ struct Snapshot {
 struct GroupState {
   const GroupRuntime* group = nullptr;
   GroupStats* stats = nullptr;
-  WeightedRoundRobin scheduler;
+  Balancer balancer;
   std::vector<ServerPool*> pools;  // beside the candidates; filled on the worker
   std::uint32_t active = 0;         // exchanges of this worker on the group
   double retry_tokens = 10;         // refilled at 10/s, see Exchange

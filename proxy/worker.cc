@@ -55,10 +55,10 @@ void Worker::connect_pools(WorkerSnapshot& s) {
     std::vector<Candidate> candidates;
     g.pools.clear();
     for (const ServerEntry& e : g.group->servers) {
-      candidates.push_back({e.slot.get(), e.weight});
+      candidates.push_back({e.slot.get(), e.backup, !g.group->zone.empty() && e.zone == g.group->zone});
       g.pools.push_back(&pool_.server(e.slot, e.settings, *g.stats));
     }
-    g.scheduler.reset(std::move(candidates), random_);
+    g.balancer.reset(g.group->balancing, std::move(candidates), g.group->hash_table, random_);
     g.tokens_at = loop_.now();
   }
   pool_.end_update(snapshots_.empty());

@@ -73,8 +73,7 @@ class Compiler {
     for (const config::WeightedGroup& g : f.groups) {
       auto it = groups_.find(g.name.value);
       if (it == groups_.end()) continue;  // reported by config::load
-      route.targets.push_back({it->second, g.weight.value});
-      route.total_weight += g.weight.value;
+      route.targets.emplace_back(it->second, g.weight.value);
     }
     if (f.sticky) {
       route.sticky = nanos(f.sticky->value);

@@ -3,6 +3,7 @@
 // Built once per configuration, const, shared; everything that could be decided at load time has been.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,7 +38,13 @@ struct Edit {
 
 struct ForwardTarget {
   std::uint32_t group = 0;  // index into the configuration's server_groups
-  std::uint32_t weight = 0;
+  std::uint32_t file_weight = 0;
+  // An operator may shift it on the running process: the one thing here that changes. Written by the control thread.
+  mutable std::atomic<std::uint32_t> weight = 0;
+
+  ForwardTarget(std::uint32_t g, std::uint32_t w) : group(g), file_weight(w), weight(w) {}
+  ForwardTarget(const ForwardTarget& o) : group(o.group), file_weight(o.file_weight), weight(o.weight.load()) {}
+  ForwardTarget& operator=(const ForwardTarget&) = delete;
 };
 
 // What a route runs under. Routes that agree share one.
@@ -59,7 +66,6 @@ struct alignas(64) Route {
   std::vector<Edit> edits;
 
   std::vector<ForwardTarget> targets;
-  std::uint64_t total_weight = 0;
   Nanos sticky = 0;           // 0: not sticky
   std::string sticky_cookie;  // its name, per rule
   std::string rule;           // its name; "" for the default actions

@@ -24,10 +24,15 @@ struct ServerSlot {
   std::string address;  // "10.0.1.10:8080", as resolved
   std::atomic<Health> health{Health::kUnknown};
   std::atomic<bool> draining{false};
+  std::atomic<std::uint32_t> weight{0};  // the file's, or what an operator has set
+  std::atomic<Nanos> slow_since{0};      // slow start counts from here; 0: it never was new or down
+  // Requests in flight of all workers, where a scheduler asks for it.
+  alignas(64) std::atomic<std::uint32_t> load{0};
 
   // Written by the prober under the control thread only.
   std::string last_failure;
   Nanos changed_at = 0;
+  bool known = false;  // some configuration has served by it; control thread
 
   // Unknown counts as usable: without probes nothing else is known.
   bool usable() const {

@@ -94,10 +94,11 @@ class Describer {
     for (const Action& one_action : l.default_actions) action(one_action);
   }
   void group(const ServerGroup& g) {
-    put("group", g.name, g.protocol, g.scheduler, g.fail_open, g.connection_drain, g.connect_timeout,
+    put("group", g.name, g.protocol, g.scheduler, g.hash.on, g.hash.name, g.hash.algorithm, g.hash.max_load, g.zone_affinity, g.fail_open, g.connection_drain, g.connect_timeout,
         g.response_timeout);
     put(g.keep_alive_idle, g.keep_alive_pool, g.retries, g.tls.ca, g.tls.server_name, g.tls.verify);
-    for (const Server& s : g.servers) put("server", s.address, s.host, s.port, s.is_unix, s.weight, s.zone);
+    for (const Server& s : g.servers) put("server", s.address, s.host, s.port, s.is_unix, s.weight, s.zone, s.backup);
+    if (g.slow_start) put("slow_start", g.slow_start->window, g.slow_start->curve);
     if (!g.health_check) return;
     const HealthCheck& h = *g.health_check;
     put("health", h.protocol, h.path, h.method, h.host, h.port, h.interval, h.timeout, h.healthy_threshold,

@@ -258,8 +258,7 @@ TEST_CASE("mistakes in actions are found") {
 TEST_CASE("mistakes in a server group are found") {
   const std::string group = "server_groups[0]";
   check_all({
-      {with_group("scheduler: @@wlc"), group + ".scheduler", "not built in this version"},
-      {with_group("scheduler: @@random"), group + ".scheduler", "\"random\" is not wrr | "},
+      {with_group("scheduler: @@random"), group + ".scheduler", "\"random\" is not one of wrr, wlc"},
       {with_group("protocol: @@http2"), group + ".protocol", "is not one of http, https, h2c, h2, grpc, grpcs | did you mean \"http\"?"},
       {with_group("health_check: @@/healthz"), group + ".health_check", "write it like {path: /healthz}"},
       {with_group("connection_drain: @@901s"), group + ".connection_drain", "it is 0s to 15m"},

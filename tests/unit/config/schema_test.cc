@@ -161,7 +161,7 @@ TEST_CASE("the schema accepts the example and refuses what load refuses") {
            with_listener("timeouts: {idle: 15sec}"),
            with_listener("limits: {target: 1MB}"),
            with_listener("half_close: yes"),
-           with_group("scheduler: wlc"),
+           with_group("scheduler: random"),
            with_conditions("[{path: /, host: a}]"),
            with_conditions("[{}]"),
            with_actions("[]"),
@@ -188,7 +188,7 @@ TEST_CASE("nothing that is not built is offered") {
     }
   }
   CHECK(definitions["server_group"]["properties"]["scheduler"]["description"].get<std::string>().ends_with(
-      "Range: wrr."));
+      "Range: wrr, wlc, p2c, hash, sch, uch."));
   CHECK(reference_markdown().find("quic") == std::string::npos);
 }
 

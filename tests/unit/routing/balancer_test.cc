@@ -1,0 +1,225 @@
+#include "routing/balancer.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+#include <deque>
+#include <map>
+#include <string>
+
+namespace albatross::routing_test {
+namespace {
+
+struct Group {
+  BalancerSettings settings;
+  std::deque<ServerSlot> slots;
+  std::vector<Candidate> candidates;
+  Random random{7};
+  Balancer balancer;
+  Nanos now = 1000 * kSecond;
+
+  explicit Group(Scheduler s, const std::vector<std::uint32_t>& weights) {
+    settings.scheduler = s;
+    for (std::uint32_t w : weights) {
+      ServerSlot& slot = slots.emplace_back();
+      slot.address = "10.0.0." + std::to_string(slots.size()) + ":80";
+      slot.weight = w;
+      candidates.push_back({&slot});
+    }
+  }
+  std::shared_ptr<const HashTable> table(HashTable::Kind kind = HashTable::Kind::kMaglev) {
+    std::vector<HashTable::Server> servers;
+    for (const ServerSlot& s : slots) servers.push_back({s.address, s.weight});
+    return HashTable::build(kind, servers);
+  }
+  void start() { balancer.reset(settings, candidates, settings.scheduler == Scheduler::kHash ? table() : nullptr, random); }
+  int pick(std::uint64_t key = 0, std::vector<int> tried = {}, bool fail_open = false) {
+    return balancer.pick({key, now, tried, fail_open});
+  }
+  // The part of 100 000 requests that each got; `at_once` of them are always in flight, each as long as the others.
+  std::vector<double> shares(std::size_t at_once = 0) {
+    std::vector<double> got(slots.size());
+    std::deque<int> flying;
+    for (int n = 0; n < 100'000; ++n) {
+      int i = pick(next_key(static_cast<std::uint64_t>(n)));
+      if (i < 0) FAIL("no server");
+      got[static_cast<std::size_t>(i)] += 1e-5;
+      balancer.began(i);
+      flying.push_back(i);
+      if (flying.size() <= at_once) continue;
+      balancer.ended(flying.front(), kMilli, now);
+      flying.pop_front();
+    }
+    for (int i : flying) balancer.ended(i, 0, now);
+    return got;
+  }
+};
+
+constexpr Scheduler kAll[] = {Scheduler::kRoundRobin, Scheduler::kLeastOutstanding, Scheduler::kTwoChoices, Scheduler::kHash};
+
+}  // namespace
+
+TEST_CASE("every scheduler keeps to the weights within one percent") {
+  for (Scheduler s : kAll) {
+    for (const std::vector<std::uint32_t>& weights :
+         {std::vector<std::uint32_t>{100, 100, 100}, {1, 2, 3, 0, 4}, std::vector<std::uint32_t>(20, 50)}) {
+      for (std::size_t at_once : {0, 64}) {
+        Group g(s, weights);
+        g.start();
+        double total = 0;
+        for (std::uint32_t w : weights) total += w;
+        auto shares = g.shares(at_once);
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+          INFO("scheduler " << static_cast<int>(s) << ", " << at_once << " at once, server " << i << " of " << weights.size());
+          CHECK(std::abs(shares[i] - weights[i] / total) < 0.01);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("unhealthy and draining servers get nothing, whatever the scheduler") {
+  for (Scheduler s : kAll) {
+    INFO("scheduler " << static_cast<int>(s));
+    Group g(s, {100, 100, 100, 100});
+    g.start();
+    g.slots[0].health = Health::kUnhealthy;
+    g.slots[1].draining = true;
+    auto shares = g.shares();
+    CHECK(shares[0] == 0);
+    CHECK(shares[1] == 0);
+    CHECK(std::abs(shares[2] - 0.5) < 0.02);
+    // One that was tried is taken again only when it is the last.
+    CHECK(g.pick(1, {2}) == 3);
+    CHECK(g.pick(1, {2, 3}) >= 2);
+    // Nothing healthy: none, or all that do not drain.
+    g.slots[2].health = g.slots[3].health = Health::kUnhealthy;
+    CHECK(g.pick() == -1);
+    int open = g.pick(0, {}, true);
+    CHECK((open == 0 || open == 2 || open == 3));
+  }
+}
+
+TEST_CASE("backups wait until no other server is usable") {
+  for (Scheduler s : kAll) {
+    INFO("scheduler " << static_cast<int>(s));
+    Group g(s, {100, 100, 100});
+    g.candidates[2].backup = true;
+    // A backup owns no key.
+    if (s == Scheduler::kHash) {
+      g.balancer.reset(g.settings, g.candidates, HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
+    } else {
+      g.start();
+    }
+    CHECK(g.shares()[2] == 0);
+    g.slots[0].health = g.slots[1].health = Health::kUnhealthy;
+    CHECK(std::abs(g.shares()[2] - 1) < 1e-9);
+  }
+}
+
+TEST_CASE("in slow start the share grows with the curve, whatever the scheduler") {
+  for (Scheduler s : kAll) {
+    for (SlowStart::Curve curve : {SlowStart::Curve::kLinear, SlowStart::Curve::kSquare, SlowStart::Curve::kRoot}) {
+      INFO("scheduler " << static_cast<int>(s) << ", curve " << static_cast<int>(curve));
+      Group g(s, {100, 100});
+      g.settings.slow_start = {40 * kSecond, curve};
+      g.start();
+      g.slots[1].slow_since = g.now;
+      CHECK(g.shares()[1] < 0.02);
+      g.now += 10 * kSecond;
+      double part = curve == SlowStart::Curve::kLinear ? 0.25 : curve == SlowStart::Curve::kSquare ? 0.0625 : 0.5;
+      double quarter = g.shares()[1];
+      CHECK(quarter > 0.5 * part - 0.01);  // hashing passes keys on, the others weigh
+      CHECK(quarter < part / (1 + part) + 0.01);
+      g.now += 30 * kSecond;
+      CHECK(std::abs(g.shares()[1] - 0.5) < 0.01);
+    }
+  }
+}
+
+TEST_CASE("the local zone comes first and spills as it falls sick") {
+  for (Scheduler s : kAll) {
+    INFO("scheduler " << static_cast<int>(s));
+    Group g(s, {100, 100, 100, 100, 100, 100});
+    g.settings.local_first = true;
+    for (std::size_t i = 0; i < 4; ++i) g.candidates[i].local = true;
+    g.start();
+    auto shares = g.shares();
+    CHECK(shares[4] + shares[5] == 0);
+    g.slots[0].health = Health::kUnhealthy;  // three of four carry the zone
+    shares = g.shares();
+    CHECK(shares[4] + shares[5] == 0);
+    g.slots[1].health = g.slots[2].health = Health::kUnhealthy;  // one of four does not: 35 % stay
+    shares = g.shares();
+    CHECK(shares[4] + shares[5] > 0.35);
+    CHECK(shares[4] + shares[5] < 0.75);
+    g.slots[3].health = Health::kUnhealthy;
+    shares = g.shares();
+    CHECK(std::abs(shares[4] + shares[5] - 1) < 1e-6);
+  }
+}
+
+TEST_CASE("least outstanding leaves out a server that hangs") {
+  for (std::size_t n : {3, 40}) {
+    Group g(Scheduler::kLeastOutstanding, std::vector<std::uint32_t>(n, 100));
+    g.start();
+    for (int i = 0; i < 50; ++i) g.balancer.began(0);
+    CHECK(g.shares()[0] < (n == 3 ? 1e-9 : 0.002));
+  }
+}
+
+TEST_CASE("two choices prefer the faster server") {
+  Group g(Scheduler::kTwoChoices, {100, 100, 100});
+  g.start();
+  for (int i = 0; i < 3; ++i) {
+    g.balancer.began(i);
+    g.balancer.ended(i, i == 0 ? 50 * kMilli : kMilli, g.now);
+  }
+  int slow = 0;
+  for (int n = 0; n < 10'000; ++n) slow += g.pick() == 0;
+  CHECK(slow < 1500);  // one in nine: when both choices fall on it
+}
+
+TEST_CASE("a key stays where it is while its server lives") {
+  for (HashTable::Kind kind : {HashTable::Kind::kMaglev, HashTable::Kind::kKetama}) {
+    for (std::size_t n : {3, 10, 50}) {
+      INFO("table " << static_cast<int>(kind) << ", " << n << " servers");
+      Group g(Scheduler::kHash, std::vector<std::uint32_t>(n, 100));
+      g.balancer.reset(g.settings, g.candidates, g.table(kind), g.random);
+      std::vector<int> before;
+      for (std::uint64_t k = 0; k < 20'000; ++k) before.push_back(g.pick(next_key(k)));
+      // Down, it loses its own keys and no other moves.
+      g.slots[1].health = Health::kUnhealthy;
+      int moved = 0, strayed = 0;
+      for (std::uint64_t k = 0; k < 20'000; ++k) {
+        int now = g.pick(next_key(k));
+        moved += now != before[k];
+        strayed += now != before[k] && before[k] != 1;
+      }
+      CHECK(strayed == 0);
+      CHECK(moved < 20'000 / static_cast<double>(n) * 1.5);
+      // Gone for good, hardly any other.
+      g.slots[1].health = Health::kHealthy;
+      g.slots[1].weight = 0;
+      g.balancer.refresh(g.table(kind));
+      moved = 0;
+      for (std::uint64_t k = 0; k < 20'000; ++k) moved += g.pick(next_key(k)) != before[k];
+      CHECK(moved / 20'000.0 < (kind == HashTable::Kind::kKetama ? 1.3 : 1.0) / static_cast<double>(n) + 0.02);
+    }
+  }
+}
+
+TEST_CASE("one hot key does not take more than its server's bounded load") {
+  Group g(Scheduler::kHash, {100, 100, 100, 100});
+  g.settings.max_load = 125;
+  g.start();
+  std::map<int, int> got;
+  for (int n = 0; n < 100; ++n) {
+    int i = g.pick(42);
+    g.balancer.began(i);
+    ++got[i];
+  }
+  CHECK(got.size() == 4);
+  for (auto [i, n] : got) CHECK(n <= 32);  // 125 % of a quarter, and one
+}
+
+}  // namespace albatross::routing_test
