@@ -566,7 +566,11 @@ class H2Connection:
     def _feed(self, data):
         with self.cond:
             started = [self._event(e) for e in self.h2.receive_data(data)]
-            self.flush()
+            try:
+                if data := self.h2.data_to_send():
+                    self.wire.write(data)
+            except Gone:
+                pass  # nobody hears us any more, but what was said to us still lies there
             self.cond.notify_all()
         for s in started:
             if s is not None:
