@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "admin/control.h"
 #include "admin/metrics.h"
 #include "admin/status.h"
 #include "base/siphash.h"
@@ -114,14 +115,22 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
       });
       return;
     }
-    if (!read_only) return refuse(http::status::not_found, "no such verb");
+    if (request.method() == http::verb::post) {
+      std::string whole(request.target().data(), request.target().size());
+      bool known = control(server_, whole, request.body(), [self = this->shared_from_this()](ControlReply r) {
+        self->respond(static_cast<http::status>(r.status), "application/json", std::move(r.body));
+      });
+      if (known) return;
+    }
+    if (!read_only) return refuse(http::status::not_found, "no such verb; POST has /v1/reload, /v1/server_groups/GROUP/servers/ADDRESS/{weight,drain,undrain} and /v1/listeners/LISTENER/rules/RULE/weights");
     if (target == "/health") {
       bool up = !server_.draining();
       return respond(up ? http::status::ok : http::status::service_unavailable, "text/plain", up ? "ok\n" : "draining\n");
     }
     if (target == "/metrics") return respond(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", metrics_text(server_));
     if (target == "/v1/status") return respond(http::status::ok, "application/json", status_json(server_));
-    refuse(http::status::not_found, "no such path; there are /v1/status, /v1/reload, /metrics and /health");
+    if (target == "/v1/journal") return respond(http::status::ok, "application/json", journal_json(server_));
+    refuse(http::status::not_found, "no such path; there are /v1/status, /v1/journal, /v1/reload, /metrics and /health");
   }
 
   Server& server_;

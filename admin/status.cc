@@ -16,6 +16,20 @@ std::string_view health_text(Health h) {
   }
 }
 
+// The weights of the rules that choose between groups.
+json weights_json(const ListenerRuntime& l, const Snapshot& snapshot) {
+  json out = json::object();
+  for (const Route& r : l.routes.all) {
+    if (r.targets.size() < 2) continue;
+    for (const ForwardTarget& t : r.targets) {
+      json w{{"weight", t.weight.load()}};
+      if (t.weight.load() != t.file_weight) w["file_weight"] = t.file_weight;
+      out[r.address][snapshot.groups[t.group]->name] = w;
+    }
+  }
+  return out;
+}
+
 json listener_json(Server& server, const ListenerRuntime& l, const StatsTable<ListenerStats>& stats) {
   json out{{"name", l.name}, {"address", server.address(l.name)}, {"protocol", l.secure ? "https" : "http"}, {"rules", l.routes.all.size() - 1}};
   if (stats.has(l.name)) {
@@ -24,19 +38,28 @@ json listener_json(Server& server, const ListenerRuntime& l, const StatsTable<Li
     out["requests"] = requests;
     out["connections"] = stats.sum(l.name, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
   }
+  if (json weights = weights_json(l, server.snapshot()); !weights.empty()) out["weights"] = weights;
   for (const CertificateStatus& c : server.certificates()) {
     if (c.listener == l.name) out["certificates"].push_back({{"file", c.file}, {"names", c.names}, {"not_after", c.not_after}});
   }
   return out;
 }
 
-json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats) {
+json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats,
+                const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains) {
   json out{{"name", g.name}, {"servers", json::array()}};
   std::size_t usable = 0;
   for (const ServerEntry& e : g.servers) {
     Health h = e.slot->health.load(std::memory_order_relaxed);
-    json s{{"address", e.slot->address}, {"weight", e.weight}, {"health", health_text(h)}};
+    json s{{"address", e.slot->address}, {"weight", e.slot->weight.load()}, {"health", health_text(h)}};
+    if (e.slot->weight.load() != e.weight) s["file_weight"] = e.weight;
     if (e.slot->draining.load()) s["draining"] = true;
+    if (e.backup) s["backup"] = true;
+    if (auto it = drains.find({g.name, e.slot->address}); it != drains.end() && e.slot->draining.load()) {
+      const DrainReport& r = it->second->report;
+      s["drained"] = it->second->over;
+      if (it->second->over) s["drain"] = {{"finished", r.finished}, {"moved", r.moved}, {"cut", r.cut()}, {"longest", static_cast<double>(r.longest) / 1e9}};
+    }
     if (h == Health::kUnhealthy) s["last_failure"] = e.slot->last_failure;
     if (!e.zone.empty()) s["zone"] = e.zone;
     if (e.slot->usable()) ++usable;
@@ -66,7 +89,7 @@ std::string status_json(Server& server) {
            {"server_groups", json::array()}};
   server.stats().visit([&](const auto& listeners, const auto& groups, const auto&) {
     for (const auto& l : server.snapshot().listeners) out["listeners"].push_back(listener_json(server, *l, listeners));
-    for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups));
+    for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups, server.drains()));
   });
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }

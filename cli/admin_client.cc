@@ -17,11 +17,12 @@ namespace http = boost::beast::http;
 
 template <class Socket>
 AdminReply exchange(Socket& socket, const std::string& host, const std::string& token, const std::string& method,
-                    const std::string& target) {
-  http::request<http::empty_body> request(method == "POST" ? http::verb::post : http::verb::get, target, 11);
+                    const std::string& target, const std::string& body) {
+  http::request<http::string_body> request(method == "POST" ? http::verb::post : http::verb::get, target, 11);
   request.set(http::field::host, host);
   request.keep_alive(false);
   if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
+  request.body() = body;
   request.prepare_payload();
   boost::system::error_code ec;
   http::write(socket, request, ec);
@@ -43,7 +44,7 @@ AdminReply not_reached(const std::string& text, const boost::system::error_code&
 
 }  // namespace
 
-AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target) {
+AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target, const std::string& body) {
   config::Bind at;
   std::string text = to.address.empty() ? "unix:" + default_admin_path() : to.address;
   if (!parse_admin_address(text, at)) return {0, "", text + ": write unix:/path or 127.0.0.1:9900"};
@@ -53,12 +54,12 @@ AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std
     asio::local::stream_protocol::socket socket(io);
     socket.connect(asio::local::stream_protocol::endpoint(at.host), ec);
     if (ec) return not_reached(text, ec);
-    return exchange(socket, "localhost", to.token, method, target);
+    return exchange(socket, "localhost", to.token, method, target, body);
   }
   asio::ip::tcp::socket socket(io);
   socket.connect({asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host), at.port}, ec);
   if (ec) return not_reached(text, ec);
-  return exchange(socket, text, to.token, method, target);
+  return exchange(socket, text, to.token, method, target, body);
 }
 
 }  // namespace albatross::cli

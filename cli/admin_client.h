@@ -16,6 +16,7 @@ struct AdminReply {
   std::string error;
 };
 
-AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target);
+AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target,
+                     const std::string& body = "");
 
 }  // namespace albatross::cli

@@ -17,6 +17,8 @@ constexpr const char* kVersion = "albatross " ALBATROSS_VERSION;
 struct Line {
   RunOptions run;
   RespondOptions respond;
+  WeightOptions weight;
+  DrainOptions drain;
   std::string check_file, admin, token, topic;
   bool json = false, markdown = false;
   int code = 0;
@@ -100,6 +102,35 @@ void add_clients(CLI::App& app, Line& line) {
     client->add_flag("--json", line.json, "print JSON");
     client->callback([&line, command] { line.code = command({line.admin, line.token}, line.json); });
   };
+  const auto connect = [&line](CLI::App* client) {
+    client->add_option("--admin", line.admin, "where the running process listens: unix:/path or 127.0.0.1:9900");
+    client->add_option("--token", line.token, "what a write over TCP carries")->envname("ALBATROSS_ADMIN_TOKEN");
+  };
+  CLI::App* weight = app.add_subcommand("weight", "shift weights on the running process: of a rule's groups, or of a server");
+  weight->add_option("WHAT", line.weight.what, "LISTENER/RULE, or GROUP/SERVER")->required();
+  weight->add_option("WEIGHTS", line.weight.weights, "GROUP=W … for a rule, W for a server; 0 to 10000");
+  weight->add_flag("--reset", line.weight.reset, "back to what the file says");
+  weight->add_flag("--dry-run", line.weight.dry_run, "only say what would be");
+  weight->add_flag("--json", line.weight.json, "print JSON");
+  connect(weight);
+  weight->callback([&line] { line.code = weight_command({line.admin, line.token}, line.weight); });
+
+  CLI::App* drain = app.add_subcommand("drain", "give a server no new requests, and let those on it finish");
+  drain->add_option("SERVER", line.drain.server, "GROUP/ADDRESS")->required();
+  drain->add_flag("--wait", line.drain.wait, "until nothing is left on it; prints the report");
+  drain->add_option("--timeout", line.drain.timeout, "when what is left is cut: 30s, 5m; default the group's connection_drain");
+  drain->add_flag("--dry-run", line.drain.dry_run, "only say what would be");
+  drain->add_flag("--json", line.drain.json, "print JSON");
+  connect(drain);
+  drain->callback([&line] { line.code = drain_command({line.admin, line.token}, line.drain); });
+
+  CLI::App* undrain = app.add_subcommand("undrain", "let a drained server take requests again");
+  undrain->add_option("SERVER", line.drain.server, "GROUP/ADDRESS")->required();
+  undrain->add_flag("--dry-run", line.drain.dry_run, "only say what would be");
+  undrain->add_flag("--json", line.drain.json, "print JSON");
+  connect(undrain);
+  undrain->callback([&line] { line.code = undrain_command({line.admin, line.token}, line.drain); });
+
   add("status", "listeners, groups and servers of the running process", status_command);
   add("reload", "let the running process read its file again", reload_command);
 }

@@ -32,6 +32,20 @@ int version_command(bool json);
 
 // Clients of the running process.
 int status_command(const AdminTarget& admin, bool json);
+struct WeightOptions {
+  std::string what;  // LISTENER/RULE or GROUP/SERVER
+  std::vector<std::string> weights;
+  bool reset = false, dry_run = false, json = false;
+};
+int weight_command(const AdminTarget& admin, const WeightOptions& o);
+
+struct DrainOptions {
+  std::string server;  // GROUP/SERVER
+  std::string timeout;
+  bool wait = false, dry_run = false, json = false;
+};
+int drain_command(const AdminTarget& admin, const DrainOptions& o);
+int undrain_command(const AdminTarget& admin, const DrainOptions& o);
 int reload_command(const AdminTarget& admin, bool json);
 
 }  // namespace albatross::cli

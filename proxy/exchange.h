@@ -37,6 +37,12 @@ class Exchange final : public Deferred, public StreamEvents {
   // The drain has begun: a tunnel says 1001 at the next frame boundary, at latest at `deadline`.
   void go_away();
   bool is_tunnel() const { return phase_ == Phase::kTunnel; }
+  // A gRPC call.
+  bool is_call() const { return grpc_; }
+  // Its server is that one.
+  bool is_on(const ServerSlot& slot) const;
+  // A drain wants it to go elsewhere: 1001, or UNAVAILABLE. False if it was told before.
+  bool leave_politely();
   bool runs_on(const void* listener_slot) const { return session_ != nullptr && session_->owner_data == listener_slot; }
   // Gives back what the last request needed.
   void reset_memory() { arena_.reset(); }
@@ -99,7 +105,7 @@ class Exchange final : public Deferred, public StreamEvents {
   std::uint32_t choose_group(const Route& route);
   int choose_server();
   std::uint64_t server_key();
-  void leave_server(Try& t);
+  void leave_server(Try& t, bool moved = false);
   void start_try(bool fresh);
   void try_connected(Try& t, Session& s);
   void send_request(Try& t);
@@ -181,6 +187,7 @@ class Exchange final : public Deferred, public StreamEvents {
   bool replayable_ = false;
   bool sent_end_ = false;       // the request's end went to the server
   bool going_away_ = false;
+  bool cut_ = false;            // by a drain's deadline
   bool set_cookie_ = false;
   bool grpc_ = false;
   bool made_key_ = false;       // the WebSocket key is ours: the client's protocol has none

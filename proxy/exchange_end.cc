@@ -193,7 +193,25 @@ void Exchange::end_tunnel(bool clean) {
   finish();
 }
 
+bool Exchange::is_on(const ServerSlot& slot) const {
+  if (phase_ == Phase::kOver || attempts_ == 0) return false;
+  const Try& t = tries_[static_cast<std::size_t>(attempts_ - 1)];
+  return t.counted && t.pool->slot == &slot;
+}
+
+bool Exchange::leave_politely() {
+  if (going_away_) return false;
+  if (is_tunnel()) {
+    go_away();
+    return true;
+  }
+  going_away_ = true;
+  answer(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, "the server is draining"});
+  return true;
+}
+
 void Exchange::cut() {
+  cut_ = true;
   if (phase_ == Phase::kTunnel) {
     termination_ = Cause::kDrainCut;
     send_going_away();

@@ -63,7 +63,7 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   from_client_frames_ = from_server_frames_ = FrameTracker();
   phase_ = Phase::kReceive;
   termination_ = Cause::kNone;
-  request_done_ = has_trailers_ = replayable_ = sent_end_ = going_away_ = set_cookie_ = in_group_ = false;
+  request_done_ = has_trailers_ = replayable_ = sent_end_ = going_away_ = set_cookie_ = in_group_ = cut_ = false;
   grpc_ = made_key_ = false;
   status_ = upstream_status_ = 0;
   began_ = now();

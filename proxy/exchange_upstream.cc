@@ -87,10 +87,14 @@ int Exchange::choose_server() {
 }
 
 // The server has done with this try, or this try with it.
-void Exchange::leave_server(Try& t) {
+void Exchange::leave_server(Try& t, bool moved) {
   if (!t.counted) return;
   t.counted = false;
   Nanos at = now();
+  if (worker_.drains_servers()) {
+    Worker::Left how = cut_ ? Worker::Left::kCut : going_away_ || moved ? Worker::Left::kMoved : Worker::Left::kFinished;
+    worker_.left_server(*t.pool->slot, how, status_ == 101, grpc_);
+  }
   group().balancer.ended(t.candidate, response_began_ > t.started ? response_began_ - t.started : 0, at);
 }
 
@@ -293,14 +297,15 @@ void Exchange::try_failed(Try& t, const Error& error) {
   if (&t != &primary() || phase_ == Phase::kOver) return;
   t.stream = nullptr;
   t.opening = nullptr;
-  leave_server(t);
   if (phase_ == Phase::kTunnel) return end_tunnel(error.cause == Cause::kNone);
-  if (phase_ == Phase::kAnswered) return;
+  if (phase_ == Phase::kAnswered) return leave_server(t);
   if (t.connected == 0) connect_time_ = now() - t.started;
   if (may_retry(t, error)) {
     sent_end_ = false;
+    leave_server(t, true);
     return start_try(true);
   }
+  leave_server(t);
   answer(error);
 }
 

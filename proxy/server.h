@@ -7,10 +7,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,6 +23,7 @@
 #include "net/resolver.h"
 #include "proxy/access_log.h"
 #include "proxy/builder.h"
+#include "proxy/control.h"
 #include "proxy/worker.h"
 
 namespace albatross {
@@ -64,6 +67,18 @@ class Server {
   void stop_from_anywhere();
   void reopen_logs() { log_->reopen(); }
 
+  // Runtime changes: in force on every worker when its loop turns next; they live until the file changes what they override.
+  // nullopt, or `reset`: what the file says. `dry_run`: only says what would be. `rule` is LISTENER/RULE.
+  ControlResult set_server_weight(const std::string& group, const std::string& address, std::optional<std::uint32_t> weight, bool dry_run);
+  ControlResult set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights, bool reset, bool dry_run);
+  // `window`: nullopt for the group's connection_drain. `done` (may be null) when nothing is left on the server.
+  ControlResult drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window, bool dry_run,
+                             std::function<void(const DrainReport&)> done);
+  ControlResult undrain_server(const std::string& group, const std::string& address, bool dry_run);
+  const std::deque<JournalEntry>& journal() const { return journal_; }
+  const Overrides& overrides() const { return overrides_; }
+  const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains() const { return drains_; }
+
   // For admin and tests.
   const Snapshot& snapshot() const { return *snapshot_; }
   const config::Config& config() const { return *config_; }
@@ -106,7 +121,15 @@ class Server {
   void finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config::Diagnostics> out, OpenListeners opened,
                      const std::function<void(ReloadResult)>& done);
   void begin_slow_starts(const Snapshot& next);
+  const GroupRuntime* find_group(const std::string& name, ControlResult& out) const;
+  const ServerEntry* find_server(const GroupRuntime& group, const std::string& address, ControlResult& out) const;
+  bool is_last(const GroupRuntime& group, const ServerEntry& server) const;
+  ControlResult set_route_weights(const Route& route, const std::map<std::string, std::uint32_t>& weights, bool reset, bool dry_run);
+  void note(const std::string& what);
   void apply_overrides();
+  void overrides_changed();
+  void start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, std::function<void(const DrainReport&)> done);
+  void drain_removed(const Snapshot& old);
   void join_builder();
   void wait_for_loop();
   void turn_loop();
@@ -128,6 +151,9 @@ class Server {
   std::shared_ptr<TicketKeys> tickets_;
   std::shared_ptr<const Snapshot> snapshot_;
   Overrides overrides_;
+  std::deque<JournalEntry> journal_;
+  std::map<Overrides::Key, std::shared_ptr<DrainStatus>> drains_;  // the last of each server
+  bool weights_pending_ = false;
   OpenListeners listeners_;
   std::vector<std::unique_ptr<Worker>> workers_;
 

@@ -98,6 +98,7 @@ std::shared_ptr<Server::Built> Server::build(std::shared_ptr<const config::Confi
 // Control thread. Sockets were opened before; workers learn of them last.
 void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
   begin_slow_starts(*built->snapshot);
+  std::shared_ptr<const Snapshot> old = snapshot_;
   snapshot_ = built->snapshot;
   config_ = built->config;
   std::vector<std::string> gone, changed;
@@ -151,6 +152,9 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
       for (const std::string& name : changed) worker->drain_connections(name, window);
     });
   }
+  if (old) drain_removed(*old);
+  if (weights_pending_) overrides_changed();
+  weights_pending_ = false;
 }
 
 // A server that joins a group which has been serving.

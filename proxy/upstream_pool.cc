@@ -58,12 +58,17 @@ ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot, Server
   } else if (p->settings.settings_key != settings.settings_key) {
     retire(*p);
   }
-  p->retired = false;
+  p->retired = slot->draining.load();
   p->named = true;
   p->settings = std::move(settings);
   p->stats = &stats;
   if (p->preferred >= p->settings.addresses.size()) p->preferred = 0;
   return *p;
+}
+
+ServerPool* UpstreamPool::find(const ServerSlot& slot) {
+  auto it = pools_.find(const_cast<ServerSlot*>(&slot));
+  return it != pools_.end() ? it->second.get() : nullptr;
 }
 
 void UpstreamPool::retire(ServerPool& pool) {

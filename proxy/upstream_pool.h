@@ -67,6 +67,8 @@ class UpstreamPool final : private SessionOwner {
   void end_update(bool forget);
   // The pool of a server, made or updated. A changed settings_key closes what is idle.
   ServerPool& server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats);
+  // Null if nobody has asked for it.
+  ServerPool* find(const ServerSlot& slot);
   // The server is gone or drains: idle connections close now, others when they come back.
   void retire(ServerPool& pool);
 

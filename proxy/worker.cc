@@ -64,6 +64,13 @@ void Worker::connect_pools(WorkerSnapshot& s) {
   pool_.end_update(snapshots_.empty());
 }
 
+void Worker::refresh_balancers(const HashTables& tables) {
+  for (GroupState& g : current_->groups) {
+    auto it = tables.find(g.group->name);
+    g.balancer.refresh(it != tables.end() ? it->second : nullptr);
+  }
+}
+
 void Worker::apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<WorkerListen>& listens) {
   WorkerSnapshot* old = current_;
   connect_pools(*snapshot);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <thread>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "net/listen.h"
 #include "net/loop.h"
 #include "proxy/access_log.h"
+#include "proxy/drain.h"
 #include "proxy/exchange.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream_pool.h"
@@ -52,6 +54,13 @@ class Worker final : private SessionOwner {
   // Its connections drain, its sockets stay: what it speaks has changed.
   void drain_connections(const std::string& name, Nanos window);
   void drain_all(Nanos window);
+  // The server gets no more; `done` on this thread, when nothing of ours is left on it.
+  void drain_server(std::shared_ptr<ServerSlot> slot, Nanos window, std::function<void(const DrainReport&)> done);
+  // It takes requests again, or will: a drain under way ends with the report so far.
+  void undrain_server(const ServerSlot& slot);
+  // Weights have changed.
+  using HashTables = std::map<std::string, std::shared_ptr<const HashTable>>;  // by group
+  void refresh_balancers(const HashTables& tables);
   void stop_accepting();
   std::size_t connections() const { return connections_; }
   std::size_t exchanges() const { return exchanges_; }
@@ -69,6 +78,10 @@ class Worker final : private SessionOwner {
   const std::string& instance() const { return settings_.instance; }
   int index() const { return settings_.index; }
   void recycle(Exchange& x);
+  // An exchange is not on that server any more.
+  enum class Left : std::uint8_t { kFinished, kMoved, kCut };
+  bool drains_servers() const { return !server_drains_.empty(); }
+  void left_server(const ServerSlot& slot, Left how, bool tunnel, bool call);
   void unpin(WorkerSnapshot& s);
 
  private:
@@ -113,6 +126,8 @@ class Worker final : private SessionOwner {
   void cut_drained();
   void watch_drain(Nanos at);
   void check_empty();
+  void step_server_drains();
+  void finish_server_drains();
   void connect_pools(WorkerSnapshot& s);
 
   WorkerSettings settings_;
@@ -132,6 +147,14 @@ class Worker final : private SessionOwner {
     Worker* worker;
   };
   SlotSweeper slot_sweeper_{this};
+  struct DrainSweeper final : Ready {
+    explicit DrainSweeper(Worker* w) : worker(w) {}
+    void on_ready() override { worker->finish_server_drains(); }
+    Worker* worker;
+  };
+  DrainSweeper drain_sweeper_{this};
+  std::vector<std::unique_ptr<ServerDrain>> server_drains_;
+  MemberTimer<Worker, &Worker::step_server_drains> server_drain_timer_{this};
   std::vector<std::unique_ptr<Exchange>> free_;
   Exchange* running_ = nullptr;
   Nanos date_second_ = 0;

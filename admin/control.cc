@@ -1,0 +1,156 @@
+#include "admin/control.h"
+
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+namespace albatross {
+namespace {
+
+using nlohmann::json;
+
+std::string decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    int byte = 0;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3) {
+      out += static_cast<char>(byte);
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> split(std::string_view text, char at) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    std::string_view piece = text.substr(0, text.find(at));
+    out.push_back(decoded(piece));
+    text.remove_prefix(std::min(text.size(), piece.size() + 1));
+  }
+  return out;
+}
+
+std::string text_of(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+
+ControlReply refused(int status, const std::string& why) { return {status, text_of({{"error", why}})}; }
+
+json report_json(const DrainReport& r) {
+  return {{"finished", r.finished}, {"moved", r.moved}, {"longest", static_cast<double>(r.longest) / 1e9},
+          {"cut", {{"http", r.cut_http}, {"websocket", r.cut_websocket}, {"grpc", r.cut_grpc}}}};
+}
+
+ControlReply reply(const ControlResult& r, bool dry_run, const DrainReport* report = nullptr) {
+  if (!r.ok()) return refused(r.code == ControlResult::Code::kNotFound ? 404 : 422, r.message);
+  json out{{"ok", true}, {"message", r.message}, {"warnings", r.warnings}};
+  if (dry_run) out["dry_run"] = true;
+  if (report != nullptr) out["report"] = report_json(*report);
+  return {200, text_of(out)};
+}
+
+// "30s", "250ms" or "5m".
+std::optional<Nanos> duration(const std::string& text) {
+  std::uint64_t n = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  Nanos scale = unit == "ms" ? kMilli : unit == "s" ? kSecond : unit == "m" ? 60 * kSecond : 0;
+  if (error != std::errc() || scale == 0 || n > 900 * kSecond / scale) return std::nullopt;
+  return n * scale;
+}
+
+struct Call {
+  Server& server;
+  std::map<std::string, std::string> options;
+  const std::string& body;
+  std::function<void(ControlReply)> done;
+
+  bool has(const std::string& name) const { return options.contains(name); }
+  bool dry_run() const { return has("dry_run"); }
+
+  // The body as an object of numbers.
+  std::optional<std::map<std::string, std::uint32_t>> numbers() const {
+    json j = json::parse(body, nullptr, false);
+    if (!j.is_object()) return std::nullopt;
+    std::map<std::string, std::uint32_t> out;
+    for (const auto& [key, value] : j.items()) {
+      if (!value.is_number_integer() || value < 0 || value > 10'000) return std::nullopt;
+      out[key] = value.get<std::uint32_t>();
+    }
+    return out;
+  }
+
+  void rule_weights(const std::string& rule) {
+    if (has("reset")) return done(reply(server.set_rule_weights(rule, {}, true, dry_run()), dry_run()));
+    auto weights = numbers();
+    if (!weights) return done(refused(422, "the body is not {\"GROUP\": WEIGHT, …} with weights of 0 to 10000"));
+    done(reply(server.set_rule_weights(rule, *weights, false, dry_run()), dry_run()));
+  }
+
+  void weight(const std::string& group, const std::string& address) {
+    if (has("reset")) return done(reply(server.set_server_weight(group, address, std::nullopt, dry_run()), dry_run()));
+    auto given = numbers();
+    if (!given || given->size() != 1 || !given->contains("weight")) {
+      return done(refused(422, "the body is not {\"weight\": N} with N of 0 to 10000"));
+    }
+    done(reply(server.set_server_weight(group, address, given->at("weight"), dry_run()), dry_run()));
+  }
+
+  void drain(const std::string& group, const std::string& address) {
+    std::optional<Nanos> window;
+    if (has("timeout")) {
+      window = duration(options["timeout"]);
+      if (!window) return done(refused(422, "timeout is 0s to 15m, like 30s"));
+    }
+    auto result = std::make_shared<ControlResult>();
+    auto answer = done;
+    bool waits = has("wait") && !dry_run();
+    *result = server.drain_server(group, address, window, dry_run(), [result, answer, waits](const DrainReport& report) {
+      if (waits) answer(reply(*result, false, &report));
+    });
+    if (!waits || !result->ok()) done(reply(*result, dry_run()));
+  }
+};
+
+}  // namespace
+
+bool control(Server& server, const std::string& target, const std::string& body, std::function<void(ControlReply)> done) {
+  std::size_t mark = target.find('?');
+  std::vector<std::string> path = split(std::string_view(target).substr(1, mark == std::string::npos ? mark : mark - 1), '/');
+  Call call{server, {}, body, std::move(done)};
+  if (mark != std::string::npos) {
+    for (const std::string& one : split(std::string_view(target).substr(mark + 1), '&')) {
+      std::size_t equals = one.find('=');
+      call.options[one.substr(0, equals)] = equals == std::string::npos ? "" : one.substr(equals + 1);
+    }
+  }
+  if (path.size() < 6 || path[0] != "v1") return false;
+  const std::string& verb = path.back();
+  if (path[1] == "listeners" && path[3] == "rules" && path.size() == 6 && verb == "weights") {
+    call.rule_weights(path[2] + "/" + path[4]);
+    return true;
+  }
+  if (path[1] != "server_groups" || path[3] != "servers" || path.size() != 6) return false;
+  if (verb == "weight") {
+    call.weight(path[2], path[4]);
+  } else if (verb == "drain") {
+    call.drain(path[2], path[4]);
+  } else if (verb == "undrain") {
+    call.done(reply(server.undrain_server(path[2], path[4], call.dry_run()), call.dry_run()));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+std::string journal_json(const Server& server) {
+  json out = json::array();
+  for (const JournalEntry& e : server.journal()) out.push_back({{"time", static_cast<double>(e.wall / kMilli) / 1000}, {"what", e.what}});
+  return text_of({{"journal", out}});
+}
+
+}  // namespace albatross

@@ -1,0 +1,22 @@
+// The verbs under /v1/ that change the running process. Control thread.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "proxy/server.h"
+
+namespace albatross {
+
+struct ControlReply {
+  int status = 200;
+  std::string body;  // JSON
+};
+
+// `target` with its query. Answers by `done`, now or (drain?wait) when it is over; false: there is no such path.
+bool control(Server& server, const std::string& target, const std::string& body, std::function<void(ControlReply)> done);
+
+// GET /v1/journal.
+std::string journal_json(const Server& server);
+
+}  // namespace albatross

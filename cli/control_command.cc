@@ -1,0 +1,119 @@
+// weight, drain, undrain: clients of the admin API.
+#include <cctype>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+
+namespace albatross::cli {
+namespace {
+
+using nlohmann::json;
+
+// A segment of a path.
+std::string encoded(const std::string& text) {
+  static const char* digits = "0123456789ABCDEF";
+  std::string out;
+  for (char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-' || c == ':') {
+      out += c;
+    } else {
+      out += '%';
+      out += digits[static_cast<unsigned char>(c) >> 4];
+      out += digits[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  return out;
+}
+
+int usage(const std::string& command, const std::string& why) {
+  std::cerr << "albatross " << command << ": " << why << "\n";
+  return 2;
+}
+
+// "a/b/c" is a and "b/c": addresses of unix sockets have slashes, names have none.
+bool split_name(const std::string& text, std::string& first, std::string& second) {
+  std::size_t slash = text.find('/');
+  if (slash == 0 || slash == std::string::npos || slash + 1 == text.size()) return false;
+  first = text.substr(0, slash);
+  second = text.substr(slash + 1);
+  return true;
+}
+
+std::string seconds(double s) {
+  std::string text = std::to_string(s);
+  return text.substr(0, text.find('.') + 4) + " s";
+}
+
+int print(const AdminReply& r, bool as_json) {
+  if (r.status == 0) {
+    std::cerr << "albatross: " << r.error << "\n";
+    return 1;
+  }
+  json s = json::parse(r.body, nullptr, false);
+  if (as_json) {
+    std::cout << r.body;
+  } else if (r.status != 200 || !s.is_object()) {
+    std::cerr << "albatross: " << (s.is_object() ? s.value("error", r.body) : r.body) << "\n";
+  } else {
+    std::cout << (s.value("dry_run", false) ? "would be: " : "") << s.value("message", "") << "\n";
+    for (const json& w : s["warnings"]) std::cerr << "warning: " << w.get<std::string>() << "\n";
+    if (s.contains("report")) {
+      const json& d = s["report"];
+      std::cout << d.value("finished", 0) << " finished, " << d.value("moved", 0) << " moved, cut: " << d["cut"].value("http", 0)
+                << " http, " << d["cut"].value("websocket", 0) << " websocket, " << d["cut"].value("grpc", 0) << " grpc; the longest after "
+                << seconds(d.value("longest", 0.0)) << "\n";
+    }
+  }
+  return r.status == 200 ? 0 : 1;
+}
+
+// "GROUP=W", or "W" alone under an empty name.
+bool parse_weight(const std::string& text, json& into, bool named) {
+  std::size_t equals = text.rfind('=');
+  if (named == (equals == std::string::npos)) return false;
+  std::string number = named ? text.substr(equals + 1) : text;
+  if (number.empty() || number.size() > 5 || number.find_first_not_of("0123456789") != std::string::npos) return false;
+  into[named ? text.substr(0, equals) : "weight"] = std::stoi(number);
+  return true;
+}
+
+}  // namespace
+
+int weight_command(const AdminTarget& admin, const WeightOptions& o) {
+  std::string first, second;
+  if (!split_name(o.what, first, second)) return usage("weight", o.what + " is neither LISTENER/RULE nor GROUP/SERVER");
+  json body = json::object();
+  bool is_rule = !o.weights.empty() && o.weights[0].find('=') != std::string::npos;
+  for (const std::string& w : o.weights) {
+    if (!parse_weight(w, body, is_rule)) return usage("weight", w + " is not a weight: GROUP=0 to GROUP=10000 for a rule, 0 to 10000 for a server");
+  }
+  if (o.reset && !o.weights.empty()) return usage("weight", "--reset takes no weight: it gives back the file's");
+  if (!o.reset && o.weights.empty()) return usage("weight", "which weights? GROUP=5 … for a rule, a number for a server");
+  if (!is_rule && !o.reset && o.weights.size() > 1) return usage("weight", "a server has one weight");
+  std::string query = std::string(o.reset ? "?reset" : "") + (o.dry_run ? (o.reset ? "&dry_run" : "?dry_run") : "");
+  std::string rule = "/v1/listeners/" + encoded(first) + "/rules/" + encoded(second) + "/weights" + query;
+  std::string server = "/v1/server_groups/" + encoded(first) + "/servers/" + encoded(second) + "/weight" + query;
+  // A reset does not say what it is: servers' addresses have a port or a path, rules' names have neither.
+  if (o.reset) is_rule = second.find(':') == std::string::npos;
+  return print(ask_admin(admin, "POST", is_rule ? rule : server, body.dump()), o.json);
+}
+
+int drain_command(const AdminTarget& admin, const DrainOptions& o) {
+  std::string group, server;
+  if (!split_name(o.server, group, server)) return usage("drain", o.server + " is not GROUP/SERVER");
+  std::string target = "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server) + "/drain?";
+  if (o.wait) target += "wait&";
+  if (o.dry_run) target += "dry_run&";
+  if (!o.timeout.empty()) target += "timeout=" + encoded(o.timeout);
+  return print(ask_admin(admin, "POST", target, ""), o.json);
+}
+
+int undrain_command(const AdminTarget& admin, const DrainOptions& o) {
+  std::string group, server;
+  if (!split_name(o.server, group, server)) return usage("undrain", o.server + " is not GROUP/SERVER");
+  std::string target = "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server) + "/undrain";
+  return print(ask_admin(admin, "POST", target + (o.dry_run ? "?dry_run" : ""), ""), o.json);
+}
+
+}  // namespace albatross::cli
