@@ -212,13 +212,17 @@ void Server::stop() {
 
 void Server::begin_drain() {
   Nanos window = static_cast<Nanos>(config_->shutdown.drain->count()) * kMilli;
-  log("draining for at most " + std::to_string(window / kMilli) + " ms");
   workers_left_ = workers_.size();
+  // Said when it is so on every worker.
+  auto begun = [this, window, left = std::make_shared<std::size_t>(workers_.size())] {
+    if (--*left == 0) log("draining for at most " + std::to_string(window / kMilli) + " ms");
+  };
   for (auto& w : workers_) {
     Worker* worker = w.get();
-    worker->loop().post([this, worker, window] {
+    worker->loop().post([this, worker, window, begun] {
       worker->stop_accepting();
       worker->drain_all(window);
+      boost::asio::post(io_, begun);
       worker->when_empty([this] { boost::asio::post(io_, [this] { drained(); }); });
     });
   }
