@@ -121,6 +121,7 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
   each(p, t, "server_group", "albatross_upstream_requests_in_flight", "gauge", "Requests on the group now.",
        [](const S& s) { return s.in_flight_started.get() - s.in_flight_ended.get(); });
   each(p, t, "server_group", "albatross_no_server_total", "counter", "Requests for which no server could be chosen.", [](const S& s) { return s.no_server.get(); });
+  each(p, t, "server_group", "albatross_ejections_total", "counter", "Servers ejected for failing requests.", [](const S& s) { return s.ejections.get(); });
   grpc(p, t);
 }
 

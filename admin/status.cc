@@ -46,7 +46,7 @@ json listener_json(Server& server, const ListenerRuntime& l, const StatsTable<Li
 }
 
 json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats,
-                const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains) {
+                const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains, Nanos now) {
   json out{{"name", g.name}, {"servers", json::array()}};
   std::size_t usable = 0;
   for (const ServerEntry& e : g.servers) {
@@ -62,7 +62,8 @@ json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats,
     }
     if (h == Health::kUnhealthy) s["last_failure"] = e.slot->last_failure;
     if (!e.zone.empty()) s["zone"] = e.zone;
-    if (e.slot->usable()) ++usable;
+    if (Nanos until = e.slot->ejected_until.load(); until > now) s["ejected"] = static_cast<double>(until - now) / 1e9;
+    if (e.slot->usable(now)) ++usable;
     out["servers"].push_back(std::move(s));
   }
   out["usable"] = usable;
@@ -89,7 +90,7 @@ std::string status_json(Server& server) {
            {"server_groups", json::array()}};
   server.stats().visit([&](const auto& listeners, const auto& groups, const auto&) {
     for (const auto& l : server.snapshot().listeners) out["listeners"].push_back(listener_json(server, *l, listeners));
-    for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups, server.drains()));
+    for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups, server.drains(), server.now()));
   });
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }

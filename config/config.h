@@ -197,6 +197,21 @@ struct Hash {
   Value<std::uint32_t> max_load{0};  // percent, 101 .. 1000; 0: no bound
 };
 
+// Clients that stay on the server that they first got.
+struct Sticky {
+  Value<Duration> max_age{Duration(1'000'000)};  // 1 s .. 86400 s
+  Value<std::string> cookie;                     // its name; empty: albatross-server-GROUP
+  Value<std::string> app_cookie;                 // given when the server sets this one, for as long as the browser runs
+  Value<std::string> key;                        // what the cookie is signed with
+};
+
+// Servers that fail requests get none for a while.
+struct PassiveCheck {
+  Value<std::uint32_t> failures{5};              // in a row, 1 .. 1000
+  Value<Duration> ejection{Duration(30'000)};    // 1 s .. 3600 s
+  Value<std::uint32_t> max_ejected{50};          // percent, 1 .. 100
+};
+
 struct SlowStart {
   enum class Curve : std::uint8_t { kLinear, kSquare, kRoot };
   Value<Duration> window{Duration(30'000)};  // 1 s .. 900 s
@@ -232,6 +247,8 @@ struct ServerGroup {
   Value<Scheduler> scheduler{Scheduler::kWrr};
   Hash hash;
   std::optional<SlowStart> slow_start;
+  std::optional<Sticky> sticky;
+  std::optional<PassiveCheck> passive_check;
   Value<bool> zone_affinity{false};
   std::vector<Server> servers;
   std::optional<HealthCheck> health_check;

@@ -92,6 +92,36 @@ const Object<SlowStart>& slow_start_table() {
   return table;
 }
 
+const Object<Sticky>& sticky_table() {
+  static const Object<Sticky> table = [] {
+    Object<Sticky> t("sticky", "A cookie keeps a client on its server, until that drains, dies or gets weight 0.");
+    t.field("max_age", &Sticky::max_age, duration(1s, 86400s), "How long the cookie lives.").fallback("1000s");
+    t.field("cookie", &Sticky::cookie, token("cookie name"), "Its name.").otherwise("albatross-server-GROUP");
+    t.field("app_cookie", &Sticky::app_cookie, token("cookie name"),
+            "Give it only when the server sets this cookie, until the browser closes.")
+        .otherwise("given with every first answer");
+    t.field("key", &Sticky::key, text(), "What the cookie is signed with, alike on all proxies that share clients.")
+        .otherwise("the group's name");
+    return t;
+  }();
+  return table;
+}
+
+const Object<PassiveCheck>& passive_check_table() {
+  static const Object<PassiveCheck> table = [] {
+    Object<PassiveCheck> t("passive_check", "A server that fails requests gets none for a while; `{}` takes every default.");
+    t.field("failures", &PassiveCheck::failures, number(1, 1000),
+            "In a row: no connection, a reset, a timeout, 502, 503, 504, or a call that ends with UNAVAILABLE.")
+        .fallback("5");
+    t.field("ejection", &PassiveCheck::ejection, duration(1s, 3600s), "For how long, times how often of late, ten at most.")
+        .fallback("30s");
+    t.field("max_ejected", &PassiveCheck::max_ejected, number(1, 100), "Percent of the group's servers at once; one always may be.")
+        .fallback("50");
+    return t;
+  }();
+  return table;
+}
+
 const Object<HealthCheck>& health_check_table() {
   static const Object<HealthCheck> table = [] {
     using Probe = HealthCheck::Protocol;
@@ -181,6 +211,11 @@ void add_server_fields(Object<ServerGroup>& t) {
   t.field("slow_start", &ServerGroup::slow_start, object("slow_start", slow_start_table, "{window: 30s}"),
           "A server that is new or was unhealthy gets its share by and by, with every scheduler.")
       .otherwise("none");
+  t.field("sticky", &ServerGroup::sticky, object("sticky", sticky_table, "{max_age: 1000s}"), "Keeps clients on their server.")
+      .otherwise("not kept");
+  t.field("passive_check", &ServerGroup::passive_check, object("passive_check", passive_check_table, "{failures: 5}"),
+          "Ejects servers that fail requests.")
+      .otherwise("none");
   t.field("zone_affinity", &ServerGroup::zone_affinity, boolean(),
           "Whether servers of this process's `zone` come first, as long as enough of them are healthy.")
       .fallback("false");
@@ -222,7 +257,8 @@ const Object<ServerGroup>& group_table() {
 }
 
 void add_group_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(), &health_check_table().info(),
+  for (const ObjectInfo* info : {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(), &sticky_table().info(),
+                                 &passive_check_table().info(), &health_check_table().info(),
                                  &group_timeouts().info(), &keep_alive_table().info(), &upstream_tls().info()}) {
     tables.push_back(info);
   }

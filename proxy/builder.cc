@@ -1,6 +1,7 @@
 #include "proxy/builder.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 
 #include "tls/tls_client.h"
@@ -69,6 +70,21 @@ HashSource hash_source(const config::ServerGroup& g) {
   if (h.on == HashSource::On::kHeader) std::transform(h.name.begin(), h.name.end(), h.name.begin(), ascii_lower);
   h.kind = static_cast<HashTable::Kind>(*g.hash.algorithm);
   return h;
+}
+
+StickySettings sticky(const config::ServerGroup& g) {
+  if (!g.sticky) return {};
+  return {g.sticky->cookie->empty() ? "albatross-server-" + *g.name : *g.sticky->cookie, *g.sticky->app_cookie, nanos(g.sticky->max_age)};
+}
+
+// Names the server to us and nobody else: a client can neither read an address in it nor make that of another server.
+std::string sticky_value(const config::ServerGroup& g, const std::string& address) {
+  const std::string& secret = g.sticky->key->empty() ? *g.name : *g.sticky->key;
+  SipKey key{siphash({1, 0x616c626174726f73}, secret), siphash({2, 0x616c626174726f73}, secret)};
+  std::uint64_t id = siphash(key, *g.name + "/" + address);
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(id));
+  return text;
 }
 
 // One element per server: the addresses to try for it.
@@ -151,6 +167,8 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
     r->name = g.name;
     r->balancing = balancing(g);
     r->hash = hash_source(g);
+    r->sticky = sticky(g);
+    if (g.passive_check) r->passive = {g.passive_check->failures, nanos(g.passive_check->ejection), g.passive_check->max_ejected};
     if (g.zone_affinity) r->zone = *config.zone;
     r->fail_open = g.fail_open;
     r->retries = g.retries;
@@ -182,6 +200,7 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
         std::string text = e.settings.addresses[0].to_string();
         if (!seen.insert(text).second) continue;
         e.slot = servers_.slot(g.name, text);
+        if (g.sticky) e.sticky_value = sticky_value(g, text);
         r->servers.push_back(std::move(e));
       }
     }

@@ -105,6 +105,9 @@ class Exchange final : public Deferred, public StreamEvents {
   std::uint32_t choose_group(const Route& route);
   int choose_server();
   std::uint64_t server_key();
+  int sticky_server();
+  // What a try says about its server's health.
+  void judge(Try& t, bool failed);
   void leave_server(Try& t, bool moved = false);
   void start_try(bool fresh);
   void try_connected(Try& t, Session& s);
@@ -127,6 +130,7 @@ class Exchange final : public Deferred, public StreamEvents {
   void response_end(Fields* trailers);
   void upstream_done();
   void add_sticky_cookie(Head& head);
+  void add_server_cookie(const Try& t, Head& head);
   void answer(const Error& error);
   void answer(Head& head, std::string_view body);
   void grpc_answer(const CauseInfo& why, const char* detail);
@@ -189,6 +193,7 @@ class Exchange final : public Deferred, public StreamEvents {
   bool going_away_ = false;
   bool cut_ = false;            // by a drain's deadline
   bool set_cookie_ = false;
+  int wanted_ = -1;             // the server that the client's cookie names
   bool grpc_ = false;
   bool made_key_ = false;       // the WebSocket key is ours: the client's protocol has none
   bool in_group_ = false;       // counted as active there

@@ -55,6 +55,7 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   route_ = nullptr;
   group_ = -1;
   attempts_ = given_back_ = 0;
+  wanted_ = -1;
   head_ = Head{};
   if (session.multiplexes()) head_.version = Version::kHttp2;
   captures_ = {};

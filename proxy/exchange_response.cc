@@ -40,7 +40,9 @@ void Exchange::response_head(Try& t, Head& head, bool end) {
   grpc_status_ = head.fields.value(HeaderId::kGrpcStatus);
   replayable_ = false;
   to_client_.attach(*t.stream);
+  judge(t, (head.status >= 502 && head.status <= 504) || (grpc_ && grpc_status_ == "14"));
   if (set_cookie_) add_sticky_cookie(head);
+  if (!group().group->sticky.cookie.empty() && t.candidate != wanted_) add_server_cookie(t, head);
   bool old_client = head_.version == Version::kHttp10;
   bool bodyless = head_.method == Method::kHead || head.status == 204 || head.status == 304;
   if (head.body.kind == BodyLength::Kind::kUntilClose && !bodyless) {
@@ -166,11 +168,32 @@ void Exchange::add_sticky_cookie(Head& head) {
   head.fields.add(HeaderId::kSetCookie, "set-cookie", value);
 }
 
+// Kept alive by the application's cookie where it has one: that one's answer begins the session.
+void Exchange::add_server_cookie(const Try& t, Head& head) {
+  const GroupRuntime& g = *group().group;
+  bool by_app = !g.sticky.app_cookie.empty();
+  if (by_app) {
+    bool begins = false;
+    for (const Field& f : head.fields) {
+      if (f.id != HeaderId::kSetCookie || f.removed) continue;
+      std::string_view name = f.value().substr(0, f.value().find('='));
+      begins |= name == g.sticky.app_cookie;
+    }
+    if (!begins) return;
+  }
+  std::string_view age = by_app ? std::string_view() : arena_.concat(std::string_view("; Max-Age="), number_text(g.sticky.max_age / kSecond, arena_));
+  std::string_view value =
+      arena_.concat(g.sticky.cookie, std::string_view("="), g.servers[static_cast<std::size_t>(t.candidate)].sticky_value, std::string_view("; Path=/"), age,
+                    std::string_view(head_.scheme == "https" ? "; HttpOnly; Secure; SameSite=Lax" : "; HttpOnly; SameSite=Lax"));
+  head.fields.add(HeaderId::kSetCookie, "set-cookie", value);
+}
+
 // ---- our own answers ----
 
 void Exchange::answer(const Error& error) {
   const CauseInfo& why = info(error.cause);
   if (termination_ == Cause::kNone) termination_ = error.cause;
+  if (error.cause == Cause::kResponseTimeout && attempts_ > 0) judge(primary(), true);
   cancel_tries();
   if (phase_ == Phase::kAnswered) return;
   if (down_->head_sent() && grpc_ && head_.version == Version::kHttp2 && !down_->out_done()) return grpc_end(error);

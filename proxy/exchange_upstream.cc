@@ -72,9 +72,36 @@ std::uint64_t Exchange::server_key() {
   return text ? hash_key(*text) : worker_.random().next();
 }
 
+// The server that the client's cookie names, if it still takes requests.
+int Exchange::sticky_server() {
+  GroupState& g = group();
+  wanted_ = -1;
+  auto cookie = find_cookie(head_.fields, g.group->sticky.cookie);
+  if (!cookie) return -1;
+  for (std::size_t i = 0; i < g.group->servers.size(); ++i) {
+    if (g.group->servers[i].sticky_value != *cookie) continue;
+    wanted_ = static_cast<int>(i);
+    return g.balancer.takes(wanted_, now()) ? wanted_ : -1;
+  }
+  return -1;
+}
+
+void Exchange::judge(Try& t, bool failed) {
+  GroupState& g = group();
+  if (g.group->passive.failures == 0 || t.candidate < 0) return;
+  if (!observe(g.group->passive, g.balancer.candidates(), static_cast<std::size_t>(t.candidate), failed, now())) return;
+  g.stats->ejections.add();
+  worker_.pool().retire_idle(*t.pool);
+  worker_.event("server " + g.group->name + "/" + t.pool->slot->address + " is ejected: it failed " +
+                std::to_string(g.group->passive.failures) + " requests in a row");
+}
+
 // The next server: not one already tried, unless there is no other.
 int Exchange::choose_server() {
   GroupState& g = group();
+  if (attempts_ == 1 && !g.group->sticky.cookie.empty()) {
+    if (int i = sticky_server(); i >= 0) return i;
+  }
   std::array<int, kMaxTries> tried;
   std::size_t n = 0;
   for (int k = 0; k < attempts_ - 1; ++k) tried[n++] = tries_[static_cast<std::size_t>(k)].candidate;
@@ -300,6 +327,8 @@ void Exchange::try_failed(Try& t, const Error& error) {
   if (phase_ == Phase::kTunnel) return end_tunnel(error.cause == Cause::kNone);
   if (phase_ == Phase::kAnswered) return leave_server(t);
   if (t.connected == 0) connect_time_ = now() - t.started;
+  // What it gave back as its connection ended says nothing about the server.
+  if (error.source == Source::kUpstream && (t.connected == 0 || error.retry != RetrySafety::kSafe)) judge(t, true);
   if (may_retry(t, error)) {
     sent_end_ = false;
     leave_server(t, true);

@@ -120,6 +120,7 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
     w.log = log_.get();
     w.stats = stats_.get();
     w.instance = instance;
+    w.event = [this](std::string what) { boost::asio::post(io_, [this, what = std::move(what)] { log(what); }); };
     w.retire = [this](std::unique_ptr<WorkerSnapshot> s) { retire(std::move(s)); };
     workers_.push_back(std::make_unique<Worker>(clock_, std::move(w)));
   }

@@ -88,6 +88,8 @@ class Server {
   const Prober& prober() const { return *prober_; }
   std::vector<CertificateStatus> certificates() const;
   bool draining() const { return draining_; }
+  // Of the clock that slots are marked by.
+  Nanos now() const { return clock_.now(); }
   Nanos started_at() const { return started_wall_; }
   std::uint64_t reloads() const { return reloads_; }
   std::uint64_t failed_reloads() const { return failed_reloads_; }

@@ -13,6 +13,7 @@
 #include "proxy/stats.h"
 #include "proxy/upstream_pool.h"
 #include "routing/route.h"
+#include "healthcheck/passive.h"
 #include "routing/balancer.h"
 #include "session/session.h"
 
@@ -42,6 +43,13 @@ struct ServerEntry {
   std::uint32_t weight = 100;  // of the file
   std::string zone;
   bool backup = false;
+  std::string sticky_value;  // of its cookie; "": the group has none
+};
+
+struct StickySettings {
+  std::string cookie;  // "": not sticky
+  std::string app_cookie;
+  Nanos max_age = 0;
 };
 
 // What the hash schedulers hash.
@@ -57,6 +65,8 @@ struct GroupRuntime {
   std::vector<ServerEntry> servers;
   BalancerSettings balancing;
   HashSource hash;
+  StickySettings sticky;
+  PassiveCheck passive;
   std::shared_ptr<const HashTable> hash_table;  // by the weights of when it was built
   std::string zone;                             // ours, if it comes first
   bool fail_open = true;

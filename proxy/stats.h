@@ -41,6 +41,7 @@ struct GroupStats {
   Counter retries, retries_over_budget;
   Counter in_flight_started, in_flight_ended;
   Counter no_server;
+  Counter ejections;
   std::array<Counter, kGrpcStatuses> grpc;  // calls by the status that the client got
 };
 

@@ -82,6 +82,12 @@ void UpstreamPool::retire(ServerPool& pool) {
   }
 }
 
+void UpstreamPool::retire_idle(ServerPool& pool) {
+  bool was = pool.retired;
+  retire(pool);
+  pool.retired = was;
+}
+
 void UpstreamPool::unlink(ServerPool& pool, Session& s) {
   if (s.owner_prev == nullptr && pool.newest != &s) return;
   (s.owner_prev != nullptr ? s.owner_prev->owner_next : pool.newest) = s.owner_next;

@@ -72,6 +72,9 @@ class UpstreamPool final : private SessionOwner {
   // The server is gone or drains: idle connections close now, others when they come back.
   void retire(ServerPool& pool);
 
+  // Idle connections close; the server may be used again.
+  void retire_idle(ServerPool& pool);
+
   // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this call).
   // `newest_only_since`: a reused one must not have idled since before then (0: any).
   Result<Session*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);

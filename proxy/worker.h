@@ -27,6 +27,7 @@ struct WorkerSettings {
   std::string instance;  // names this process in the loop header
   // Takes a retired snapshot to the control thread, where it is destroyed.
   std::function<void(std::unique_ptr<WorkerSnapshot>)> retire;
+  std::function<void(std::string)> event;  // for the event log; any thread
 };
 
 struct WorkerListen {
@@ -72,6 +73,7 @@ class Worker final : private SessionOwner {
   UpstreamPool& pool() { return pool_; }
   Random& random() { return random_; }
   WorkerStats& stats() { return stats_; }
+  void event(std::string what) { settings_.event(std::move(what)); }
   AccessLog& log() { return *settings_.log; }
   // "Mon, 23 Nov 2026 06:00:00 GMT", made once a second.
   std::string_view date();

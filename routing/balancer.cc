@@ -75,10 +75,10 @@ bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) co
       if (!c.local) return false;
       [[fallthrough]];
     case Tier::kPrimary:
-      if (c.backup || !c.slot->usable()) return false;
+      if (c.backup || !c.slot->usable(ask.now)) return false;
       break;
     case Tier::kBackup:
-      if (!c.backup || !c.slot->usable()) return false;
+      if (!c.backup || !c.slot->usable(ask.now)) return false;
       break;
     case Tier::kAny:
       if (c.slot->draining.load(std::memory_order_relaxed)) return false;
@@ -107,11 +107,11 @@ bool Balancer::over_load(std::size_t i) const {
 }
 
 // The local zone has its share while it is whole; of one that is partly down, as much more goes elsewhere.
-bool Balancer::stays_local() {
+bool Balancer::stays_local(const Ask& ask) {
   if (local_weight_ == 0) return false;
   std::uint64_t usable = 0;
   for (const Candidate& c : candidates_) {
-    if (c.local && !c.backup && c.slot->usable()) usable += c.weight;
+    if (c.local && !c.backup && c.slot->usable(ask.now)) usable += c.weight;
   }
   // A little more than its part may go to each of the rest: a zone of three that lost one keeps its traffic.
   std::uint64_t permille = std::min<std::uint64_t>(1000, 1400 * usable / local_weight_);
@@ -225,7 +225,7 @@ int Balancer::pick(const Ask& ask) {
   for (bool again : {false, true}) {
     if (again && ask.tried.empty()) break;
     int i = -1;
-    if (settings_->local_first && has_local_ && stays_local()) i = pick_in(Tier::kLocal, ask, again);
+    if (settings_->local_first && has_local_ && stays_local(ask)) i = pick_in(Tier::kLocal, ask, again);
     if (i < 0) i = pick_in(Tier::kPrimary, ask, again);
     if (i < 0 && has_backup_) i = pick_in(Tier::kBackup, ask, again);
     if (i >= 0) return i;

@@ -62,6 +62,12 @@ class Balancer {
   // The index of a candidate, or -1. Local ones first, then all but backups, then backups.
   int pick(const Ask& ask);
 
+  // May this one be taken without a choice, as a sticky client wants?
+  bool takes(int i, Nanos now) const {
+    const Candidate& c = candidates_[static_cast<std::size_t>(i)];
+    return c.weight > 0 && c.slot->usable(now);
+  }
+
   // Around a request on a server. `latency` 0: it gave none.
   void began(int i);
   void ended(int i, Nanos latency, Nanos now);
@@ -76,7 +82,7 @@ class Balancer {
   bool eligible(std::size_t i, Tier tier, const Ask& ask, bool again) const;
   std::uint32_t share(const Candidate& c, Nanos now) const;
   bool over_load(std::size_t i) const;
-  bool stays_local();
+  bool stays_local(const Ask& ask);
   int pick_in(Tier tier, const Ask& ask, bool again);
   template <class Ok>
   int round_robin(Nanos now, Ok ok);

@@ -26,6 +26,10 @@ struct ServerSlot {
   std::atomic<bool> draining{false};
   std::atomic<std::uint32_t> weight{0};  // the file's, or what an operator has set
   std::atomic<Nanos> slow_since{0};      // slow start counts from here; 0: it never was new or down
+  // healthcheck/passive.h
+  std::atomic<Nanos> ejected_until{0};
+  std::atomic<std::uint32_t> failures{0};   // in a row
+  std::atomic<std::uint32_t> ejections{0};  // of late
   // Requests in flight of all workers, where a scheduler asks for it.
   alignas(64) std::atomic<std::uint32_t> load{0};
 
@@ -35,8 +39,9 @@ struct ServerSlot {
   bool known = false;  // some configuration has served by it; control thread
 
   // Unknown counts as usable: without probes nothing else is known.
-  bool usable() const {
-    return health.load(std::memory_order_relaxed) != Health::kUnhealthy && !draining.load(std::memory_order_relaxed);
+  bool usable(Nanos now) const {
+    return health.load(std::memory_order_relaxed) != Health::kUnhealthy && !draining.load(std::memory_order_relaxed) &&
+           ejected_until.load(std::memory_order_relaxed) <= now;
   }
 };
 

@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -176,7 +177,7 @@ class Weights(Base):
         got = [n for _, n in self.ask(proxy, 400)]
         self.assertAlmostEqual(got.count("a"), 200, delta=2)
         self.assertIn("would be", self.command(proxy, "weight", f"g/{b.address}", "0", "--dry-run"))
-        self.assertEqual([n for _, n in self.ask(proxy, 100)].count("a"), 50)
+        self.assertAlmostEqual([n for _, n in self.ask(proxy, 100)].count("a"), 50, delta=2)
         self.command(proxy, "weight", f"g/{b.address}", "--reset")
         self.assertEqual([n for _, n in self.ask(proxy, 400)].count("b"), 300)
 
@@ -299,6 +300,89 @@ class Drain(Base):
         self.assertEqual(answers[0][0], 500)
         self.assertEqual(proxy.log(4)[-1]["termination"], "drain_cut")
         wait_for(lambda: "0 finished, 0 moved, 1 cut" in proxy.output(), "the report")
+
+
+class Survive(Base):
+    def test_sticky_clients(self):
+        servers = self.responders("a", "b", "c")
+        group = {"name": "g", "sticky": {"max_age": "100s"}, "servers": [{"address": s.address} for s in servers]}
+        proxy = self.start([group], "g")
+
+        def ask(cookie=None):
+            c = http.client.HTTPConnection("127.0.0.1", proxy.ports["web"], timeout=PATIENCE)
+            c.request("GET", "/", headers={"Cookie": cookie} if cookie else {})
+            r = c.getresponse()
+            body, given = r.read().decode().strip(), r.headers.get("Set-Cookie")
+            c.close()
+            return body, given
+        seen = set()
+        for _ in range(6):
+            name, given = ask()
+            self.assertRegex(given, r"^albatross-server-g=[0-9a-f]{16}; Path=/; Max-Age=100; HttpOnly; SameSite=Lax$")
+            cookie = given.split(";")[0]
+            for _ in range(6):
+                self.assertEqual(ask(cookie), (name, None))
+            seen.add(name)
+        self.assertEqual(seen, {"a", "b", "c"})
+        # A forged one is worth nothing, and a drained server's is replaced.
+        self.assertIsNotNone(ask("albatross-server-g=0123456789abcdef")[1])
+        mine = next(s for s in servers if s.name == name)
+        self.command(proxy, "drain", f"g/{mine.address}", "--wait")
+        other, given = ask(cookie)
+        self.assertNotEqual(other, name)
+        self.assertEqual(ask(given.split(";")[0]), (other, None))
+
+    def test_the_applications_cookie(self):
+        server = peers.Server("h1")
+        self.addCleanup(server.stop)
+        server.on("/login", lambda s: s.answer(200, [("Set-Cookie", "SID=1; Path=/")], body=b"x"))
+        server.on("/", lambda s: s.answer(200, body=b"x"))
+        proxy = self.start([{"name": "g", "sticky": {"app_cookie": "SID"}, "servers": [{"address": server.address}]}], "g")
+        client = peers.Client("h1", proxy.ports["web"])
+        self.addCleanup(client.close)
+        self.assertEqual(client.ask("/").all("set-cookie"), [])
+        given = client.ask("/login").all("set-cookie")
+        self.assertEqual(given[0], "SID=1; Path=/")
+        self.assertRegex(given[1], r"^albatross-server-g=[0-9a-f]{16}; Path=/; HttpOnly; SameSite=Lax$")
+
+    def test_a_server_that_fails_requests_is_ejected(self):
+        good, = self.responders("good")
+        bad = peers.Server("h1")
+        self.addCleanup(bad.stop)
+        broken = [True]
+        bad.on("/", lambda s: s.answer(503 if broken[0] else 200, body=b"bad"))
+        proxy = self.start([{"name": "g", "passive_check": {"failures": 5, "ejection": "1s"},
+                             "servers": [{"address": good.address}, {"address": bad.address}]}], "g")
+        got = self.ask(proxy, 100)
+        self.assertEqual(sum(status == 503 for status, _ in got), 5)
+        self.assertIn("is ejected: it failed 5 requests in a row", proxy.output())
+        self.assertEqual(proxy.metric("albatross_ejections_total", server_group="g"), 1)
+        self.assertGreater(self.status(proxy)["server_groups"][0]["servers"][1]["ejected"], 0)
+        broken[0] = False
+        wait_for(lambda: (200, "bad") in self.ask(proxy, 4), "its return")
+
+    def test_a_server_that_hangs(self):
+        """Stopped, it takes connections and answers none; with timeouts it is ejected and only what it had is late."""
+        servers = self.responders("a", "b", "c")
+        proxy = self.start([{"name": "g", "passive_check": {"failures": 3, "ejection": "60s"}, "timeouts": {"response": "1s"},
+                             "servers": [{"address": s.address} for s in servers]}], "g")
+        self.ask(proxy, 30)
+        servers[0].process.send_signal(signal.SIGSTOP)
+        try:
+            late = [status for _ in range(12) for status, _ in self.ask(proxy)]
+        finally:
+            servers[0].process.send_signal(signal.SIGCONT)
+        self.assertEqual(late.count(504), 3)
+        self.assertEqual(late.count(200), 9)
+
+    def test_a_killed_server_costs_no_get(self):
+        servers = self.responders("a", "b", "c")
+        proxy = self.start([{"name": "g", "passive_check": {}, "servers": [{"address": s.address} for s in servers]}], "g")
+        n = 10_000 if proxy.asan else 50_000
+        load = self.load(proxy, n, "--h1")
+        wait_for(lambda: self.status(proxy)["server_groups"][0]["requests"] > n / 10, "load")
+        servers[2].process.kill()
+        self.assert_none_failed(load, n)
 
 
 if __name__ == "__main__":
