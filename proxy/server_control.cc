@@ -1,6 +1,7 @@
 // What operators do to the running process: weights and drains, over what the file says. Control thread.
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <set>
 
 #include "proxy/server.h"
 
@@ -226,13 +227,17 @@ void Server::drain_removed(const Snapshot& old) {
         for (const ServerEntry& n : now->servers) stays |= n.slot == e.slot;
       }
       if (stays) continue;
-      e.slot->draining.store(true, std::memory_order_relaxed);
+      // The new configuration does not have it, so nobody chooses it; the flag would be seen by workers that still serve by the old.
       start_drain(e.slot, g->drain, nullptr);
     }
   }
   // One that has come back while it drained.
+  std::set<const ServerSlot*> serving;
+  for (const auto& g : snapshot_->groups) {
+    for (const ServerEntry& e : g->servers) serving.insert(e.slot.get());
+  }
   for (auto& [key, status] : drains_) {
-    if (status->over || status->slot->draining.load()) continue;
+    if (status->over || !serving.contains(status->slot.get()) || status->slot->draining.load()) continue;
     for (auto& w : workers_) {
       Worker* worker = w.get();
       worker->loop().post([worker, slot = status->slot] { worker->undrain_server(*slot); });

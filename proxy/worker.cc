@@ -27,7 +27,10 @@ Worker::~Worker() {
 }
 
 void Worker::start() {
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = std::thread([this] {
+    loop_.run();
+    context_.finish_turn();  // the last words to servers, said in the turn that was the last
+  });
 }
 
 void Worker::join() {

@@ -399,6 +399,7 @@ class Scripted(Base):
         with self.client("h2", self.proxy) as client:
             self.servers["h2"].on("/h2/x", lambda s: s.answer(200))
             client.ask("/h2/x")
+            wait_for(lambda: self.servers["h2"].connections, "the server's connection")  # listed after it has begun
             self.assertEqual(self.servers["h2"].connections[0].h2.remote_settings.enable_connect_protocol, 0)
 
 
