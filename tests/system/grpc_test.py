@@ -847,7 +847,8 @@ class Leaving(Case):
         def work():
             for _ in left:
                 try:
-                    done.append(client.unary_unary(method)(b"x", timeout=PATIENCE))
+                    # Longer than the grace of a server that stops: what it has lost it cancels then.
+                    done.append(client.unary_unary(method)(b"x", timeout=2 * PATIENCE))
                 except grpc.RpcError as e:
                     failed.append((e.code(), e.details()))
         with ThreadPoolExecutor(8) as pool:
@@ -855,7 +856,7 @@ class Leaving(Case):
             wait_for(lambda: len(done) + len(failed) >= when, "the first calls")
             result = then()
             for r in results:
-                r.result(2 * PATIENCE)
+                r.result(3 * PATIENCE)
         self.assertEqual(len(done) + len(failed), calls)
         return failed, result
 
@@ -864,7 +865,7 @@ class Leaving(Case):
         (one, port_one, _), (_, port_two, _) = self.server(), self.server()
         proxy = self.proxy(port_one, port_two, group={"health_check": {"protocol": "tcp", "interval": "100ms", "unhealthy_threshold": 1}})
         failed, stopped = self.load(self.client(proxy), 500, "Nap", then=lambda: one.stop(grace=PATIENCE))
-        self.assertTrue(stopped.wait(PATIENCE), "the server did not get rid of its calls")
+        self.assertTrue(stopped.wait(2 * PATIENCE), "the server did not get rid of its calls")
         # What reaches grpcio between its stop and its GOAWAY it cancels itself, also without a proxy.
         by_server = [l for l in proxy.log(500) if l.get("grpc_status") == "1" and "termination" not in l]
         self.assertLess(len(by_server), 8)
