@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "config/scalar.h"
+
 namespace albatross {
 namespace {
 
@@ -53,16 +55,6 @@ ControlReply reply(const ControlResult& r, bool dry_run, const DrainReport* repo
   return {200, text_of(out)};
 }
 
-// "30s", "250ms" or "5m".
-std::optional<Nanos> duration(const std::string& text) {
-  std::uint64_t n = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  Nanos scale = unit == "ms" ? kMilli : unit == "s" ? kSecond : unit == "m" ? 60 * kSecond : 0;
-  if (error != std::errc() || scale == 0 || n > 900 * kSecond / scale) return std::nullopt;
-  return n * scale;
-}
-
 struct Call {
   Server& server;
   std::map<std::string, std::string> options;
@@ -103,8 +95,9 @@ struct Call {
   void drain(const std::string& group, const std::string& address) {
     std::optional<Nanos> window;
     if (has("timeout")) {
-      window = duration(options["timeout"]);
-      if (!window) return done(refused(422, "timeout is 0s to 15m, like 30s"));
+      auto given = config::parse_duration(options["timeout"]);
+      if (!given.value || *given.value > std::chrono::minutes(15)) return done(refused(422, "timeout is 0s to 15m, like 30s"));
+      window = static_cast<Nanos>(given.value->count()) * kMilli;
     }
     auto result = std::make_shared<ControlResult>();
     auto answer = done;

@@ -20,7 +20,7 @@ struct Line {
   WeightOptions weight;
   DrainOptions drain;
   std::string check_file, admin, token, topic;
-  bool json = false, markdown = false;
+  bool json = false, markdown = false, dry_run = false;
   int code = 0;
 };
 
@@ -93,43 +93,40 @@ void add_servers(CLI::App& app, Line& line) {
 }
 
 void add_clients(CLI::App& app, Line& line) {
-  const auto add = [&](const char* name, const char* what, int (*command)(const AdminTarget&, bool)) {
-    CLI::App* client = app.add_subcommand(name, what);
+  const auto connect = [&line](CLI::App* client) {
     client->add_option("--admin", line.admin, "where the running process listens: unix:/path or 127.0.0.1:9900");
     client
         ->add_option("--token", line.token, "what a write over TCP carries; the environment keeps it from other users")
         ->envname("ALBATROSS_ADMIN_TOKEN");
     client->add_flag("--json", line.json, "print JSON");
-    client->callback([&line, command] { line.code = command({line.admin, line.token}, line.json); });
   };
-  const auto connect = [&line](CLI::App* client) {
-    client->add_option("--admin", line.admin, "where the running process listens: unix:/path or 127.0.0.1:9900");
-    client->add_option("--token", line.token, "what a write over TCP carries")->envname("ALBATROSS_ADMIN_TOKEN");
+  const auto changes = [&](CLI::App* client) {
+    client->add_flag("--dry-run", line.dry_run, "only say what would be");
+    connect(client);
+  };
+  const auto add = [&](const char* name, const char* what, int (*command)(const AdminTarget&, bool)) {
+    CLI::App* client = app.add_subcommand(name, what);
+    connect(client);
+    client->callback([&line, command] { line.code = command({line.admin, line.token}, line.json); });
   };
   CLI::App* weight = app.add_subcommand("weight", "shift weights on the running process: of a rule's groups, or of a server");
   weight->add_option("WHAT", line.weight.what, "LISTENER/RULE, or GROUP/SERVER")->required();
   weight->add_option("WEIGHTS", line.weight.weights, "GROUP=W … for a rule, W for a server; 0 to 10000");
   weight->add_flag("--reset", line.weight.reset, "back to what the file says");
-  weight->add_flag("--dry-run", line.weight.dry_run, "only say what would be");
-  weight->add_flag("--json", line.weight.json, "print JSON");
-  connect(weight);
-  weight->callback([&line] { line.code = weight_command({line.admin, line.token}, line.weight); });
+  changes(weight);
+  weight->callback([&line] { line.code = weight_command({line.admin, line.token}, line.weight, line.dry_run, line.json); });
 
   CLI::App* drain = app.add_subcommand("drain", "give a server no new requests, and let those on it finish");
   drain->add_option("SERVER", line.drain.server, "GROUP/ADDRESS")->required();
   drain->add_flag("--wait", line.drain.wait, "until nothing is left on it; prints the report");
   drain->add_option("--timeout", line.drain.timeout, "when what is left is cut: 30s, 5m; default the group's connection_drain");
-  drain->add_flag("--dry-run", line.drain.dry_run, "only say what would be");
-  drain->add_flag("--json", line.drain.json, "print JSON");
-  connect(drain);
-  drain->callback([&line] { line.code = drain_command({line.admin, line.token}, line.drain); });
+  changes(drain);
+  drain->callback([&line] { line.code = drain_command({line.admin, line.token}, line.drain, line.dry_run, line.json); });
 
   CLI::App* undrain = app.add_subcommand("undrain", "let a drained server take requests again");
   undrain->add_option("SERVER", line.drain.server, "GROUP/ADDRESS")->required();
-  undrain->add_flag("--dry-run", line.drain.dry_run, "only say what would be");
-  undrain->add_flag("--json", line.drain.json, "print JSON");
-  connect(undrain);
-  undrain->callback([&line] { line.code = undrain_command({line.admin, line.token}, line.drain); });
+  changes(undrain);
+  undrain->callback([&line] { line.code = undrain_command({line.admin, line.token}, line.drain.server, line.dry_run, line.json); });
 
   add("status", "listeners, groups and servers of the running process", status_command);
   add("reload", "let the running process read its file again", reload_command);

@@ -35,17 +35,17 @@ int status_command(const AdminTarget& admin, bool json);
 struct WeightOptions {
   std::string what;  // LISTENER/RULE or GROUP/SERVER
   std::vector<std::string> weights;
-  bool reset = false, dry_run = false, json = false;
+  bool reset = false;
 };
-int weight_command(const AdminTarget& admin, const WeightOptions& o);
+int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_run, bool json);
 
 struct DrainOptions {
   std::string server;  // GROUP/SERVER
   std::string timeout;
-  bool wait = false, dry_run = false, json = false;
+  bool wait = false;
 };
-int drain_command(const AdminTarget& admin, const DrainOptions& o);
-int undrain_command(const AdminTarget& admin, const DrainOptions& o);
+int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run, bool json);
+int undrain_command(const AdminTarget& admin, const std::string& server, bool dry_run, bool json);
 int reload_command(const AdminTarget& admin, bool json);
 
 }  // namespace albatross::cli

@@ -80,7 +80,7 @@ bool parse_weight(const std::string& text, json& into, bool named) {
 
 }  // namespace
 
-int weight_command(const AdminTarget& admin, const WeightOptions& o) {
+int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_run, bool as_json) {
   std::string first, second;
   if (!split_name(o.what, first, second)) return usage("weight", o.what + " is neither LISTENER/RULE nor GROUP/SERVER");
   json body = json::object();
@@ -91,29 +91,29 @@ int weight_command(const AdminTarget& admin, const WeightOptions& o) {
   if (o.reset && !o.weights.empty()) return usage("weight", "--reset takes no weight: it gives back the file's");
   if (!o.reset && o.weights.empty()) return usage("weight", "which weights? GROUP=5 … for a rule, a number for a server");
   if (!is_rule && !o.reset && o.weights.size() > 1) return usage("weight", "a server has one weight");
-  std::string query = std::string(o.reset ? "?reset" : "") + (o.dry_run ? (o.reset ? "&dry_run" : "?dry_run") : "");
+  std::string query = std::string(o.reset ? "?reset" : "") + (dry_run ? (o.reset ? "&dry_run" : "?dry_run") : "");
   std::string rule = "/v1/listeners/" + encoded(first) + "/rules/" + encoded(second) + "/weights" + query;
   std::string server = "/v1/server_groups/" + encoded(first) + "/servers/" + encoded(second) + "/weight" + query;
   // A reset does not say what it is: servers' addresses have a port or a path, rules' names have neither.
   if (o.reset) is_rule = second.find(':') == std::string::npos;
-  return print(ask_admin(admin, "POST", is_rule ? rule : server, body.dump()), o.json);
+  return print(ask_admin(admin, "POST", is_rule ? rule : server, body.dump()), as_json);
 }
 
-int drain_command(const AdminTarget& admin, const DrainOptions& o) {
+int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run, bool as_json) {
   std::string group, server;
   if (!split_name(o.server, group, server)) return usage("drain", o.server + " is not GROUP/SERVER");
   std::string target = "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server) + "/drain?";
   if (o.wait) target += "wait&";
-  if (o.dry_run) target += "dry_run&";
+  if (dry_run) target += "dry_run&";
   if (!o.timeout.empty()) target += "timeout=" + encoded(o.timeout);
-  return print(ask_admin(admin, "POST", target, ""), o.json);
+  return print(ask_admin(admin, "POST", target, ""), as_json);
 }
 
-int undrain_command(const AdminTarget& admin, const DrainOptions& o) {
+int undrain_command(const AdminTarget& admin, const std::string& name, bool dry_run, bool as_json) {
   std::string group, server;
-  if (!split_name(o.server, group, server)) return usage("undrain", o.server + " is not GROUP/SERVER");
+  if (!split_name(name, group, server)) return usage("undrain", name + " is not GROUP/SERVER");
   std::string target = "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server) + "/undrain";
-  return print(ask_admin(admin, "POST", target + (o.dry_run ? "?dry_run" : ""), ""), o.json);
+  return print(ask_admin(admin, "POST", target + (dry_run ? "?dry_run" : ""), ""), as_json);
 }
 
 }  // namespace albatross::cli

@@ -52,8 +52,7 @@ BalancerSettings balancing(const config::ServerGroup& g) {
     default: b.scheduler = Scheduler::kHash; break;
   }
   if (g.slow_start) {
-    b.slow_start.window = nanos(g.slow_start->window);
-    b.slow_start.curve = static_cast<SlowStart::Curve>(*g.slow_start->curve);
+    b.slow_start = {nanos(g.slow_start->window), *g.slow_start->curve};
   }
   b.local_first = g.zone_affinity;
   if (b.scheduler == Scheduler::kHash) b.max_load = g.hash.max_load;
@@ -66,24 +65,26 @@ HashSource hash_source(const config::ServerGroup& g) {
   h.name = *g.hash.name;
   h.on = *g.scheduler == S::kSch   ? HashSource::On::kSourceIp
          : *g.scheduler == S::kUch ? HashSource::On::kQuery
-                                   : static_cast<HashSource::On>(*g.hash.on);
-  if (h.on == HashSource::On::kHeader) std::transform(h.name.begin(), h.name.end(), h.name.begin(), ascii_lower);
-  h.kind = static_cast<HashTable::Kind>(*g.hash.algorithm);
+                                   : *g.hash.on;
+  h.kind = *g.hash.algorithm;
   return h;
 }
 
 StickySettings sticky(const config::ServerGroup& g) {
   if (!g.sticky) return {};
-  return {g.sticky->cookie->empty() ? "albatross-server-" + *g.name : *g.sticky->cookie, *g.sticky->app_cookie, nanos(g.sticky->max_age)};
+  return {g.sticky->cookie->empty() ? "albatross-server-" + *g.name : *g.sticky->cookie, *g.sticky->app_cookie, nanos(g.sticky->max_age), {}};
 }
 
 // Names the server to us and nobody else: a client can neither read an address in it nor make that of another server.
-std::string sticky_value(const config::ServerGroup& g, const std::string& address) {
+std::uint64_t sticky_number(const config::ServerGroup& g, const std::string& address) {
   const std::string& secret = g.sticky->key->empty() ? *g.name : *g.sticky->key;
   SipKey key{siphash({1, 0x616c626174726f73}, secret), siphash({2, 0x616c626174726f73}, secret)};
-  std::uint64_t id = siphash(key, *g.name + "/" + address);
+  return siphash(key, *g.name + "/" + address);
+}
+
+std::string hexadecimal(std::uint64_t n) {
   char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(id));
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(n));
   return text;
 }
 
@@ -200,7 +201,11 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
         std::string text = e.settings.addresses[0].to_string();
         if (!seen.insert(text).second) continue;
         e.slot = servers_.slot(g.name, text);
-        if (g.sticky) e.sticky_value = sticky_value(g, text);
+        if (g.sticky) {
+          std::uint64_t number = sticky_number(g, text);
+          e.sticky_value = hexadecimal(number);
+          r->sticky.servers[number] = static_cast<int>(r->servers.size());
+        }
         r->servers.push_back(std::move(e));
       }
     }

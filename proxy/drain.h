@@ -33,8 +33,8 @@ struct ServerDrain {
   Nanos began = 0;
   Nanos window = 0;
   std::size_t left = 0;                   // requests on the server
-  std::size_t tunnels = 0, told_tunnels = 0;
-  std::size_t calls = 0, told_calls = 0;  // gRPC
+  std::size_t tunnels = 0, told_tunnels = 0;  // so far
+  std::size_t calls = 0, told_calls = 0;      // gRPC
   DrainReport report;
   std::function<void(const DrainReport&)> done;
 

@@ -41,6 +41,8 @@ class Exchange final : public Deferred, public StreamEvents {
   bool is_call() const { return grpc_; }
   // Its server is that one.
   bool is_on(const ServerSlot& slot) const;
+  // To go elsewhere, by a drain.
+  bool told() const { return going_away_; }
   // A drain wants it to go elsewhere: 1001, or UNAVAILABLE. False if it was told before.
   bool leave_politely();
   bool runs_on(const void* listener_slot) const { return session_ != nullptr && session_->owner_data == listener_slot; }

@@ -1,7 +1,10 @@
 // Choose server, acquire a connection, forward, retry.
+#include <charconv>
+
 #include "http/grpc.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
+#include "routing/condition.h"
 
 namespace albatross {
 
@@ -62,11 +65,14 @@ std::uint64_t Exchange::server_key() {
     case HashSource::On::kSourceIp: text = client_text_; break;
     case HashSource::On::kPath: text = head_.path; break;
     case HashSource::On::kCookie: text = find_cookie(head_.fields, by.name); break;
-    case HashSource::On::kQuery: text = find_query_value(head_.query, by.name); break;
+    case HashSource::On::kQuery:
+      any_parameter(head_.query, by.name, [&text](std::string_view value) {
+        text = value;
+        return true;
+      });
+      break;
     case HashSource::On::kHeader:
-      for (const Field& f : head_.fields) {
-        if (!f.removed && equals_ignore_case(f.name(), by.name)) text = f.value();
-      }
+      if (const Field* f = head_.fields.find(by.name)) text = f->value();
       break;
   }
   return text ? hash_key(*text) : worker_.random().next();
@@ -77,13 +83,13 @@ int Exchange::sticky_server() {
   GroupState& g = group();
   wanted_ = -1;
   auto cookie = find_cookie(head_.fields, g.group->sticky.cookie);
-  if (!cookie) return -1;
-  for (std::size_t i = 0; i < g.group->servers.size(); ++i) {
-    if (g.group->servers[i].sticky_value != *cookie) continue;
-    wanted_ = static_cast<int>(i);
-    return g.balancer.takes(wanted_, now()) ? wanted_ : -1;
-  }
-  return -1;
+  if (!cookie || cookie->size() != 16) return -1;
+  std::uint64_t number = 0;
+  if (std::from_chars(cookie->data(), cookie->data() + 16, number, 16).ptr != cookie->data() + 16) return -1;
+  auto it = g.group->sticky.servers.find(number);
+  if (it == g.group->sticky.servers.end()) return -1;
+  wanted_ = it->second;
+  return g.balancer.takes(wanted_, now()) ? wanted_ : -1;
 }
 
 void Exchange::judge(Try& t, bool failed) {

@@ -41,7 +41,7 @@ const ServerEntry* Server::find_server(const GroupRuntime& group, const std::str
 // Is there another one that takes requests?
 bool Server::is_last(const GroupRuntime& group, const ServerEntry& server) const {
   for (const ServerEntry& e : group.servers) {
-    if (&e != &server && e.slot->weight.load() > 0 && e.slot->usable(loop_.now())) return false;
+    if (&e != &server && e.slot->weight.load() > 0 && e.slot->usable(now())) return false;
   }
   return true;
 }

@@ -165,7 +165,7 @@ void Server::begin_slow_starts(const Snapshot& next) {
       for (const auto& old : snapshot_->groups) known_group |= old->name == g->name && !old->servers.empty();
     }
     for (const ServerEntry& e : g->servers) {
-      if (!e.slot->known && known_group) e.slot->slow_since.store(loop_.now(), std::memory_order_relaxed);
+      if (!e.slot->known && known_group) e.slot->slow_since.store(clock_.now(), std::memory_order_relaxed);
       e.slot->known = true;
     }
   }

@@ -2,6 +2,7 @@
 // exchanges, and destroyed on the control thread.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,11 +11,11 @@
 #include "config/config.h"
 #include "http/forwarded.h"
 #include "http/h1_parse.h"
+#include "healthcheck/passive.h"
 #include "proxy/stats.h"
 #include "proxy/upstream_pool.h"
-#include "routing/route.h"
-#include "healthcheck/passive.h"
 #include "routing/balancer.h"
+#include "routing/route.h"
 #include "session/session.h"
 
 namespace albatross {
@@ -43,20 +44,21 @@ struct ServerEntry {
   std::uint32_t weight = 100;  // of the file
   std::string zone;
   bool backup = false;
-  std::string sticky_value;  // of its cookie; "": the group has none
+  std::string sticky_value;  // of its cookie, a number in hexadecimal; "": the group has none
 };
 
 struct StickySettings {
   std::string cookie;  // "": not sticky
   std::string app_cookie;
   Nanos max_age = 0;
+  boost::unordered_flat_map<std::uint64_t, int> servers;  // by their cookies' numbers
 };
 
 // What the hash schedulers hash.
 struct HashSource {
-  enum class On : std::uint8_t { kSourceIp, kHeader, kCookie, kQuery, kPath };
+  using On = config::Hash::On;
   On on = On::kSourceIp;
-  std::string name;  // a header's in lower case
+  std::string name;
   HashTable::Kind kind = HashTable::Kind::kMaglev;
 };
 

@@ -73,6 +73,10 @@ ServerPool* UpstreamPool::find(const ServerSlot& slot) {
 
 void UpstreamPool::retire(ServerPool& pool) {
   pool.retired = true;
+  retire_idle(pool);
+}
+
+void UpstreamPool::retire_idle(ServerPool& pool) {
   while (pool.newest != nullptr) pool.newest->close_idle();
   // What still runs on shared ones is finished; on_idle closes what is not listed any more.
   std::vector<Session*> shared = std::move(pool.shared);
@@ -80,12 +84,6 @@ void UpstreamPool::retire(ServerPool& pool) {
   for (Session* s : shared) {
     if (!s->has_stream() && !s->opening()) s->close_idle();
   }
-}
-
-void UpstreamPool::retire_idle(ServerPool& pool) {
-  bool was = pool.retired;
-  retire(pool);
-  pool.retired = was;
 }
 
 void UpstreamPool::unlink(ServerPool& pool, Session& s) {

@@ -204,7 +204,7 @@ void Worker::on_closed(Session& s, const Error& error) {
   slot.stats->connections_closed.add();
   if (error.cause == Cause::kHandshakeFailed) slot.stats->tls_failures.add();
   loop_.destroy_later(std::unique_ptr<Deferred>(&s));
-  if (slot.last != nullptr && slot.connections == 0) loop_.make_ready(slot_sweeper_);
+  if (slot.last != nullptr && slot.connections == 0) loop_.make_ready(sweeper_);
   check_empty();
 }
 

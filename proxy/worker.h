@@ -129,6 +129,7 @@ class Worker final : private SessionOwner {
   void watch_drain(Nanos at);
   void check_empty();
   void step_server_drains();
+  void count_what_is_left(ServerDrain& d);
   void finish_server_drains();
   void connect_pools(WorkerSnapshot& s);
 
@@ -143,18 +144,15 @@ class Worker final : private SessionOwner {
   std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the current and those pinned
   std::unordered_map<std::string, std::unique_ptr<ListenerSlot>> slots_;
   std::vector<std::unique_ptr<ListenerSlot>> retired_slots_;  // their listeners have gone, connections remain
-  struct SlotSweeper final : Ready {
-    explicit SlotSweeper(Worker* w) : worker(w) {}
-    void on_ready() override { worker->forget_empty_slots(); }
+  struct Sweeper final : Ready {
+    explicit Sweeper(Worker* w) : worker(w) {}
+    void on_ready() override {
+      worker->forget_empty_slots();
+      worker->finish_server_drains();
+    }
     Worker* worker;
   };
-  SlotSweeper slot_sweeper_{this};
-  struct DrainSweeper final : Ready {
-    explicit DrainSweeper(Worker* w) : worker(w) {}
-    void on_ready() override { worker->finish_server_drains(); }
-    Worker* worker;
-  };
-  DrainSweeper drain_sweeper_{this};
+  Sweeper sweeper_{this};
   std::vector<std::unique_ptr<ServerDrain>> server_drains_;
   MemberTimer<Worker, &Worker::step_server_drains> server_drain_timer_{this};
   std::vector<std::unique_ptr<Exchange>> free_;

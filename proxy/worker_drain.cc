@@ -33,12 +33,7 @@ void Worker::drain_server(std::shared_ptr<ServerSlot> slot, Nanos window, std::f
   d->began = loop_.now();
   d->window = window;
   d->done = std::move(done);
-  for (Exchange* x = running_; x != nullptr; x = x->next) {
-    if (!x->is_on(*d->slot)) continue;
-    ++d->left;
-    d->tunnels += x->is_tunnel();
-    d->calls += x->is_call();
-  }
+  for (Exchange* x = running_; x != nullptr; x = x->next) d->left += x->is_on(*d->slot);
   server_drains_.push_back(std::move(d));
   step_server_drains();
 }
@@ -61,8 +56,19 @@ void Worker::left_server(const ServerSlot& slot, Left how, bool tunnel, bool cal
       case Left::kMoved: ++d->report.moved; break;
       case Left::kCut: ++(tunnel ? d->report.cut_websocket : call ? d->report.cut_grpc : d->report.cut_http); break;
     }
-    if (d->left == 0) loop_.make_ready(drain_sweeper_);
+    if (d->left == 0) loop_.make_ready(sweeper_);
     return;
+  }
+}
+
+// Anew each time: a request may have become a tunnel.
+void Worker::count_what_is_left(ServerDrain& d) {
+  d.tunnels = d.told_tunnels;
+  d.calls = d.told_calls;
+  for (Exchange* x = running_; x != nullptr; x = x->next) {
+    if (!x->is_on(*d.slot) || x->told()) continue;
+    d.tunnels += x->is_tunnel();
+    d.calls += x->is_call();
   }
 }
 
@@ -71,6 +77,7 @@ void Worker::step_server_drains() {
   for (auto& owned : server_drains_) {
     ServerDrain* d = owned.get();
     bool over = now >= d->began + d->window;
+    count_what_is_left(*d);
     std::size_t tunnels = d->tunnels_due(now), calls = d->calls_due(now);
     for (Exchange *x = running_, *next; x != nullptr && d->left > 0; x = next) {
       next = x->next;

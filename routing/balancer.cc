@@ -89,8 +89,9 @@ bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) co
 
 // How much of its weight a server has in slow start, of kWhole.
 std::uint32_t Balancer::share(const Candidate& c, Nanos now) const {
+  if (settings_->slow_start.window == 0) return kWhole;
   Nanos since = c.slot->slow_since.load(std::memory_order_relaxed);
-  if (since == 0 || settings_->slow_start.window == 0 || now >= since + settings_->slow_start.window) return kWhole;
+  if (since == 0 || now >= since + settings_->slow_start.window) return kWhole;
   double t = now <= since ? 0 : static_cast<double>(now - since) / static_cast<double>(settings_->slow_start.window);
   if (settings_->slow_start.curve == SlowStart::Curve::kSquare) t *= t;
   if (settings_->slow_start.curve == SlowStart::Curve::kRoot) t = std::sqrt(t);

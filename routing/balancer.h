@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/siphash.h"
+#include "config/config.h"
 #include "routing/hash_table.h"
 #include "routing/server_table.h"
 
@@ -24,7 +25,7 @@ enum class Scheduler : std::uint8_t {
 };
 
 struct SlowStart {
-  enum class Curve : std::uint8_t { kLinear, kSquare, kRoot };
+  using Curve = config::SlowStart::Curve;
   Nanos window = 0;  // 0: none
   Curve curve = Curve::kLinear;
 };

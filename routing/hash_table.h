@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.h"
+
 namespace albatross {
 
 // Of what a request is hashed by; the same in every process.
@@ -18,7 +20,7 @@ std::uint64_t next_key(std::uint64_t key);
 
 class HashTable {
  public:
-  enum class Kind : std::uint8_t { kMaglev, kKetama };
+  using Kind = config::Hash::Algorithm;
   struct Server {
     std::string name;
     std::uint32_t weight = 0;  // 0: owns no key

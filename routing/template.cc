@@ -162,13 +162,4 @@ std::optional<std::string_view> find_cookie(const Fields& fields, std::string_vi
   return found;
 }
 
-std::optional<std::string_view> find_query_value(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    std::string_view one = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), one.size() + 1));
-    if (one.substr(0, one.find('=')) == name) return one.substr(std::min(one.size(), name.size() + 1));
-  }
-  return std::nullopt;
-}
-
 }  // namespace albatross

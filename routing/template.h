@@ -68,7 +68,5 @@ class Template {
 
 // The value of the named cookie over all Cookie fields (RFC 6265 §5.4: "a=1; b=2"); nullopt if absent.
 std::optional<std::string_view> find_cookie(const Fields& fields, std::string_view name);
-// The value of the first parameter of that name, as it stands (still encoded); nullopt if absent.
-std::optional<std::string_view> find_query_value(std::string_view query, std::string_view name);
 
 }  // namespace albatross

@@ -1,4 +1,5 @@
-// The life of a connection and its streams. Bytes are moved in session_io.cc; what only many streams need is in session_mux.cc.
+// The life of a connection: its streams come, are heard and go. What a stream is told is in stream.cc, bytes are moved in
+// session_io.cc, what only many streams need is in session_mux.cc.
 #include "session/session.h"
 
 #include <algorithm>
@@ -9,96 +10,7 @@ namespace {
 Error client_left() { return {Cause::kClientLeft, Source::kDownstream, RetrySafety::kNever, 0, nullptr}; }
 const H2Settings kDefaultH2{};
 
-// Hears what nobody waits for any more.
-class Nobody final : public StreamEvents {
- public:
-  Arena& arena() override {
-    arena_.reset();
-    return arena_;
-  }
-  void on_head(Stream&, Head&, bool) override {}
-  void on_data(Stream& s, std::string_view data) override { s.consume(data.size()); }
-  void on_end(Stream&, Fields*) override {}
-  void on_refused(Stream&, Cause, const char*) override {}
-  void on_reset(Stream&, const Error&) override {}
-  void on_sent(Stream&, std::size_t) override {}
-  void on_finished(Stream&) override {}
-
- private:
-  Arena arena_;
-};
-
 }  // namespace
-
-// ---- what sessions share ----
-
-SessionContext::~SessionContext() {
-  recycle_streams();
-  for (Stream* s : free_) delete s;
-}
-
-void SessionContext::mark_dirty(Session& s) {
-  dirty_.push_back(&s);
-  loop_.make_ready(*this);  // for sends outside a read: timers, mail, other streams' ends
-}
-
-bool SessionContext::take_handshake() {
-  if (turn_ != loop_.turns()) {
-    turn_ = loop_.turns();
-    handshakes_ = 0;
-  }
-  return ++handshakes_ <= kHandshakes;
-}
-
-void SessionContext::forget(Session& s) {
-  std::erase(dirty_, &s);
-  std::erase(gathered_, &s);
-}
-
-void SessionContext::settle() {
-  while (!dirty_.empty()) {
-    Session* s = dirty_.back();
-    dirty_.pop_back();
-    if (s->gather()) {
-      gathered_.push_back(s);
-      loop_.make_ready(*this);
-    }
-  }
-  scratch_.clear();
-}
-
-// Everyone else who was ready has had a turn.
-void SessionContext::finish_turn() {
-  settle();
-  while (!gathered_.empty()) {
-    Session* s = gathered_.back();
-    gathered_.pop_back();
-    s->gathered_ = false;
-    s->settle();
-  }
-  settle();
-}
-
-Stream& SessionContext::take_stream() {
-  if (free_.empty()) return *new Stream(loop_.blocks());
-  Stream* s = free_.back();
-  free_.pop_back();
-  return *s;
-}
-
-void SessionContext::recycle_streams() {
-  for (Stream* s : dead_) {
-    s->waiting.clear();
-    if (free_.size() < kFreeStreams) {
-      free_.push_back(s);
-    } else {
-      delete s;
-    }
-  }
-  dead_.clear();
-}
-
-// ---- the session ----
 
 Session::Session(SessionContext& context, SessionOwner& owner, Role role, const HeadLimits& limits,
                  const SessionTimeouts& timeouts)
@@ -145,20 +57,6 @@ void Session::touch() {
 }
 
 // ---- streams ----
-
-void Stream::begin(Session& session, Nanos send_timeout) {
-  session_ = &session;
-  events = nullptr;
-  id = 0;
-  fresh = {};
-  has_trailers = ends = end_sent = end_seen = deferred = listed = head_seen = tunnel = to_head = peer_reset = closed = false;
-  heads = 0;
-  why = nullptr;
-  owed_ = queued_ = 0;
-  head_sent_ = out_done_ = in_done_ = tunnel_ = written_ = answered_ = finished_ = false;
-  send_timeout_ = send_timeout;
-  stalled_since_ = 0;
-}
 
 Stream& Session::begin_stream() {
   Stream& s = context_.take_stream();
@@ -246,77 +144,6 @@ void Session::on_end(WireStream& w, Fields* trailers) {
   s.events->on_end(s, trailers);
 }
 
-void Stream::send_head(const Head& head, bool end) {
-  Session& s = *session_;
-  if (head.status == 0 || head.status >= 200 || head.status == 101) {
-    head_sent_ = true;
-    if (s.role_ == Role::kServer && !s.mux_) {
-      if (!head.keep_alive) s.close_after_ = true;
-      s.abort_at_end_ = head.body.kind == BodyLength::Kind::kUntilClose;
-      if (s.abort_at_end_) s.close_after_ = true;
-    }
-    if (end) out_done_ = true;
-  }
-  s.codec_->send_head(*this, head, end, s.out_);
-  s.touch();
-}
-
-void Stream::send_data(std::string_view data) {
-  Session& s = *session_;
-  queued_ += data.size();
-  if (!s.write_broken_) s.codec_->send_data(*this, data, s.out_);
-  s.touch();
-}
-
-void Stream::send_end(const Fields* last) {
-  Session& s = *session_;
-  out_done_ = true;
-  if (!s.write_broken_) s.codec_->send_end(*this, last, s.out_);
-  s.touch();
-}
-
-void Stream::consume(std::size_t bytes) {
-  Session& s = *session_;
-  std::size_t n = std::min(bytes, owed_);
-  owed_ -= n;
-  if (s.state_ != Session::State::kOpen) return;
-  if (s.mux_) {
-    s.codec_->consume(*this, n);
-    if (s.codec_->wants_to_produce()) s.touch();
-  } else if (owed_ == 0 && !s.in_feed_) {
-    s.context_.loop().make_ready(s);
-  }
-}
-
-void Stream::start_tunnel() {
-  tunnel_ = true;
-  out_done_ = false;
-  if (!session_->mux_) in_done_ = false;  // one that multiplexes may have ended already
-  session_->codec_->start_tunnel(*this);
-  session_->context_.loop().make_ready(*session_);
-}
-
-bool Stream::waiting_for_peer() const {
-  return session_->mux_ ? owed_ == 0 : session_->may_read() && !session_->transport_->can_read();
-}
-
-void Stream::release() { session_->release(*this); }
-void Stream::reset() { session_->reset(*this); }
-
-bool Stream::end_tunnel() {
-  if (!session_->mux_ || out_done_) {
-    reset();
-    return false;
-  }
-  tunnel_ = tunnel = false;
-  send_end(nullptr);
-  if (session_->role_ == Role::kServer) return true;
-  events = &session_->orphan();
-  finished_ = true;
-  ++session_->finished_;
-  return false;
-}
-
 void Session::reset(Stream& s) {
   end_stream(s);
   if (mux_) {
@@ -326,11 +153,6 @@ void Session::reset(Stream& s) {
   }
   // An answer that was begun must look cut; so must a request body.
   close(Error{}, role_ == Role::kServer && abort_at_end_);
-}
-
-StreamEvents& Session::orphan() {
-  thread_local Nobody nobody;
-  return nobody;
 }
 
 void Session::release(Stream& s) {
