@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -84,15 +83,8 @@ class Base(unittest.TestCase):
         return out
 
     def post(self, proxy, target, body=""):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(PATIENCE * 3)
-            s.connect(proxy.admin_path)
-            s.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
-            answer = b""
-            while piece := s.recv(65536):
-                answer += piece
-        head, body = answer.split(b"\r\n\r\n", 1)
-        return int(head.split()[1]), json.loads(body)
+        status, answer = proxy.ask_admin("POST", target, body)
+        return status, json.loads(answer)
 
     def status(self, proxy):
         return json.loads(proxy.get_admin("/v1/status"))
@@ -342,6 +334,16 @@ class Survive(Base):
         other, given = ask(cookie)
         self.assertNotEqual(other, name)
         self.assertEqual(ask(given.split(";")[0]), (other, None))
+
+    def test_slow_start_of_a_server_that_joins(self):
+        """From the reload on, however long nothing has happened before."""
+        old, new = self.responders("old", "new")
+        group = {"name": "g", "slow_start": {"window": "900s"}, "servers": [{"address": old.address}]}
+        proxy = self.start([group], "g")
+        group["servers"].append({"address": new.address})
+        proxy.write(proxy.config)
+        self.command(proxy, "reload")
+        self.assertLess(sum(n == "new" for _, n in self.ask(proxy, 200)), 20)
 
     def test_the_applications_cookie(self):
         server = peers.Server("h1")

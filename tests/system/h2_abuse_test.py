@@ -5,7 +5,6 @@ HTTP/1.1 would read as two. Over TCP (prior knowledge) and over TLS.
     ALBATROSS=path/to/albatross h2_abuse_test.py
 Skipped (77) without python3-hyperframe and python3-hpack.
 """
-import contextlib
 import json
 import socket
 import struct
@@ -88,18 +87,6 @@ class Abuse(unittest.TestCase):
         with connect() as c:
             self.assertEqual(c.ask().status, 200)
 
-    @contextlib.contextmanager
-    def grows_less_than(self, mib):
-        """The highest resident size within, against that before."""
-        limit = P.memory(mib * MiB)
-        with open(f"/proc/{P.process.pid}/clear_refs", "w") as f:
-            f.write("5")
-        before = P.rss()
-        yield
-        with open(f"/proc/{P.process.pid}/status") as f:
-            peak = next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
-        self.assertLess(peak - before, limit, f"resident bytes from {before}")
-
     def pour(self, c, make, count, chunk=500, deaf=False):
         """Sends make(i), i below count, until the peer closes or takes no more; how many were written."""
         for start in range(0, count, chunk):
@@ -130,7 +117,7 @@ class Abuse(unittest.TestCase):
 
         def pair(i):
             return frame(1, block, 2 * i + 1, 5) + frame(3, reset, 2 * i + 1)
-        with self.grows_less_than(32), connect(tls) as c, connect(tls) as other:
+        with P.grows_less_than(32), connect(tls) as c, connect(tls) as other:
             for first in range(0, 100_000, 5000):
                 self.pour(c, lambda i: pair(first + i), 5000, 100)
                 self.assertEqual(other.ask(seconds=2).status, 200)
@@ -157,7 +144,7 @@ class Abuse(unittest.TestCase):
         uploads = ("DATA beyond content-length", "trailers without END_STREAM", "a pseudo-field in trailers")
         for tls in (False, True):
             for name, make in provoke.items():
-                with self.subTest(name, tls=tls), self.grows_less_than(32), connect(tls) as c:
+                with self.subTest(name, tls=tls), P.grows_less_than(32), connect(tls) as c:
                     UP.peak, batch = 0, 25
                     upload = name in uploads
                     for first in range(0, 1000, batch):
@@ -178,7 +165,7 @@ class Abuse(unittest.TestCase):
                   "a literal that never ends": b"\x00\x7f\xff\xff\x7f" + b"a" * 1000}
         for tls in (False, True):
             for name, piece in pieces.items():
-                with self.subTest(name, tls=tls), self.grows_less_than(32), connect(tls) as c:
+                with self.subTest(name, tls=tls), P.grows_less_than(32), connect(tls) as c:
                     c.settle().send(HeadersFrame(1, loose(fields_of("/smuggled"))))
                     made = frame(9, piece, 1) * 100
                     for _ in range(1000):
@@ -208,7 +195,7 @@ class Abuse(unittest.TestCase):
 
     def flood(self, name, tls, deaf):
         one, must_end = self.FLOODS[name]
-        with self.grows_less_than(32), connect(tls) as c:
+        with P.grows_less_than(32), connect(tls) as c:
             if deaf:
                 c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             c.post("/hang")
@@ -236,7 +223,7 @@ class Abuse(unittest.TestCase):
 
     @both
     def test_04_windows_of_one_byte(self, tls):
-        with self.grows_less_than(32), connect(tls, settings={INITIAL_WINDOW: 0}) as c:
+        with P.grows_less_than(32), connect(tls, settings={INITIAL_WINDOW: 0}) as c:
             s = c.get("/body/9/5000")
             self.pour(c, lambda i: WindowUpdateFrame(s, 1).serialize(), 5000)
             self.assertEqual(bytes(c.answer(s).data), body(9, 5000))
@@ -244,7 +231,7 @@ class Abuse(unittest.TestCase):
     @both
     def test_04_answers_that_nobody_reads(self, tls):
         """Every stream has a large answer and an endless window, and the client does not read."""
-        with self.grows_less_than(32), connect(tls, settings={INITIAL_WINDOW: MAX_WINDOW}) as c, connect(tls) as other:
+        with P.grows_less_than(32), connect(tls, settings={INITIAL_WINDOW: MAX_WINDOW}) as c, connect(tls) as other:
             c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             c.send(WindowUpdateFrame(0, MAX_WINDOW - 65535))
             for i in range(100):
@@ -274,14 +261,14 @@ class Abuse(unittest.TestCase):
         start = len(UP.heads)
         bombs = {"a field": [("x", "a" * 4000)], "a cookie": [("cookie", "a" * 4000)]}
         for name, entry in bombs.items():
-            with self.subTest(name), self.grows_less_than(8), connect(tls) as c:
+            with self.subTest(name), P.grows_less_than(8), connect(tls) as c:
                 for _ in range(20):
                     # The entry is the newest of the dynamic table, and one byte names it.
                     block = loose(fields_of("/smuggled")) + c.block(entry) + b"\xbe" * 16000
                     seen = c.answer(c.headers(block))
                     self.assertTrue(seen.status == 431 or seen.reset is not None, seen)
                 self.assertEqual(c.ask().status, 200)
-        with self.subTest("cookie crumbs"), self.grows_less_than(8), connect(tls) as c:
+        with self.subTest("cookie crumbs"), P.grows_less_than(8), connect(tls) as c:
             block = loose(fields_of("/smuggled")) + c.block([("cookie", "a=b")]) + b"\xbe" * 16000
             seen = c.answer(c.headers(block))
             self.assertTrue(seen.status == 431 or seen.reset is not None, seen)
@@ -342,7 +329,7 @@ class Abuse(unittest.TestCase):
     @both
     def test_09_a_hundred_windows_that_toggle(self, tls):
         size, streams = 3000, range(1, 200, 2)
-        with self.grows_less_than(32), connect(tls, settings={INITIAL_WINDOW: 1}) as c, connect(tls) as other:
+        with P.grows_less_than(32), connect(tls, settings={INITIAL_WINDOW: 1}) as c, connect(tls) as other:
             for s in streams:
                 c.get(f"/body/{s}/{size}")
             for turn in range(40):
@@ -524,7 +511,7 @@ class Abuse(unittest.TestCase):
     @both
     def test_a_large_body_for_a_client_that_opens_no_window(self, tls):
         for streams in (1, 100):
-            with self.subTest(streams=streams), self.grows_less_than(16), connect(tls, settings={INITIAL_WINDOW: 0}) as c:
+            with self.subTest(streams=streams), P.grows_less_than(16), connect(tls, settings={INITIAL_WINDOW: 0}) as c:
                 for _ in range(streams):
                     c.get(f"/body/0/{64 * MiB}")
                 c.run(seconds=0.5)  # as long as memory could grow
@@ -535,7 +522,7 @@ class Abuse(unittest.TestCase):
     @both
     def test_an_upload_that_the_server_does_not_read(self, tls):
         for kind in ("main", "inner"):
-            with self.subTest(kind), self.grows_less_than(16), connect(tls, kind) as c:
+            with self.subTest(kind), P.grows_less_than(16), connect(tls, kind) as c:
                 s, sent, left = c.post("/deaf", ("content-length", str(64 * MiB))), 0, 64 * MiB
                 c.run(lambda: c.settled)
                 window = 128 * 1024

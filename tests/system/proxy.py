@@ -102,15 +102,20 @@ class Proxy:
                 return [json.loads(l) for l in f.read().split("\n")[:-1]]  # the last may be half written
         return wait_for(lambda: (len(read()) >= lines and [read()]), f"{lines} log lines, have {len(read())}")[0]
 
-    def get_admin(self, path):
+    def ask_admin(self, method, path, body=""):
+        """Status and body."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(PATIENCE)
+            s.settimeout(PATIENCE * 3)
             s.connect(self.admin_path)
-            s.sendall(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
+            s.sendall(f"{method} {path} HTTP/1.1\r\nHost: admin\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
             answer = b""
             while piece := s.recv(65536):
                 answer += piece
-        return answer.split(b"\r\n\r\n", 1)[1].decode()
+        head, body = answer.split(b"\r\n\r\n", 1)
+        return int(head.split()[1]), body.decode()
+
+    def get_admin(self, path):
+        return self.ask_admin("GET", path)[1]
 
     def metric(self, name, **labels):
         """The sum of the series that have these labels."""
