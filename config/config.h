@@ -219,13 +219,15 @@ struct SlowStart {
 };
 
 struct HealthCheck {
-  enum class Protocol : std::uint8_t { kHttp, kHttps, kTcp };
-  Value<Protocol> protocol{Protocol::kHttp};  // default: the group's, http or https
+  enum class Protocol : std::uint8_t { kHttp, kHttps, kTcp, kGrpc };
+  Value<Protocol> protocol{Protocol::kHttp};  // default: as the group
+  Value<std::string> service;                 // kGrpc: what is asked for; empty: the server as a whole
   Value<std::string> path{"/"};
   Value<std::string> method{"HEAD"};            // HEAD or GET
   Value<std::string> host;                      // Host field of the probe; empty: the server's address
   Value<std::uint16_t> port{0};                 // 0: the server's own
   Value<Duration> interval{Duration(2000)};     // 100 ms .. 300 s
+  std::optional<Value<Duration>> doubt_interval;  // while a change is in doubt; absent: the interval
   Value<Duration> timeout{Duration(5000)};      // 100 ms .. 300 s
   Value<std::uint32_t> healthy_threshold{3};    // 1 .. 10
   Value<std::uint32_t> unhealthy_threshold{3};  // 1 .. 10

@@ -22,7 +22,8 @@ void finish(Config& config) {
     using P = ServerGroup::Protocol;
     const bool tls = *group.protocol == P::kHttps || *group.protocol == P::kH2 || *group.protocol == P::kGrpcs;
     if (group.health_check && !group.health_check->protocol.written()) {
-      group.health_check->protocol = tls ? HealthCheck::Protocol::kHttps : HealthCheck::Protocol::kHttp;
+      const bool grpc = *group.protocol == P::kGrpc || *group.protocol == P::kGrpcs;
+      group.health_check->protocol = grpc ? HealthCheck::Protocol::kGrpc : tls ? HealthCheck::Protocol::kHttps : HealthCheck::Protocol::kHttp;
     }
   }
   for (Listener& listener : config.listeners) {

@@ -127,9 +127,10 @@ const Object<HealthCheck>& health_check_table() {
     using Probe = HealthCheck::Protocol;
     Object<HealthCheck> t("health_check", "Active probes of each server; `{}` takes every default.");
     t.field("protocol", &HealthCheck::protocol,
-            choice<Probe>({{"http", Probe::kHttp}, {"https", Probe::kHttps}, {"tcp", Probe::kTcp}}),
-            "What a probe speaks.")
-        .otherwise("http or https, as the group");
+            choice<Probe>({{"http", Probe::kHttp}, {"https", Probe::kHttps}, {"tcp", Probe::kTcp}, {"grpc", Probe::kGrpc}}),
+            "What a probe speaks; grpc is grpc.health.v1, with TLS where the group has it.")
+        .otherwise("http, https or grpc, as the group");
+    t.field("service", &HealthCheck::service, text(), "What a grpc probe asks for.").otherwise("the server as a whole");
     t.field("path", &HealthCheck::path, url_path(), "What is asked for.").fallback("/");
     t.field("method", &HealthCheck::method, known_name("probe method", {"HEAD", "GET"}), "How it is asked for.")
         .fallback("HEAD");
@@ -137,6 +138,9 @@ const Object<HealthCheck>& health_check_table() {
     t.field("port", &HealthCheck::port, small_number(1, 65535), "The port.").otherwise("the server's");
     t.field("interval", &HealthCheck::interval, duration(100ms, 300s), "From one probe to the next, ±10 %.")
         .fallback("2s");
+    t.field("doubt_interval", &HealthCheck::doubt_interval, duration(100ms, 300s),
+            "From one probe to the next while a change of state is in doubt.")
+        .otherwise("the interval");
     t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "A probe without an answer has failed.")
         .fallback("5s");
     t.field("healthy_threshold", &HealthCheck::healthy_threshold, number(1, 10), "Good probes in a row until healthy.")

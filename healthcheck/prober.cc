@@ -55,7 +55,9 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     bool asks = target_.check.protocol.value != config::HealthCheck::Protocol::kTcp;
     session_->set_wire(target_.h2 && asks ? Wire::kHttp2 : Wire::kHttp1, h2_);
     std::unique_ptr<Transport> t;
-    if (target_.check.protocol.value == config::HealthCheck::Protocol::kHttps && target_.tls) {
+    using P = config::HealthCheck::Protocol;
+    const bool secure = *target_.check.protocol == P::kHttps || *target_.check.protocol == P::kGrpc;
+    if (secure && target_.tls) {
       t = target_.tls->connect(loop(), *session_, fd);
     } else {
       t = std::make_unique<TcpTransport>(loop(), *session_, fd, true);
@@ -81,7 +83,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
       target_.slot->health.store(state_.health, std::memory_order_relaxed);
       prober_.on_change_(*target_.slot, state_.health);
     }
-    Nanos interval = nanos(c.interval);
+    Nanos interval = nanos(state_.in_a_row > 0 && c.doubt_interval ? *c.doubt_interval : c.interval);
     Nanos jitter = interval / 5;
     next_ = std::max(started_ + interval - jitter / 2 + prober_.random_.below(jitter + 1), loop().now() + kMilli);
     loop().set_timer(timer_, next_);
@@ -92,6 +94,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   void on_idle(Session& s) override { s.close_idle(); }
   void on_open(Session& s) override {
     if (target_.check.protocol.value == config::HealthCheck::Protocol::kTcp) return finish(true, {});
+    if (*target_.check.protocol == config::HealthCheck::Protocol::kGrpc) return ask_grpc(s);
     const config::HealthCheck& c = target_.check;
     Head h;
     h.fields = Fields(arena_);
@@ -110,6 +113,41 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     Stream& stream = s.open_stream(*this, h.method, false);
     stream.send_head(h, true);
   }
+  // grpc.health.v1.Health/Check: one message, {string service = 1}.
+  void ask_grpc(Session& s) {
+    const std::string& service = *target_.check.service;
+    std::string message;
+    if (!service.empty()) message = "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
+    request_.assign({0, 0, 0, 0, static_cast<char>(message.size())});
+    request_ += message;
+    answer_.clear();
+    grpc_status_.clear();
+    Head h;
+    h.fields = Fields(arena_);
+    h.method_text = "POST";
+    h.method = Method::kPost;
+    h.path = "/grpc.health.v1.Health/Check";
+    h.authority = target_.check.host->empty() ? target_.host : *target_.check.host;
+    h.scheme = target_.tls ? "https" : "http";
+    h.body = {BodyLength::Kind::kChunked, 0};
+    h.fields.add(HeaderId::kContentType, "content-type", "application/grpc");
+    h.fields.add(HeaderId::kTe, "te", "trailers");
+    h.fields.add(HeaderId::kUserAgent, "user-agent", "albatross-health");
+    Stream& stream = s.open_stream(*this, h.method, false);
+    stream.send_head(h, false);
+    stream.send_data(request_);
+    stream.send_end(nullptr);
+  }
+  // {ServingStatus status = 1}: 1 is SERVING; a field that is left out is 0.
+  void judge_grpc() {
+    static const char* const kNames[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
+    if (grpc_status_ != "0") return finish(false, "grpc-status " + (grpc_status_.empty() ? "missing" : grpc_status_));
+    if (answer_.size() < 5 || answer_[0] != 0) return finish(false, "the answer is no gRPC message");
+    std::size_t state = answer_.size() >= 7 && answer_[5] == 8 ? static_cast<unsigned char>(answer_[6]) : 0;
+    if (state == 1) return finish(true, {});
+    finish(false, state < 4 ? kNames[state] : "status " + std::to_string(state));
+  }
+
   void on_closed(Session& s, const Error& error) override {
     loop().destroy_later(std::unique_ptr<Deferred>(&s));
     if (session_ != &s) return;
@@ -124,17 +162,32 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
 
   // StreamEvents
   Arena& arena() override { return arena_; }
-  void on_head(Stream&, Head& head, bool) override {
+  void on_head(Stream&, Head& head, bool end) override {
     if (head.status < 200) return;
+    if (*target_.check.protocol == config::HealthCheck::Protocol::kGrpc) {
+      if (head.status != 200) return finish(false, "status " + std::to_string(head.status));
+      grpc_status_ = head.fields.value(HeaderId::kGrpcStatus);
+      if (end) judge_grpc();
+      return;
+    }
     for (auto [low, high] : target_.check.codes) {
       if (head.status >= low && head.status <= high) return finish(true, {});
     }
     finish(false, "status " + std::to_string(head.status));
   }
-  void on_data(Stream&, std::string_view) override {}
-  void on_end(Stream&, Fields*) override {}
+  void on_data(Stream& s, std::string_view data) override {
+    if (answer_.size() < 64) answer_.append(data.substr(0, 64));
+    s.consume(data.size());
+  }
+  void on_end(Stream&, Fields* trailers) override {
+    if (!running_ || *target_.check.protocol != config::HealthCheck::Protocol::kGrpc) return;
+    if (trailers != nullptr) grpc_status_ = trailers->value(HeaderId::kGrpcStatus);
+    judge_grpc();
+  }
   void on_refused(Stream&, Cause, const char*) override {}
-  void on_reset(Stream&, const Error&) override {}
+  void on_reset(Stream&, const Error& error) override {
+    if (running_ && target_.h2) finish(false, std::string(info(error.cause == Cause::kNone ? Cause::kUpstreamReset : error.cause).detail));
+  }
   void on_sent(Stream&, std::size_t) override {}
   void on_finished(Stream&) override {}
 
@@ -145,6 +198,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   HeadLimits limits_;
   SessionTimeouts timeouts_;
   H2Settings h2_;
+  std::string request_, answer_, grpc_status_;  // of a gRPC probe
   Session* session_ = nullptr;
   std::size_t address_ = 0;
   bool running_ = false;

@@ -1,4 +1,4 @@
-// Active probes (HTTP, HTTPS, TCP): one prober for the process, on the control thread's loop.
+// Active probes (HTTP, HTTPS, TCP, gRPC): one prober for the process, on the control thread's loop.
 //
 // Each server with a check is probed every interval ±10 %, never twice at once; the first probes are spread over one
 // interval. Results go to ServerSlot::health; a change is reported. All calls are the loop thread's.

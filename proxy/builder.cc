@@ -232,7 +232,7 @@ std::vector<ProbeTarget> Builder::probes(const config::Config& config,
       }
       t.check = *g.health_check;
       t.tls = e.settings.tls;
-      t.h2 = e.settings.h2;
+      t.h2 = e.settings.h2 || *t.check.protocol == config::HealthCheck::Protocol::kGrpc;
       if (t.check.protocol.value == config::HealthCheck::Protocol::kHttps && !t.tls) {
         t.tls = TlsClient::create(g.tls, g.servers.empty() ? "" : g.servers[0].host, uses_h2(g.protocol), "server_groups[" + std::to_string(i) + "]", out);
       }
