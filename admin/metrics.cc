@@ -121,19 +121,57 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
   each(p, t, "server_group", "albatross_upstream_requests_in_flight", "gauge", "Requests on the group now.",
        [](const S& s) { return s.in_flight_started.get() - s.in_flight_ended.get(); });
   each(p, t, "server_group", "albatross_no_server_total", "counter", "Requests for which no server could be chosen.", [](const S& s) { return s.no_server.get(); });
-  each(p, t, "server_group", "albatross_ejections_total", "counter", "Servers ejected for failing requests.", [](const S& s) { return s.ejections.get(); });
+  each(p, t, "server_group", "albatross_queue_waiting", "gauge", "Requests that wait for a server with room.", [](const S& s) { return s.queued.get() - s.queue_left.get(); });
+  each(p, t, "server_group", "albatross_queued_total", "counter", "Requests that had to wait for a server with room.", [](const S& s) { return s.queued.get(); });
+  each(p, t, "server_group", "albatross_queue_refused_total", "counter", "Requests that found the queue full.", [](const S& s) { return s.queue_refused.get(); });
+  each(p, t, "server_group", "albatross_queue_timeouts_total", "counter", "Requests that waited too long.", [](const S& s) { return s.queue_timeouts.get(); });
+  each(p, t, "server_group", "albatross_circuit_opened_total", "counter", "Times that the circuit breaker opened.", [](const S& s) { return s.circuit_opened.get(); });
+  each(p, t, "server_group", "albatross_circuit_refused_total", "counter", "Requests refused while it was open.", [](const S& s) { return s.circuit_refused.get(); });
   grpc(p, t);
+}
+
+// Something of each group, and of each server, of the snapshot.
+template <class F>
+void each_group(Page& p, const Snapshot& snapshot, const char* name, const char* type, const char* help, F f) {
+  p.family(name, type, help);
+  for (const auto& g : snapshot.groups) p.sample(label("server_group", g->name), f(*g->slot));
+}
+
+template <class F>
+void each_server(Page& p, const Snapshot& snapshot, const char* name, const char* type, const char* help, F f) {
+  p.family(name, type, help);
+  for (const auto& g : snapshot.groups) {
+    for (const ServerEntry& e : g->servers) p.sample(label("server_group", g->name) + "," + label("server", e.slot->address), f(*g, e));
+  }
+}
+
+void traffic_of_servers(Page& p, const Snapshot& snapshot, const StatsTable<ServerStats>& t) {
+  using S = ServerStats;
+  auto sum = [&t](const GroupRuntime& g, const ServerEntry& e, auto f) {
+    std::string name = g.name + "/" + e.slot->address;
+    return t.has(name) ? t.sum(name, f) : std::uint64_t{0};
+  };
+  each_server(p, snapshot, "albatross_server_requests_total", "counter", "Requests sent to each server.",
+              [&](const GroupRuntime& g, const ServerEntry& e) { return sum(g, e, [](const S& s) { return s.started.get(); }); });
+  each_server(p, snapshot, "albatross_server_requests_in_flight", "gauge", "Requests on each server now.",
+              [&](const GroupRuntime& g, const ServerEntry& e) { return sum(g, e, [](const S& s) { return s.started.get() - s.ended.get(); }); });
+  each_server(p, snapshot, "albatross_server_failures_total", "counter", "Requests that each server failed.",
+              [&](const GroupRuntime& g, const ServerEntry& e) { return sum(g, e, [](const S& s) { return s.failures.get(); }); });
 }
 
 void servers(Page& p, Server& server) {
   const Snapshot& snapshot = server.snapshot();
-  p.family("albatross_server_healthy", "gauge", "1 if the server takes traffic by its health, 0 if not.");
-  for (const auto& g : snapshot.groups) {
-    for (const ServerEntry& e : g->servers) {
-      p.sample(label("server_group", g->name) + "," + label("server", e.slot->address),
-               std::uint64_t{e.slot->health.load(std::memory_order_relaxed) != Health::kUnhealthy});
-    }
-  }
+  each_group(p, snapshot, "albatross_ejections_total", "counter", "Servers ejected for failing requests.",
+             [](const GroupSlot& s) { return s.ejections.load(); });
+  each_group(p, snapshot, "albatross_circuit_open", "gauge", "1 while the circuit breaker lets nothing, or one request, through.",
+             [](const GroupSlot& s) { return std::uint64_t{s.open_until.load() != 0}; });
+  each_server(p, snapshot, "albatross_server_connections_open", "gauge", "Connections to each server.",
+              [](const GroupRuntime&, const ServerEntry& e) { return std::uint64_t{e.slot->connections.load()}; });
+  each_server(p, snapshot, "albatross_server_ports_used_ratio", "gauge",
+              "Local ports that connections to each server hold or held in the last minute, of those there are; 1: no other connection can be opened.",
+              [&](const GroupRuntime&, const ServerEntry& e) { return server.ports().used(e); });
+  each_server(p, snapshot, "albatross_server_healthy", "gauge", "1 if the server takes traffic by its health, 0 if not.",
+              [](const GroupRuntime&, const ServerEntry& e) { return std::uint64_t{e.slot->health.load() != Health::kUnhealthy}; });
   p.family("albatross_certificate_not_after_seconds", "gauge", "When each certificate of each listener expires, in seconds since the epoch.");
   for (const CertificateStatus& c : server.certificates()) {
     p.sample(label("listener", c.listener) + "," + label("file", c.file), static_cast<double>(c.not_after));
@@ -173,11 +211,12 @@ void process(Page& p, Server& server) {
 
 std::string metrics_text(Server& server) {
   Page page;
-  server.stats().visit([&](const auto& l, const auto& g, const auto& r) {
+  server.stats().visit([&](const auto& l, const auto& g, const auto& s, const auto& r) {
     listeners(page, l);
     groups(page, g);
+    traffic_of_servers(page, server.snapshot(), s);
     each(page, r, "rule", "albatross_rule_requests_total", "counter", "Requests by the rule that matched.",
-         [](const RuleStats& s) { return s.requests.get(); });
+         [](const RuleStats& x) { return x.requests.get(); });
   });
   servers(page, server);
   process(page, server);

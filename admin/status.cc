@@ -45,7 +45,18 @@ json listener_json(Server& server, const ListenerRuntime& l, const StatsTable<Li
   return out;
 }
 
-json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats,
+// Requests, failures and the time that answers take, since the start.
+void add_traffic(json& out, const std::string& name, const StatsTable<ServerStats>& stats) {
+  if (!stats.has(name)) return;
+  auto sum = [&](Counter ServerStats::*field) { return stats.sum(name, [field](const ServerStats& s) { return (s.*field).get(); }); };
+  out["requests"] = sum(&ServerStats::started);
+  out["in_flight"] = sum(&ServerStats::started) - sum(&ServerStats::ended);
+  out["failures"] = sum(&ServerStats::failures);
+  out["answers"] = sum(&ServerStats::answers);
+  out["response_time_sum"] = static_cast<double>(sum(&ServerStats::latency)) / 1e6;
+}
+
+json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats, const StatsTable<ServerStats>& servers,
                 const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains, Nanos now) {
   json out{{"name", g.name}, {"servers", json::array()}};
   std::size_t usable = 0;
@@ -63,10 +74,14 @@ json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats,
     if (h == Health::kUnhealthy) s["last_failure"] = e.slot->last_failure;
     if (!e.zone.empty()) s["zone"] = e.zone;
     if (Nanos until = e.slot->ejected_until.load(); until > now) s["ejected"] = static_cast<double>(until - now) / 1e9;
+    s["connections"] = e.slot->connections.load();
+    add_traffic(s, g.name + "/" + e.slot->address, servers);
     if (e.slot->usable(now)) ++usable;
     out["servers"].push_back(std::move(s));
   }
   out["usable"] = usable;
+  if (g.queues) out["waiting"] = g.slot->waiting.load();
+  if (Nanos until = g.slot->open_until.load(); until != 0) out["circuit_open"] = until > now ? static_cast<double>(until - now) / 1e9 : 0.0;
   if (usable == 0 && !g.servers.empty() && g.fail_open) out["fail_open"] = true;
   if (stats.has(g.name)) {
     std::uint64_t requests = 0;
@@ -88,9 +103,9 @@ std::string status_json(Server& server) {
            {"started", server.started_at() / kSecond},
            {"listeners", json::array()},
            {"server_groups", json::array()}};
-  server.stats().visit([&](const auto& listeners, const auto& groups, const auto&) {
+  server.stats().visit([&](const auto& listeners, const auto& groups, const auto& servers, const auto&) {
     for (const auto& l : server.snapshot().listeners) out["listeners"].push_back(listener_json(server, *l, listeners));
-    for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups, server.drains(), server.now()));
+    for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups, servers, server.drains(), server.now()));
   });
   return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }

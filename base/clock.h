@@ -7,6 +7,7 @@
 namespace albatross {
 
 using Nanos = std::uint64_t;
+constexpr Nanos kMicro = 1'000;
 constexpr Nanos kMilli = 1'000'000;
 constexpr Nanos kSecond = 1'000'000'000;
 

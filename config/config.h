@@ -185,6 +185,8 @@ struct Server {
   Value<std::uint32_t> weight{100};  // 0..10000
   Value<std::string> zone;
   Value<bool> backup{false};  // only when no other is usable
+  Value<std::uint32_t> max_requests{0};     // in flight, of the process; 0: any
+  Value<std::uint32_t> max_connections{0};  // of the process, divided by its workers; 0: any
 };
 
 // What a request is hashed by, for the hash schedulers.
@@ -210,6 +212,35 @@ struct PassiveCheck {
   Value<std::uint32_t> failures{5};              // in a row, 1 .. 1000
   Value<Duration> ejection{Duration(30'000)};    // 1 s .. 3600 s
   Value<std::uint32_t> max_ejected{50};          // percent, 1 .. 100
+  // Every interval, of servers that had min_requests in it; 0: not looked at.
+  Value<std::uint32_t> failure_percent{0};       // 1 .. 100
+  Value<std::uint32_t> latency_factor{0};        // times the median of the group's servers, 2 .. 100
+  Value<std::uint32_t> min_requests{20};         // 1 .. 100000
+  Value<Duration> interval{Duration(10'000)};    // 1 s .. 300 s
+};
+
+// A group that fails is left alone for a while.
+struct CircuitBreaker {
+  Value<std::uint32_t> failure_percent{50};  // 1 .. 100
+  Value<std::uint32_t> min_requests{20};     // in a window, 1 .. 100000
+  Value<Duration> window{Duration(10'000)};  // 1 s .. 300 s
+  Value<Duration> open{Duration(10'000)};    // 1 s .. 300 s
+};
+
+// Requests that wait for a server that is full.
+struct Queue {
+  Value<std::uint32_t> size{128};           // of the process, 0 .. 100000
+  Value<Duration> timeout{Duration(5000)};  // 10 ms .. 300 s
+};
+
+// Only what cannot have had an effect is tried again.
+struct Retries {
+  enum class On : std::uint8_t { kConnect, kReset, kTimeout };
+  Value<std::uint32_t> tries{2};                    // with the first, 1 .. 5
+  std::optional<Value<Duration>> per_try_timeout;   // from the request's end to the answer's head
+  std::vector<On> on{On::kConnect, On::kReset};
+  std::vector<std::pair<std::uint16_t, std::uint16_t>> codes;  // answers to idempotent requests
+  Value<std::uint32_t> budget{20};                  // percent of the active requests, 1 .. 100
 };
 
 struct SlowStart {
@@ -260,7 +291,13 @@ struct ServerGroup {
   std::optional<Value<Duration>> response_timeout;  // narrows the listener's or the rule's
   Value<Duration> keep_alive_idle{Duration(60'000)};
   Value<std::uint32_t> keep_alive_pool{32};  // idle connections per server and process; 0: none kept
-  Value<bool> retries{true};
+  Retries retries;
+  Value<std::uint32_t> max_requests{0};     // in flight on the group, of the process; 0: any
+  Value<std::uint32_t> max_connections{0};  // to its servers, of the process, divided by its workers; 0: any
+  Queue queue;
+  std::optional<CircuitBreaker> circuit_breaker;
+  Value<bool> drain_unhealthy{false};            // what runs on a server that becomes unhealthy has connection_drain to end
+  std::vector<Value<std::string>> source_addresses;  // of connections to servers, by turns; empty: the kernel's choice
   UpstreamTls tls;
   Place at{};
 };
@@ -293,6 +330,7 @@ struct Config {
   Value<std::string> zone;         // where this process stands; empty: nowhere
   std::uint32_t workers = 0;                      // 0: auto
   Value<std::uint64_t> max_connections{100'000};  // `limits: {connections: N}` at the top level
+  std::optional<Value<std::uint64_t>> max_memory;  // bytes; absent: the cgroup's limit
 };
 
 }  // namespace albatross::config

@@ -143,6 +143,9 @@ const Object<Config>& process_limits() {
     t.field("connections", &Config::max_connections, big_number(1, 10'000'000),
             "Client connections; fewer if the descriptor limit allows fewer.")
         .fallback("100000");
+    t.field("memory", &Config::max_memory, size(std::uint64_t{64} << 20, std::uint64_t{1} << 44),
+            "Resident memory by which overload is judged.")
+        .otherwise("the cgroup's limit, if it has one");
     return t;
   }();
   return table;

@@ -1,5 +1,8 @@
 // Server groups: servers, health checks and the connections to them.
+#include <arpa/inet.h>
+
 #include "config/table.h"
+#include "config/table_failure.h"
 #include "config/types.h"
 
 namespace albatross::config {
@@ -8,7 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using Protocol = ServerGroup::Protocol;
 using Scheduler = ServerGroup::Scheduler;
-using Codes = std::pair<std::uint16_t, std::uint16_t>;
 
 // Reads into the whole Server: the address has four members.
 Type<Server> server_address() {
@@ -31,13 +33,12 @@ Type<Server> server_address() {
           }};
 }
 
-Type<Codes> codes() {
-  TypeInfo info{"status codes", "`2xx`, `204` or `200-399`", {}};
-  info.schema = pattern_schema("^([1-5][xX][xX]|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)$", true);
-  return {std::move(info), [](Decoder& d, const Node& node, Codes& out) {
-            const auto text = d.text(node);
-            return text && take(d, node, parse_codes(*text), out);
-          }};
+Type<std::string> local_address() {
+  return checked(text(), [](const std::string& text) -> std::pair<std::string, std::string> {
+    unsigned char bytes[16];
+    if (inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1) return {};
+    return {"not an address", "write it like 10.0.0.5 or fd00::5"};
+  });
 }
 
 Server& self_server(Server& server) { return server; }
@@ -52,6 +53,10 @@ const Object<Server>& server_table() {
     t.field("zone", &Server::zone, name(), "The zone it stands in.").otherwise("none");
     t.field("backup", &Server::backup, boolean(), "Whether it gets traffic only when no other server is usable.")
         .fallback("false");
+    t.field("max_requests", &Server::max_requests, number(1, 1'000'000), "Requests in flight that it gets at most.").otherwise("any number");
+    t.field("max_connections", &Server::max_connections, number(1, 1'000'000),
+            "Connections that it gets at most, divided by the workers, at least one each.")
+        .otherwise("any number");
     return t;
   }();
   return table;
@@ -117,6 +122,15 @@ const Object<PassiveCheck>& passive_check_table() {
         .fallback("30s");
     t.field("max_ejected", &PassiveCheck::max_ejected, number(1, 100), "Percent of the group's servers at once; one always may be.")
         .fallback("50");
+    t.field("failure_percent", &PassiveCheck::failure_percent, number(1, 100),
+            "A server that fails as many of its requests in an `interval` is ejected, too.")
+        .otherwise("not looked at");
+    t.field("latency_factor", &PassiveCheck::latency_factor, number(2, 100),
+            "A server whose answers take as many times the median of the group's servers is ejected, too; from three servers on.")
+        .otherwise("not looked at");
+    t.field("min_requests", &PassiveCheck::min_requests, number(1, 100'000), "Servers with fewer in an `interval` are not judged by these two.")
+        .fallback("20");
+    t.field("interval", &PassiveCheck::interval, duration(1s, 300s), "How often they are judged.").fallback("10s");
     return t;
   }();
   return table;
@@ -147,7 +161,7 @@ const Object<HealthCheck>& health_check_table() {
         .fallback("3");
     t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10), "Failed ones until unhealthy.")
         .fallback("3");
-    t.field("codes", &HealthCheck::codes, list_of<Codes>(codes(), 1, true), "Which answers are good.").fallback("2xx");
+    t.field("codes", &HealthCheck::codes, list_of<Codes>(status_codes(), 1, true), "Which answers are good.").fallback("2xx");
     return t;
   }();
   return table;
@@ -220,6 +234,9 @@ void add_server_fields(Object<ServerGroup>& t) {
   t.field("passive_check", &ServerGroup::passive_check, object("passive_check", passive_check_table, "{failures: 5}"),
           "Ejects servers that fail requests.")
       .otherwise("none");
+  t.field("circuit_breaker", &ServerGroup::circuit_breaker, object("circuit_breaker", circuit_breaker_table, "{failure_percent: 50}"),
+          "Answers 503 at once while the group fails.")
+      .otherwise("none");
   t.field("zone_affinity", &ServerGroup::zone_affinity, boolean(),
           "Whether servers of this process's `zone` come first, as long as enough of them are healthy.")
       .fallback("false");
@@ -238,12 +255,16 @@ void add_upstream_fields(Object<ServerGroup>& t) {
   t.field("connection_drain", &ServerGroup::connection_drain, duration(0s, 900s),
           "How long requests in flight may go on when a server goes away.")
       .fallback("300s");
+  t.field("drain_unhealthy", &ServerGroup::drain_unhealthy, boolean(),
+          "Whether a server that becomes unhealthy drains: what runs there ends within connection_drain.")
+      .fallback("false");
   t.field("timeouts", self, object("group_timeouts", group_timeouts, "{connect: 5s}"), "Timers.").fallback("{}");
   t.field("keep_alive", self, object("keep_alive", keep_alive_table, "{pool: 32}"), "Idle connections to servers.")
       .fallback("{}");
-  t.field("retries", &ServerGroup::retries, boolean(),
-          "Whether a request that cannot have had an effect is tried once more.")
-      .fallback("true");
+  add_failure_fields(t);
+  t.field("source_addresses", &ServerGroup::source_addresses, list_of<Value<std::string>>(local_address(), 1, true),
+          "Addresses of this machine that connections to servers come from, by turns; each has its own ports.")
+      .otherwise("the kernel's choice");
   t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls, "{ca: ca.pem}"), "TLS towards the servers.")
       .fallback("{}");
 }
@@ -262,8 +283,8 @@ const Object<ServerGroup>& group_table() {
 
 void add_group_tables(Tables& tables) {
   for (const ObjectInfo* info : {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(), &sticky_table().info(),
-                                 &passive_check_table().info(), &health_check_table().info(),
-                                 &group_timeouts().info(), &keep_alive_table().info(), &upstream_tls().info()}) {
+                                 &passive_check_table().info(), &circuit_breaker_table().info(), &health_check_table().info(),
+                                 &retries_table().info(), &queue_table().info(), &group_timeouts().info(), &keep_alive_table().info(), &upstream_tls().info()}) {
     tables.push_back(info);
   }
 }

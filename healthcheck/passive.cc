@@ -16,13 +16,7 @@ bool may_eject(const PassiveCheck& check, std::span<const Candidate> candidates,
 
 }  // namespace
 
-bool observe(const PassiveCheck& check, std::span<const Candidate> candidates, std::size_t i, bool failed, Nanos now) {
-  ServerSlot& s = *candidates[i].slot;
-  if (!failed) {
-    if (s.failures.load(std::memory_order_relaxed) != 0) s.failures.store(0, std::memory_order_relaxed);
-    return false;
-  }
-  if (s.failures.fetch_add(1, std::memory_order_relaxed) + 1 < check.failures) return false;
+bool eject(const PassiveCheck& check, std::span<const Candidate> candidates, ServerSlot& s, Nanos now) {
   Nanos until = s.ejected_until.load(std::memory_order_relaxed);
   if (until > now || !may_eject(check, candidates, now)) return false;
   // Only one of the workers that see the last failure ejects.
@@ -33,6 +27,16 @@ bool observe(const PassiveCheck& check, std::span<const Candidate> candidates, s
   s.failures.store(0, std::memory_order_relaxed);
   s.slow_since.store(next, std::memory_order_relaxed);
   return true;
+}
+
+bool observe(const PassiveCheck& check, std::span<const Candidate> candidates, std::size_t i, bool failed, Nanos now) {
+  ServerSlot& s = *candidates[i].slot;
+  if (!failed) {
+    if (s.failures.load(std::memory_order_relaxed) != 0) s.failures.store(0, std::memory_order_relaxed);
+    return false;
+  }
+  if (s.failures.fetch_add(1, std::memory_order_relaxed) + 1 < check.failures) return false;
+  return eject(check, candidates, s, now);
 }
 
 }  // namespace albatross

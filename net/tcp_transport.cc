@@ -110,12 +110,20 @@ void TcpTransport::close(bool abort) {
   fd_ = -1;
 }
 
-int start_connect(const SocketAddress& to) {
+int start_connect(const SocketAddress& to, const IpAddress* from) {
   int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   if (to.family() != AF_UNIX) {
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (from != nullptr) {
+      SocketAddress source = SocketAddress::tcp(*from, 0);
+      setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+      if (::bind(fd, reinterpret_cast<const sockaddr*>(source.storage), source.size) != 0) {
+        ::close(fd);
+        return -ENXIO;  // not an address of this machine; EADDRNOTAVAIL is left for ports
+      }
+    }
   }
   if (::connect(fd, reinterpret_cast<const sockaddr*>(to.storage), to.size) == 0 || errno == EINPROGRESS) return fd;
   int error = errno;

@@ -56,6 +56,8 @@ BalancerSettings balancing(const config::ServerGroup& g) {
   }
   b.local_first = g.zone_affinity;
   if (b.scheduler == Scheduler::kHash) b.max_load = g.hash.max_load;
+  b.max_requests = g.max_requests;
+  for (const config::Server& s : g.servers) b.limits |= *s.max_requests != 0;
   return b;
 }
 
@@ -73,6 +75,20 @@ HashSource hash_source(const config::ServerGroup& g) {
 StickySettings sticky(const config::ServerGroup& g) {
   if (!g.sticky) return {};
   return {g.sticky->cookie->empty() ? "albatross-server-" + *g.name : *g.sticky->cookie, *g.sticky->app_cookie, nanos(g.sticky->max_age), {}};
+}
+
+RetryPolicy retry_policy(const config::Retries& r) {
+  using On = config::Retries::On;
+  auto has = [&r](On on) { return std::find(r.on.begin(), r.on.end(), on) != r.on.end(); };
+  RetryPolicy p;
+  p.tries = static_cast<int>(*r.tries);
+  p.on_connect = has(On::kConnect);
+  p.on_reset = has(On::kReset);
+  p.on_timeout = has(On::kTimeout);
+  if (r.per_try_timeout) p.per_try = nanos(r.per_try_timeout->value);
+  p.codes = r.codes;
+  p.budget = *r.budget / 100.0;
+  return p;
 }
 
 // Names the server to us and nobody else: a client can neither read an address in it nor make that of another server.
@@ -131,6 +147,11 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
 
 }  // namespace
 
+// Each worker's part of what the process may have.
+std::uint32_t Builder::share_of(std::uint32_t whole) const {
+  return whole == 0 ? 0 : std::max(1u, whole / static_cast<std::uint32_t>(workers_));
+}
+
 std::vector<std::string> Builder::names(const config::Config& config) {
   std::set<std::string> out;
   for (const auto& g : config.server_groups) {
@@ -169,10 +190,17 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
     r->balancing = balancing(g);
     r->hash = hash_source(g);
     r->sticky = sticky(g);
-    if (g.passive_check) r->passive = {g.passive_check->failures, nanos(g.passive_check->ejection), g.passive_check->max_ejected};
+    if (const auto& p = g.passive_check) {
+      r->passive = {p->failures, nanos(p->ejection), p->max_ejected, p->failure_percent, p->latency_factor, p->min_requests, nanos(p->interval)};
+    }
+    if (const auto& c = g.circuit_breaker) r->circuit = {c->failure_percent, c->min_requests, nanos(c->window), nanos(c->open)};
+    r->queue = {g.queue.size, nanos(g.queue.timeout)};
+    r->queues = *g.max_requests != 0 || *g.max_connections != 0;
+    r->slot = servers_.group(g.name);
+    r->drain_unhealthy = g.drain_unhealthy;
     if (g.zone_affinity) r->zone = *config.zone;
     r->fail_open = g.fail_open;
-    r->retries = g.retries;
+    r->retries = retry_policy(g.retries);
     r->drain = nanos(g.connection_drain);
     if (g.response_timeout) r->response_timeout = nanos(g.response_timeout->value);
     std::map<std::string, std::shared_ptr<TlsClient>> clients;  // one per name: a session belongs to a name
@@ -182,7 +210,11 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
       settings.connect_timeout = nanos(g.connect_timeout);
       settings.idle = nanos(g.keep_alive_idle);
       std::uint32_t pool = g.keep_alive_pool;
-      settings.keep = pool == 0 ? 0 : std::max(1u, pool / static_cast<std::uint32_t>(workers_));
+      settings.keep = share_of(pool);
+      settings.max_connections = share_of(s.max_connections);
+      settings.group_max_connections = share_of(g.max_connections);
+      for (const auto& a : g.source_addresses) settings.source_addresses.push_back(*IpAddress::parse(*a));
+      r->queues |= *s.max_requests != 0 || *s.max_connections != 0;
       settings.h2 = uses_h2(g.protocol);
       if (settings.h2) settings.settings_key = "h2 ";
       if (uses_tls(g.protocol)) {
@@ -196,6 +228,7 @@ std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::C
         e.weight = s.weight;
         e.zone = s.zone;
         e.backup = s.backup;
+        e.max_requests = s.max_requests;
         e.settings = settings;
         e.settings.addresses = std::move(addresses);
         std::string text = e.settings.addresses[0].to_string();
@@ -264,6 +297,7 @@ std::unique_ptr<WorkerSnapshot> make_worker_snapshot(std::shared_ptr<const Snaps
     GroupState s;
     s.group = g.get();
     s.stats = &stats.group(g->name, worker);
+    for (const ServerEntry& e : g->servers) s.server_stats.push_back(&stats.server(g->name + "/" + e.slot->address, worker));
     w->groups.push_back(std::move(s));
   }
   w->shared = std::move(shared);

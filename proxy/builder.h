@@ -35,6 +35,7 @@ class Builder {
   static std::vector<std::string> names(const config::Config& config);
 
  private:
+  std::uint32_t share_of(std::uint32_t whole) const;
   ServerTable& servers_;
   std::shared_ptr<TicketKeys> tickets_;
   int workers_;

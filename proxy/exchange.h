@@ -49,6 +49,16 @@ class Exchange final : public Deferred, public StreamEvents {
   // Gives back what the last request needed.
   void reset_memory() { arena_.reset(); }
 
+  // Of a GroupQueue: tries for a server again. False: it must go on waiting.
+  bool leave_queue();
+  struct QueueLink {
+    GroupQueue* in = nullptr;  // null: it does not wait
+    Exchange* prev = nullptr;
+    Exchange* next = nullptr;
+    Nanos since = 0;
+  };
+  QueueLink queue_link;  // the queue's
+
   Exchange* prev = nullptr;  // the worker's list of running exchanges
   Exchange* next = nullptr;
 
@@ -63,6 +73,7 @@ class Exchange final : public Deferred, public StreamEvents {
     ServerPool* pool = nullptr;
     int candidate = -1;
     bool reused = false;
+    bool fresh = false;    // only a new connection will do
     bool counted = false;  // as in flight on its server
     Nanos started = 0;
     Nanos connected = 0;
@@ -102,20 +113,31 @@ class Exchange final : public Deferred, public StreamEvents {
   void redirect(const Route& route);
   void fixed_response(const Route& route);
 
-  // exchange_upstream.cc: choose, acquire, forward, retry
-  void forward();
+  // exchange_choose.cc: choose group and server, wait for one
   std::uint32_t choose_group(const Route& route);
-  int choose_server();
+  int take_server();
   std::uint64_t server_key();
   int sticky_server();
-  // What a try says about its server's health.
+  // What a try says about its server's health, and its group's.
   void judge(Try& t, bool failed);
+  void judge_group(bool failed);
+  bool admitted_by_circuit();
+  void wait_for_room();
+  void forget_queue();
   void leave_server(Try& t, bool moved = false);
+
+  // exchange_upstream.cc: acquire, forward, retry
+  void forward();
   void start_try(bool fresh);
+  void connect_to(int i);
   void try_connected(Try& t, Session& s);
   void send_request(Try& t);
   void try_failed(Try& t, const Error& error);
+  bool has_another_try() const;
   bool may_retry(const Try& t, const Error& error);
+  // After an answer, or (0) after none in time for one try.
+  bool may_ask_another(std::uint16_t status);
+  void ask_another(Try& t);
   bool take_retry_token();
   bool may_tunnel(Session& s);
   void pass_grpc_timeout();
@@ -146,6 +168,7 @@ class Exchange final : public Deferred, public StreamEvents {
   // exchange_end.cc: deadlines, tunnel, log
   void on_timer();
   void set_deadlines();
+  void limit_tries(Nanos at);
   void arm(Nanos deadline);
   void arm_first();
   void body_progress(std::size_t bytes);
@@ -157,12 +180,11 @@ class Exchange final : public Deferred, public StreamEvents {
   void write_log();
 
   const ListenerRuntime& listener() const { return *snapshot_->listeners[listener_].listener; }
-  GroupState& group() { return snapshot_->groups[static_cast<std::size_t>(group_)]; }
+  GroupState& group() const { return snapshot_->groups[static_cast<std::size_t>(group_)]; }
   Try& primary() { return tries_[static_cast<std::size_t>(attempts_ - 1)]; }
   Nanos now() const;
 
   static constexpr std::size_t kReplay = 64 * 1024;
-  static constexpr int kTries = 2;
   static constexpr int kMaxTries = 6;  // with those that were given back
   static constexpr Nanos kFreshEnough = 2 * kSecond;
 
@@ -199,6 +221,7 @@ class Exchange final : public Deferred, public StreamEvents {
   bool grpc_ = false;
   bool made_key_ = false;       // the WebSocket key is ours: the client's protocol has none
   bool in_group_ = false;       // counted as active there
+  bool circuit_trial_ = false;  // its outcome closes the group's circuit or opens it again
   std::uint16_t status_ = 0;
   std::uint16_t upstream_status_ = 0;
 
@@ -211,6 +234,9 @@ class Exchange final : public Deferred, public StreamEvents {
   Nanos body_began_ = 0;
   Nanos body_deadline_ = 0;
   Nanos response_deadline_ = 0;
+  Nanos answer_by_ = 0;      // the head of an answer, whatever the try
+  Nanos try_deadline_ = 0;   // of the primary try
+  Nanos queue_deadline_ = 0;
   Nanos total_deadline_ = 0;
   Nanos grpc_deadline_ = 0;  // the client's
   std::uint64_t body_received_ = 0;

@@ -35,8 +35,16 @@ void Exchange::set_deadlines() {
     response_deadline_ = 0;
   } else {
     response_deadline_ = at + response_gap();
+    if (phase_ == Phase::kForward && !grpc_) limit_tries(at);
   }
   arm_first();
+}
+
+// One deadline over all tries, and perhaps one for each.
+void Exchange::limit_tries(Nanos at) {
+  if (answer_by_ == 0) answer_by_ = response_deadline_;
+  response_deadline_ = answer_by_;
+  if (Nanos patience = group().group->retries.per_try; patience != 0) try_deadline_ = at + patience;
 }
 
 // Of the route, or the group's if that is shorter.
@@ -48,7 +56,7 @@ Nanos Exchange::response_gap() const {
 
 void Exchange::arm_first() {
   Nanos first = ~Nanos{0};
-  for (Nanos d : {body_deadline_, response_deadline_, total_deadline_}) {
+  for (Nanos d : {body_deadline_, response_deadline_, total_deadline_, try_deadline_, queue_deadline_}) {
     if (d != 0) first = std::min(first, d);
   }
   if (first != ~Nanos{0}) arm(first);
@@ -75,6 +83,17 @@ void Exchange::on_timer() {
     worker_.context().finish_turn();
   };
   if (total_deadline_ != 0 && at >= total_deadline_) return fail(Cause::kTotalTimeout, Source::kInternal);
+  if (queue_deadline_ != 0 && at >= queue_deadline_) {
+    group().stats->queue_timeouts.add();
+    return fail(Cause::kQueueTimeout, Source::kInternal);
+  }
+  if (try_deadline_ != 0 && at >= try_deadline_) {
+    try_deadline_ = 0;
+    if (!may_ask_another(0)) return fail(Cause::kResponseTimeout, Source::kUpstream);
+    ask_another(primary());
+    worker_.context().finish_turn();
+    return;
+  }
   if (body_deadline_ != 0 && at >= body_deadline_) {
     // The client is only late when it is its turn: not while the server takes nothing.
     if (primary().stream == nullptr || !down_->waiting_for_peer()) {
@@ -231,6 +250,7 @@ void Exchange::finish() {
   phase_ = Phase::kOver;
   worker_.context().loop().cancel_timer(timer_);
   for (int i = 0; i < attempts_; ++i) leave_server(tries_[static_cast<std::size_t>(i)]);
+  if (circuit_trial_) abandon_trial(*group().group->slot);
   if (in_group_) {
     GroupState& g = group();
     --g.active;
@@ -261,7 +281,7 @@ void Exchange::write_log() {
   r.body_bytes_sent = status_ == 101 ? to_client_.moved() : body_sent_;
   r.request_length = head_.wire_size + body_received_;
   r.attempts = static_cast<std::uint8_t>(attempts_);
-  r.has_upstream = attempts_ > 0;
+  r.has_upstream = attempts_ > 0 && primary().pool != nullptr;
   if (r.has_upstream) {
     r.upstream_status = upstream_status_;
     r.upstream_connect_time = connect_time_;

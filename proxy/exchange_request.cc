@@ -71,6 +71,8 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   began_wall_ = worker_.context().loop().wall();
   connect_time_ = response_began_ = response_ended_ = body_began_ = 0;
   body_deadline_ = response_deadline_ = total_deadline_ = grpc_deadline_ = 0;
+  answer_by_ = try_deadline_ = queue_deadline_ = 0;
+  circuit_trial_ = false;
   body_received_ = body_sent_ = 0;
   client_ = session.info.client;
   client_text_ = session.info.client_text();

@@ -34,8 +34,13 @@ void Exchange::response_head(Try& t, Head& head, bool end) {
   if (head_.upgrade && head_.version == Version::kHttp2 && head.status < 300) {
     return answer(Error{Cause::kUpstreamMalformed, Source::kUpstream, RetrySafety::kNever, 0, "the server did not upgrade"});
   }
+  if (may_ask_another(head.status)) {
+    group().stats->requests[status_class(head.status)].add();
+    return ask_another(t);
+  }
   phase_ = Phase::kRespond;
   response_began_ = now();
+  try_deadline_ = 0;
   upstream_status_ = status_ = head.status;
   grpc_status_ = head.fields.value(HeaderId::kGrpcStatus);
   replayable_ = false;
@@ -95,7 +100,7 @@ void Exchange::upgrade(Try& t, Head& head) {
   t.stream->start_tunnel();
   request_done_ = down_->in_done();
   send_early_bytes(*t.stream);
-  body_deadline_ = response_deadline_ = 0;
+  body_deadline_ = response_deadline_ = try_deadline_ = 0;
   arm(now() + route_->settings->timeouts.tunnel);
   if (session_->draining()) go_away();
 }
@@ -150,6 +155,8 @@ void Exchange::upstream_done() {
   GroupState& g = group();
   g.stats->requests[status_class(upstream_status_)].add();
   g.stats->duration.record(response_ended_ - t.started);
+  t.pool->server_stats->answers.add();
+  t.pool->server_stats->latency.add((response_began_ - t.started) / kMicro);
   phase_ = Phase::kAnswered;
   response_deadline_ = body_deadline_ = 0;
   s->release();

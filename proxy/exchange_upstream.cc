@@ -1,10 +1,8 @@
-// Choose server, acquire a connection, forward, retry.
-#include <charconv>
-
+// Acquire a connection, forward, retry. Which group and server: exchange_choose.cc.
 #include "http/grpc.h"
 #include "proxy/exchange.h"
+#include "proxy/group_queue.h"
 #include "proxy/worker.h"
-#include "routing/condition.h"
 
 namespace albatross {
 
@@ -22,6 +20,7 @@ void Exchange::Try::cancel() {
 
 void Exchange::cancel_tries() {
   to_client_.detach();
+  forget_queue();
   for (int i = 0; i < attempts_; ++i) tries_[static_cast<std::size_t>(i)].cancel();
 }
 
@@ -32,103 +31,7 @@ void Exchange::forward() {
   ++g.active;
   g.stats->in_flight_started.add();
   replayable_ = true;
-  start_try(false);
-}
-
-std::uint32_t Exchange::choose_group(const Route& route) {
-  if (route.one_target) return route.first_group;
-  auto weight = [](const ForwardTarget& t) { return t.weight.load(std::memory_order_relaxed); };
-  if (route.sticky != 0) {
-    if (auto cookie = find_cookie(head_.fields, route.sticky_cookie)) {
-      for (const ForwardTarget& t : route.targets) {
-        if (weight(t) > 0 && *cookie == snapshot_->groups[t.group].group->name) return t.group;
-      }
-    }
-    set_cookie_ = true;
-  }
-  std::uint64_t total = 0;
-  for (const ForwardTarget& t : route.targets) total += weight(t);
-  std::uint64_t at = worker_.random().below(total);
-  for (const ForwardTarget& t : route.targets) {
-    std::uint32_t w = weight(t);
-    if (at < w) return t.group;
-    at -= w;
-  }
-  return route.targets[0].group;  // every weight is zero: the first, as its servers may still be healthy
-}
-
-// What the hash schedulers go by. A request without it may go anywhere.
-std::uint64_t Exchange::server_key() {
-  const HashSource& by = group().group->hash;
-  std::optional<std::string_view> text;
-  switch (by.on) {
-    case HashSource::On::kSourceIp: text = client_text_; break;
-    case HashSource::On::kPath: text = head_.path; break;
-    case HashSource::On::kCookie: text = find_cookie(head_.fields, by.name); break;
-    case HashSource::On::kQuery:
-      any_parameter(head_.query, by.name, [&text](std::string_view value) {
-        text = value;
-        return true;
-      });
-      break;
-    case HashSource::On::kHeader:
-      if (const Field* f = head_.fields.find(by.name)) text = f->value();
-      break;
-  }
-  return text ? hash_key(*text) : worker_.random().next();
-}
-
-// The server that the client's cookie names, if it still takes requests.
-int Exchange::sticky_server() {
-  GroupState& g = group();
-  wanted_ = -1;
-  auto cookie = find_cookie(head_.fields, g.group->sticky.cookie);
-  if (!cookie || cookie->size() != 16) return -1;
-  std::uint64_t number = 0;
-  if (std::from_chars(cookie->data(), cookie->data() + 16, number, 16).ptr != cookie->data() + 16) return -1;
-  auto it = g.group->sticky.servers.find(number);
-  if (it == g.group->sticky.servers.end()) return -1;
-  wanted_ = it->second;
-  return g.balancer.takes(wanted_, now()) ? wanted_ : -1;
-}
-
-void Exchange::judge(Try& t, bool failed) {
-  GroupState& g = group();
-  if (g.group->passive.failures == 0 || t.candidate < 0) return;
-  if (!observe(g.group->passive, g.balancer.candidates(), static_cast<std::size_t>(t.candidate), failed, now())) return;
-  g.stats->ejections.add();
-  worker_.pool().retire_idle(*t.pool);
-  worker_.event("server " + g.group->name + "/" + t.pool->slot->address + " is ejected: it failed " +
-                std::to_string(g.group->passive.failures) + " requests in a row");
-}
-
-// The next server: not one already tried, unless there is no other.
-int Exchange::choose_server() {
-  GroupState& g = group();
-  if (attempts_ == 1 && !g.group->sticky.cookie.empty()) {
-    if (int i = sticky_server(); i >= 0) return i;
-  }
-  std::array<int, kMaxTries> tried;
-  std::size_t n = 0;
-  for (int k = 0; k < attempts_ - 1; ++k) tried[n++] = tries_[static_cast<std::size_t>(k)].candidate;
-  Balancer::Ask ask;
-  ask.now = now();
-  ask.tried = {tried.data(), n};
-  ask.fail_open = g.group->fail_open;
-  if (g.group->balancing.scheduler == Scheduler::kHash) ask.key = server_key();
-  return g.balancer.pick(ask);
-}
-
-// The server has done with this try, or this try with it.
-void Exchange::leave_server(Try& t, bool moved) {
-  if (!t.counted) return;
-  t.counted = false;
-  Nanos at = now();
-  if (worker_.drains_servers()) {
-    Worker::Left how = cut_ ? Worker::Left::kCut : going_away_ || moved ? Worker::Left::kMoved : Worker::Left::kFinished;
-    worker_.left_server(*t.pool->slot, how, status_ == 101, grpc_);
-  }
-  group().balancer.ended(t.candidate, response_began_ > t.started ? response_began_ - t.started : 0, at);
+  if (admitted_by_circuit()) start_try(false);
 }
 
 void Exchange::start_try(bool fresh) {
@@ -136,24 +39,38 @@ void Exchange::start_try(bool fresh) {
   Try& t = primary();
   t.opening = nullptr;
   t.stream = nullptr;
+  t.pool = nullptr;
+  t.candidate = Balancer::kNone;
   t.reused = t.counted = false;
+  t.fresh = fresh || head_.upgrade;
   t.started = now();
   t.connected = 0;
   phase_ = Phase::kConnect;
-  t.candidate = choose_server();
-  if (t.candidate < 0) {
+  GroupState& g = group();
+  // Whoever waits came first.
+  int i = g.queue && g.queue->anybody_waits() ? Balancer::kFull : take_server();
+  if (i == Balancer::kFull) return wait_for_room();
+  connect_to(i);
+}
+
+// `i`: what Balancer::take() has given, and it was not kFull.
+void Exchange::connect_to(int i) {
+  if (i < 0) {
     group().stats->no_server.add();
     --attempts_;
     return answer(Error{Cause::kNoServer, Source::kInternal, RetrySafety::kNever, 0, nullptr});
   }
-  t.pool = group().pools[static_cast<std::size_t>(t.candidate)];
+  Try& t = primary();
+  t.candidate = i;
+  t.pool = group().pools[static_cast<std::size_t>(i)];
   t.counted = true;
-  group().balancer.began(t.candidate);
+  t.started = now();
+  t.pool->server_stats->started.add();
   upstream_text_ = t.pool->slot->address;
   // Only what certainly still lives may carry what cannot be repeated.
   bool once_only = !is_idempotent(head_.method);
   Nanos since = once_only && t.started > kFreshEnough ? t.started - kFreshEnough : 0;
-  Result<Session*> s = worker_.pool().acquire(*t.pool, t, fresh || head_.upgrade, since);
+  Result<Session*> s = worker_.pool().acquire(*t.pool, t, t.fresh, since);
   if (!s) return try_failed(t, s.error());
   if ((*s)->opening()) {
     t.opening = *s;
@@ -221,7 +138,8 @@ void Exchange::send_request(Try& t) {
     t.stream->send_end(has_trailers_ ? &trailers_ : nullptr);
   }
   // Over HTTP/2 a server can say that it has not touched a request (GOAWAY, REFUSED_STREAM), whatever the method.
-  if (!t.stream->session().multiplexes() && (!t.reused || !is_idempotent(head_.method))) replayable_ = false;
+  bool again = is_idempotent(head_.method) && (t.reused || group().group->retries.after_answer());
+  if (!again && !t.stream->session().multiplexes()) replayable_ = false;
   set_deadlines();
 }
 
@@ -290,31 +208,55 @@ void Exchange::request_sent(std::size_t bytes) {
 
 // ---- failure and the second try ----
 
-bool Exchange::may_retry(const Try& t, const Error& error) {
-  if (status_ != 0 || phase_ == Phase::kRespond || phase_ == Phase::kAnswered || phase_ == Phase::kOver ||
-      !group().group->retries) {
-    return false;
-  }
-  // What a server gave back unread, as its connection ends, does not count as a try.
-  bool given_back = error.retry == RetrySafety::kSafe && t.connected != 0;
-  if (attempts_ == kMaxTries || (!given_back && attempts_ - given_back_ >= kTries)) return false;
-  bool safe = error.retry == RetrySafety::kSafe || error.retry == RetrySafety::kRefused ||
-              (error.retry == RetrySafety::kOnlyIfReused && t.reused && is_idempotent(head_.method));
-  bool body_at_hand = replay_.size() == body_received_;
-  // Where no work was done, none is doubled: the budget is for the rest.
-  if (body_at_hand && error.retry == RetrySafety::kSafe) {
-    given_back_ += given_back;
-    group().stats->retries.add();
-    return true;
-  }
-  return safe && body_at_hand && take_retry_token();
+// Is there another try to have, with the whole request at hand?
+bool Exchange::has_another_try() const {
+  if (status_ != 0 || phase_ == Phase::kRespond || phase_ == Phase::kAnswered || phase_ == Phase::kOver) return false;
+  return attempts_ < kMaxTries && attempts_ - given_back_ < group().group->retries.tries && replay_.size() == body_received_;
 }
 
-// 20 % of the active requests, at least 10 a second (PRODUCT §2), per group and worker.
+bool Exchange::may_retry(const Try& t, const Error& error) {
+  const RetryPolicy& policy = group().group->retries;
+  // What a server gave back unread, as its connection ends, does not count as a try.
+  const bool given_back = error.retry == RetrySafety::kSafe && t.connected != 0;
+  if (given_back && policy.tries > 1) ++given_back_;
+  if (!has_another_try()) return false;
+  switch (error.retry) {
+    case RetrySafety::kSafe:
+      // Where no work was done, none is doubled: the budget is for the rest.
+      if (!given_back && !policy.on_connect) return false;
+      group().stats->retries.add();
+      return true;
+    case RetrySafety::kRefused: return policy.on_connect && take_retry_token();
+    case RetrySafety::kOnlyIfReused: return policy.on_reset && t.reused && is_idempotent(head_.method) && take_retry_token();
+    case RetrySafety::kNever: break;
+  }
+  return false;
+}
+
+// An idempotent request may be executed twice: RFC 9110 §9.2.2.
+bool Exchange::may_ask_another(std::uint16_t status) {
+  const RetryPolicy& policy = group().group->retries;
+  if (!is_idempotent(head_.method) || head_.upgrade || !has_another_try()) return false;
+  if (status == 0) return policy.on_timeout && take_retry_token();
+  for (auto [low, high] : policy.codes) {
+    if (status >= low && status <= high) return take_retry_token();
+  }
+  return false;
+}
+
+void Exchange::ask_another(Try& t) {
+  judge(t, true);
+  t.cancel();
+  sent_end_ = false;
+  leave_server(t, true);
+  start_try(false);
+}
+
+// A share of the active requests, at least 10 a second (PRODUCT §2), per group and worker.
 bool Exchange::take_retry_token() {
   GroupState& g = group();
   Nanos at = now();
-  double cap = std::max(10.0, 0.2 * g.active);
+  double cap = std::max(10.0, g.group->retries.budget * g.active);
   g.retry_tokens = std::min(cap, g.retry_tokens + static_cast<double>(at - g.tokens_at) / 1e9 * cap);
   g.tokens_at = at;
   if (g.retry_tokens < 1) {

@@ -67,8 +67,10 @@ Server::Server(std::shared_ptr<const config::Config> config, ServerOptions optio
       loop_timer_(io_),
       shutdown_timer_(io_),
       ticket_timer_(io_) {
-  prober_ = std::make_unique<Prober>(context_, [this](const ServerSlot& s, Health h) {
-    log("server " + s.group + "/" + s.address + (h == Health::kHealthy ? " is healthy" : " is unhealthy: " + s.last_failure));
+  prober_ = std::make_unique<Prober>(context_, [this](const ServerSlot& s, Health h) { health_changed(s, h); });
+  outliers_ = std::make_unique<Outliers>(loop_, [this](const ServerSlot& s, const std::string& why) {
+    servers_.group(s.group)->ejections.fetch_add(1, std::memory_order_relaxed);
+    log("server " + s.group + "/" + s.address + " is ejected: " + why);
   });
   resolver_ = std::make_unique<Resolver>(loop_, [this] { boost::asio::post(io_, [this] { names_changed(); }); }, options_.name_servers);
 }
@@ -79,6 +81,8 @@ Server::~Server() {
   // A stopped worker's retired snapshots were posted here; they die with the queue.
   loop_events_.release();
   workers_.clear();
+  loop_.cancel_timer(port_timer_);
+  outliers_.reset();
   prober_.reset();
   resolver_.reset();
   log_->stop();
@@ -121,6 +125,10 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
     w.stats = stats_.get();
     w.instance = instance;
     w.event = [this](std::string what) { boost::asio::post(io_, [this, what = std::move(what)] { log(what); }); };
+    w.wake_queue = [this](int worker, const std::string& group) {
+      Worker* to = workers_[static_cast<std::size_t>(worker)].get();
+      to->loop().post([to, group] { to->serve_queue(group); });
+    };
     w.retire = [this](std::unique_ptr<WorkerSnapshot> s) { retire(std::move(s)); };
     workers_.push_back(std::make_unique<Worker>(clock_, std::move(w)));
   }
@@ -129,6 +137,7 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
   loop_events_.assign(loop_.descriptor());
   wait_for_loop();
   rotate_tickets();
+  watch_ports();
   return true;
 }
 
@@ -181,6 +190,11 @@ void Server::rotate_tickets() {
     tickets_->rotate();
     rotate_tickets();
   });
+}
+
+void Server::watch_ports() {
+  ports_.sample(*snapshot_);
+  loop_.set_timer(port_timer_, loop_.now() + PortWatch::kInterval);
 }
 
 void Server::retire(std::unique_ptr<WorkerSnapshot> s) {

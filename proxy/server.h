@@ -19,11 +19,13 @@
 
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "healthcheck/outlier.h"
 #include "healthcheck/prober.h"
 #include "net/resolver.h"
 #include "proxy/access_log.h"
 #include "proxy/builder.h"
 #include "proxy/control.h"
+#include "proxy/port_watch.h"
 #include "proxy/worker.h"
 
 namespace albatross {
@@ -86,6 +88,7 @@ class Server {
   const AccessLog& access_log() const { return *log_; }
   ServerTable& servers() { return servers_; }
   const Prober& prober() const { return *prober_; }
+  const PortWatch& ports() const { return ports_; }
   std::vector<CertificateStatus> certificates() const;
   bool draining() const { return draining_; }
   // Of the clock that slots are marked by.
@@ -122,6 +125,7 @@ class Server {
   void warn_of_restart(const config::Config& next, config::Diagnostics& out) const;
   void finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config::Diagnostics> out, OpenListeners opened,
                      const std::function<void(ReloadResult)>& done);
+  std::vector<OutlierGroup> outlier_groups() const;
   void begin_slow_starts(const Snapshot& next);
   const GroupRuntime* find_group(const std::string& name, ControlResult& out) const;
   const ServerEntry* find_server(const GroupRuntime& group, const std::string& address, ControlResult& out) const;
@@ -131,6 +135,7 @@ class Server {
   void apply_overrides();
   void overrides_changed();
   void start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, std::function<void(const DrainReport&)> done);
+  void end_drain(const std::shared_ptr<ServerSlot>& slot);
   void drain_removed(const Snapshot& old);
   void join_builder();
   void wait_for_loop();
@@ -139,6 +144,8 @@ class Server {
   void begin_drain();
   void drained();
   void rotate_tickets();
+  void watch_ports();
+  void health_changed(const ServerSlot& slot, Health health);
 
   ServerOptions options_;
   Clock real_clock_;
@@ -162,6 +169,9 @@ class Server {
   Loop loop_;  // probes and names; nested in io_
   SessionContext context_;
   std::unique_ptr<Prober> prober_;
+  std::unique_ptr<Outliers> outliers_;
+  PortWatch ports_;
+  MemberTimer<Server, &Server::watch_ports> port_timer_{this};
   std::unique_ptr<Resolver> resolver_;
   boost::asio::posix::stream_descriptor loop_events_;
   boost::asio::steady_timer loop_timer_;

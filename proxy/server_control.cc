@@ -149,11 +149,7 @@ ControlResult Server::undrain_server(const std::string& group, const std::string
   overrides_.drained.erase({group, address});
   note(r.message);
   overrides_changed();
-  std::shared_ptr<ServerSlot> slot = e->slot;
-  for (auto& w : workers_) {
-    Worker* worker = w.get();
-    worker->loop().post([worker, slot] { worker->undrain_server(*slot); });
-  }
+  end_drain(e->slot);
   return r;
 }
 
@@ -217,6 +213,29 @@ void Server::start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, 
   }
 }
 
+// As an option, one that becomes unhealthy drains; what is healthy again takes requests at once.
+void Server::health_changed(const ServerSlot& s, Health h) {
+  log("server " + s.group + "/" + s.address + (h == Health::kHealthy ? " is healthy" : " is unhealthy: " + s.last_failure));
+  for (const auto& g : snapshot_->groups) {
+    if (g->name != s.group || !g->drain_unhealthy) continue;
+    for (const ServerEntry& e : g->servers) {
+      if (e.slot.get() != &s || e.slot->draining.load()) continue;
+      if (h == Health::kUnhealthy) {
+        start_drain(e.slot, g->drain, nullptr);
+      } else {
+        end_drain(e.slot);
+      }
+    }
+  }
+}
+
+void Server::end_drain(const std::shared_ptr<ServerSlot>& slot) {
+  for (auto& w : workers_) {
+    Worker* worker = w.get();
+    worker->loop().post([worker, slot] { worker->undrain_server(*slot); });
+  }
+}
+
 // Servers that a reload, or a name, has taken away.
 void Server::drain_removed(const Snapshot& old) {
   for (const auto& g : old.groups) {
@@ -238,10 +257,7 @@ void Server::drain_removed(const Snapshot& old) {
   }
   for (auto& [key, status] : drains_) {
     if (status->over || !serving.contains(status->slot.get()) || status->slot->draining.load()) continue;
-    for (auto& w : workers_) {
-      Worker* worker = w.get();
-      worker->loop().post([worker, slot = status->slot] { worker->undrain_server(*slot); });
-    }
+    end_drain(status->slot);
   }
 }
 

@@ -104,9 +104,9 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
   std::vector<std::string> gone, changed;
   std::vector<int> to_close;
   for (auto& [name, l] : opened) {
-    auto old = listeners_.find(name);
-    if (old != listeners_.end()) {
-      for (ListenSocket& s : old->second.sockets) to_close.push_back(s.fd);
+    auto before = listeners_.find(name);
+    if (before != listeners_.end()) {
+      for (ListenSocket& s : before->second.sockets) to_close.push_back(s.fd);
     }
     listeners_[name] = std::move(l);
   }
@@ -132,6 +132,7 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
   }
   apply_overrides();
   prober_->update(std::move(built->probes));
+  outliers_->update(outlier_groups());
   servers_.sweep();
   Nanos window = static_cast<Nanos>(config_->shutdown.drain->count()) * kMilli;
   // The last worker to have left the old sockets closes them.
@@ -155,6 +156,17 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
   if (old) drain_removed(*old);
   if (weights_pending_) overrides_changed();
   weights_pending_ = false;
+}
+
+std::vector<OutlierGroup> Server::outlier_groups() const {
+  std::vector<OutlierGroup> all;
+  for (const auto& g : snapshot_->groups) {
+    if (!g->passive.compares()) continue;
+    OutlierGroup o{g->name, g->passive, {}};
+    for (const ServerEntry& e : g->servers) o.servers.push_back(e.slot);
+    all.push_back(std::move(o));
+  }
+  return all;
 }
 
 // A server that joins a group which has been serving.

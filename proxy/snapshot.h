@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "http/forwarded.h"
 #include "http/h1_parse.h"
+#include "healthcheck/circuit.h"
 #include "healthcheck/passive.h"
 #include "proxy/stats.h"
 #include "proxy/upstream_pool.h"
@@ -44,6 +45,7 @@ struct ServerEntry {
   std::uint32_t weight = 100;  // of the file
   std::string zone;
   bool backup = false;
+  std::uint32_t max_requests = 0;  // 0: any
   std::string sticky_value;  // of its cookie, a number in hexadecimal; "": the group has none
 };
 
@@ -62,6 +64,24 @@ struct HashSource {
   HashTable::Kind kind = HashTable::Kind::kMaglev;
 };
 
+struct RetryPolicy {
+  using Codes = std::vector<std::pair<std::uint16_t, std::uint16_t>>;
+  int tries = 2;  // with the first
+  bool on_connect = true;
+  bool on_reset = true;
+  bool on_timeout = false;
+  Nanos per_try = 0;  // 0: none
+  Codes codes;        // inclusive
+  double budget = 0.2;
+  bool after_answer() const { return !codes.empty() || (on_timeout && per_try != 0); }
+};
+
+// Requests that wait for room.
+struct QueueSettings {
+  std::uint32_t size = 128;
+  Nanos timeout = 5 * kSecond;
+};
+
 struct GroupRuntime {
   std::string name;
   std::vector<ServerEntry> servers;
@@ -69,10 +89,15 @@ struct GroupRuntime {
   HashSource hash;
   StickySettings sticky;
   PassiveCheck passive;
+  Circuit circuit;
+  QueueSettings queue;
+  bool queues = false;  // there is a limit to wait for
+  std::shared_ptr<GroupSlot> slot;
   std::shared_ptr<const HashTable> hash_table;  // by the weights of when it was built
   std::string zone;                             // ours, if it comes first
   bool fail_open = true;
-  bool retries = true;
+  bool drain_unhealthy = false;
+  RetryPolicy retries;
   Nanos response_timeout = 0;  // 0: the route's
   Nanos drain = 300 * kSecond;
 };
@@ -84,12 +109,16 @@ struct Snapshot {
   std::vector<std::shared_ptr<const GroupRuntime>> groups;
 };
 
+class GroupQueue;  // proxy/group_queue.h
+
 // One worker's view of a snapshot: what must not be shared.
 struct GroupState {
   const GroupRuntime* group = nullptr;
   GroupStats* stats = nullptr;
   Balancer balancer;
+  std::vector<ServerStats*> server_stats;  // beside group->servers
   std::vector<ServerPool*> pools;  // beside the candidates; filled on the worker
+  std::shared_ptr<GroupQueue> queue;  // null: nothing ever waits
   std::uint32_t active = 0;         // exchanges of this worker on the group
   double retry_tokens = 10;         // refilled at 10/s, see Exchange
   Nanos tokens_at = 0;

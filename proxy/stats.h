@@ -41,8 +41,16 @@ struct GroupStats {
   Counter retries, retries_over_budget;
   Counter in_flight_started, in_flight_ended;
   Counter no_server;
-  Counter ejections;
+  Counter queued, queue_left, queue_refused, queue_timeouts;
+  Counter circuit_opened, circuit_refused;
   std::array<Counter, kGrpcStatuses> grpc;  // calls by the status that the client got
+};
+
+struct ServerStats {
+  Counter started, ended;  // requests
+  Counter answers;
+  Counter latency;   // microseconds until their heads, in all
+  Counter failures;  // as passive checks count them
 };
 
 struct RuleStats {
@@ -92,18 +100,20 @@ class StatsTable {
 class StatsRegistry {
  public:
   explicit StatsRegistry(int workers)
-      : workers_(workers), listeners_(workers), groups_(workers), rules_(workers), worker_stats_(static_cast<std::size_t>(workers)) {}
+      : workers_(workers), listeners_(workers), groups_(workers), servers_(workers), rules_(workers), worker_stats_(static_cast<std::size_t>(workers)) {}
   ListenerStats& listener(const std::string& name, int worker) { return get(listeners_, name, worker); }
   GroupStats& group(const std::string& name, int worker) { return get(groups_, name, worker); }
+  // `name`: GROUP/ADDRESS
+  ServerStats& server(const std::string& name, int worker) { return get(servers_, name, worker); }
   RuleStats& rule(const std::string& address, int worker) { return get(rules_, address, worker); }
   WorkerStats& worker(int i) { return worker_stats_[static_cast<std::size_t>(i)]; }
   int workers() const { return workers_; }
 
-  // f(listeners, groups, rules) under the lock: the tables only grow.
+  // f(listeners, groups, servers, rules) under the lock: the tables only grow.
   template <class F>
   void visit(F f) {
     std::lock_guard lock(lock_);
-    f(listeners_, groups_, rules_);
+    f(listeners_, groups_, servers_, rules_);
   }
 
  private:
@@ -116,6 +126,7 @@ class StatsRegistry {
   std::mutex lock_;
   StatsTable<ListenerStats> listeners_;
   StatsTable<GroupStats> groups_;
+  StatsTable<ServerStats> servers_;
   StatsTable<RuleStats> rules_;
   std::deque<WorkerStats> worker_stats_;
 };

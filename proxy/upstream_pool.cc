@@ -1,5 +1,6 @@
 #include "proxy/upstream_pool.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,18 +20,39 @@ struct Opening {
 
 Opening* opening_of(Session& s) { return static_cast<Opening*>(s.owner_aux); }
 
+bool takes_waiter(Session& s, std::size_t most) {
+  return s.opening() && opening_of(s) != nullptr && opening_of(s)->waiters.size() < most;
+}
+
+bool takes_stream(Session& s) { return s.can_open() && !s.transport().hung_up(); }
+
 bool out_of_descriptors(int error) { return error == EMFILE || error == ENFILE; }
 
 Error connect_error(int error) {
-  bool ours = out_of_descriptors(error) || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
-  Cause cause = ours ? Cause::kOverLimit : error == ECONNREFUSED ? Cause::kConnectRefused : Cause::kConnectFailed;
-  return {cause, Source::kUpstream, RetrySafety::kSafe, error, nullptr};
+  bool ours = out_of_descriptors(error) || error == ENOBUFS || error == ENOMEM;
+  Cause cause = ours ? Cause::kOverLimit : error == EADDRNOTAVAIL ? Cause::kNoPorts : error == ECONNREFUSED ? Cause::kConnectRefused : Cause::kConnectFailed;
+  const char* detail = error == ENXIO ? "a source address is not one of this machine" : nullptr;
+  return {cause, Source::kUpstream, RetrySafety::kSafe, error, detail};
 }
 
 }  // namespace
 
-UpstreamPool::UpstreamPool(SessionContext& context, std::function<bool()> make_room)
-    : context_(context), make_room_(std::move(make_room)) {
+bool ServerPool::may_connect() const {
+  bool own = settings.max_connections == 0 || open < settings.max_connections;
+  return own && (settings.group_max_connections == 0 || group->open < settings.group_max_connections);
+}
+
+bool ServerPool::has_room() const {
+  if (idle > 0 || may_connect()) return true;
+  for (Session* s : shared) {
+    if (takes_stream(*s) || takes_waiter(*s, H2Settings{}.max_streams)) return true;
+  }
+  // One that idles at another server of the group makes room.
+  return group->idle > 0 && (settings.max_connections == 0 || open < settings.max_connections);
+}
+
+UpstreamPool::UpstreamPool(SessionContext& context, std::function<bool()> make_room, std::function<void(ServerPool&)> freed)
+    : context_(context), make_room_(std::move(make_room)), freed_(std::move(freed)) {
   limits_.target = 64 * 1024;
   limits_.fields = 200;
   limits_.head = 64 * 1024;
@@ -49,12 +71,13 @@ void UpstreamPool::end_update(bool forget) {
   if (forget) std::erase_if(pools_, [](const auto& entry) { return entry.second->retired && entry.second->open == 0; });
 }
 
-ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats) {
+ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats, ServerStats& server_stats) {
   std::unique_ptr<ServerPool>& p = pools_[slot.get()];
   if (!p) {
     p = std::make_unique<ServerPool>();
     p->slot = slot.get();
     p->slot_owner = slot;
+    p->group = &groups_[slot->group];
   } else if (p->settings.settings_key != settings.settings_key) {
     retire(*p);
   }
@@ -62,6 +85,7 @@ ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot, Server
   p->named = true;
   p->settings = std::move(settings);
   p->stats = &stats;
+  p->server_stats = &server_stats;
   if (p->preferred >= p->settings.addresses.size()) p->preferred = 0;
   return *p;
 }
@@ -92,17 +116,33 @@ void UpstreamPool::unlink(ServerPool& pool, Session& s) {
   if (s.owner_next != nullptr) s.owner_next->owner_prev = s.owner_prev;
   s.owner_prev = s.owner_next = nullptr;
   --pool.idle;
+  --pool.group->idle;
+}
+
+// To stay below a limit: one of its own, or else of its group.
+bool UpstreamPool::close_one_idle(ServerPool& pool) {
+  if (pool.newest != nullptr) {
+    pool.newest->close_idle();
+    return true;
+  }
+  if (pool.settings.max_connections != 0 && pool.open >= pool.settings.max_connections) return false;
+  for (auto& [slot, other] : pools_) {
+    if (other->group != pool.group || other->newest == nullptr) continue;
+    other->newest->close_idle();
+    return true;
+  }
+  return false;
 }
 
 // One with room, or one being opened whose waiter this one becomes.
 Session* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
   for (Session* s : pool.shared) {
-    if (!s->can_open() || s->transport().hung_up()) continue;
+    if (!takes_stream(*s)) continue;
     pool.stats->reused.add();
     return s;
   }
   for (Session* s : pool.shared) {
-    if (!s->opening() || opening_of(*s) == nullptr || opening_of(*s)->waiters.size() >= h2_.max_streams) continue;
+    if (!takes_waiter(*s, h2_.max_streams)) continue;
     opening_of(*s)->waiters.push_back(&waiter);
     return s;
   }
@@ -129,15 +169,32 @@ Result<Session*> UpstreamPool::acquire(ServerPool& pool, UpstreamWaiter& waiter,
   return connect(pool, pool.preferred, &waiter);
 }
 
+// From the next of the source addresses that has a port left.
+int UpstreamPool::open_socket(ServerPool& pool, const SocketAddress& to) {
+  const std::vector<IpAddress>& from = pool.settings.source_addresses;
+  if (from.empty() || to.family() == AF_UNIX) return start_connect(to);
+  int fd = 0;
+  for (std::size_t n = 0; n < from.size(); ++n) {
+    const IpAddress& source = from[pool.next_source++ % from.size()];
+    if (source.is_v4 != (to.family() == AF_INET)) continue;
+    fd = start_connect(to, &source);
+    if (fd != -EADDRNOTAVAIL) return fd;
+  }
+  return fd != 0 ? fd : start_connect(to);  // none of that family
+}
+
 Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter) {
   if (pool.settings.addresses.empty()) return connect_error(EHOSTUNREACH);
+  if (!pool.may_connect() && !close_one_idle(pool)) {
+    return Error{Cause::kOverLimit, Source::kInternal, RetrySafety::kSafe, 0, "the server has its most connections"};
+  }
   pool.stats->connects.add();
   int fd = -1;
   std::size_t n = pool.settings.addresses.size();
   std::size_t tried = 1;
   for (;; ++tried) {
-    fd = start_connect(pool.settings.addresses[address]);
-    if (fd < 0 && out_of_descriptors(-fd) && make_room_()) fd = start_connect(pool.settings.addresses[address]);
+    fd = open_socket(pool, pool.settings.addresses[address]);
+    if (fd < 0 && out_of_descriptors(-fd) && make_room_()) fd = open_socket(pool, pool.settings.addresses[address]);
     if (fd >= 0) break;
     if (tried == n) {
       pool.stats->sync_failures.add();
@@ -153,6 +210,8 @@ Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, Up
   if (waiter != nullptr) opening_of(*s)->waiters.push_back(waiter);
   if (pool.settings.h2) pool.shared.push_back(s);
   ++pool.open;
+  ++pool.group->open;
+  pool.slot->connections.fetch_add(1, std::memory_order_relaxed);
   std::unique_ptr<Transport> transport;
   if (pool.settings.tls) {
     transport = pool.settings.tls->connect(context_.loop(), *s, fd);
@@ -197,6 +256,7 @@ void UpstreamPool::serve_waiters(ServerPool& pool, Session& s, const std::vector
     }
   }
   if (s.state() == Session::State::kOpen && !s.has_stream()) on_idle(s);
+  if (pool.settings.limited()) freed_(pool);
 }
 
 void UpstreamPool::on_idle(Session& s) {
@@ -218,6 +278,8 @@ void UpstreamPool::on_idle(Session& s) {
   if (pool.newest != nullptr) pool.newest->owner_prev = &s;
   pool.newest = &s;
   ++pool.idle;
+  ++pool.group->idle;
+  if (pool.settings.limited()) freed_(pool);
   Nanos patience = pool.settings.idle;
   if (s.peer_keep_alive() != 0) {
     Nanos said = s.peer_keep_alive() * kSecond;
@@ -231,7 +293,11 @@ void UpstreamPool::on_closed(Session& s, const Error& error) {
   unlink(pool, s);
   std::erase(pool.shared, &s);
   --pool.open;
+  --pool.group->open;
+  pool.slot->connections.fetch_sub(1, std::memory_order_relaxed);
+  pool.slot->closed.fetch_add(1, std::memory_order_relaxed);
   pool.stats->connections_closed.add();
+  if (pool.settings.limited()) freed_(pool);
   context_.loop().destroy_later(std::unique_ptr<Deferred>(&s));
   std::unique_ptr<Opening> o(opening_of(s));
   s.owner_aux = nullptr;

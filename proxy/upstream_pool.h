@@ -13,7 +13,7 @@
 
 #include "net/tcp_transport.h"
 #include "proxy/stats.h"
-#include "routing/server_table.h"
+#include "routing/balancer.h"
 #include "session/session.h"
 
 namespace albatross {
@@ -29,6 +29,17 @@ struct ServerSettings {
   Nanos connect_timeout = 5 * kSecond;
   Nanos idle = 60 * kSecond;
   std::uint32_t keep = 32;  // idle connections, this worker's share
+  // Connections at most, this worker's share, to the server and to its group; 0: any number.
+  std::uint32_t max_connections = 0;
+  std::uint32_t group_max_connections = 0;
+  std::vector<IpAddress> source_addresses;  // by turns; empty: the kernel's choice
+  bool limited() const { return max_connections != 0 || group_max_connections != 0; }
+};
+
+// Connections to all servers of a group, of this worker.
+struct GroupConnections {
+  std::uint32_t open = 0;
+  std::uint32_t idle = 0;
 };
 
 class UpstreamWaiter {
@@ -42,7 +53,7 @@ class UpstreamWaiter {
   ~UpstreamWaiter() = default;
 };
 
-struct ServerPool {
+struct ServerPool final : Room {
   ServerSlot* slot = nullptr;
   std::shared_ptr<ServerSlot> slot_owner;
   ServerSettings settings;
@@ -54,19 +65,26 @@ struct ServerPool {
   std::uint32_t idle = 0;
   Session* newest = nullptr;  // idle list, LIFO
   std::vector<Session*> shared;  // HTTP/2: open or opening, for new requests
+  GroupConnections* group = nullptr;
+  std::size_t next_source = 0;
+  ServerStats* server_stats = nullptr;
+
+  // An idle connection, a stream of a shared one, or another connection.
+  bool has_room() const override;
+  bool may_connect() const;
 };
 
 class UpstreamPool final : private SessionOwner {
  public:
-  // `make_room`: out of descriptors; true if one was given back.
-  UpstreamPool(SessionContext& context, std::function<bool()> make_room);
+  // `make_room`: out of descriptors; true if one was given back. `freed`: a server with a limit may have room.
+  UpstreamPool(SessionContext& context, std::function<bool()> make_room, std::function<void(ServerPool&)> freed);
   ~UpstreamPool();
 
   // Around the calls of server() for one snapshot: what was not named is retired, and forgotten with `forget`.
   void begin_update();
   void end_update(bool forget);
   // The pool of a server, made or updated. A changed settings_key closes what is idle.
-  ServerPool& server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats);
+  ServerPool& server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats, ServerStats& server_stats);
   // Null if nobody has asked for it.
   ServerPool* find(const ServerSlot& slot);
   // The server is gone or drains: idle connections close now, others when they come back.
@@ -90,11 +108,15 @@ class UpstreamPool final : private SessionOwner {
 
   Result<Session*> connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter);
   void unlink(ServerPool& pool, Session& s);
+  bool close_one_idle(ServerPool& pool);
+  int open_socket(ServerPool& pool, const SocketAddress& to);
   Session* shared_for(ServerPool& pool, UpstreamWaiter& waiter);
   void serve_waiters(ServerPool& pool, Session& s, const std::vector<UpstreamWaiter*>& waiters);
 
   SessionContext& context_;
   std::function<bool()> make_room_;
+  std::function<void(ServerPool&)> freed_;
+  std::unordered_map<std::string, GroupConnections> groups_;
   HeadLimits limits_;
   SessionTimeouts timeouts_;
   H2Settings h2_;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "proxy/group_queue.h"
 #include "tls/tls_server.h"
 
 namespace albatross {
@@ -14,7 +15,7 @@ Worker::Worker(const Clock& clock, WorkerSettings settings)
     : settings_(std::move(settings)),
       loop_(clock),
       context_(loop_),
-      pool_(context_, [this] { return close_oldest_idle(); }),
+      pool_(context_, [this] { return close_oldest_idle(); }, [this](ServerPool& p) { serve_queue(p.slot->group); }),
       stats_(settings_.stats->worker(settings_.index)) {}
 
 Worker::~Worker() {
@@ -53,24 +54,40 @@ std::string_view Worker::date() {
 // ---- configuration ----
 
 void Worker::connect_pools(WorkerSnapshot& s) {
+  std::erase_if(queues_, [](const auto& entry) { return entry.second.use_count() == 1; });
   pool_.begin_update();
   for (GroupState& g : s.groups) {
     std::vector<Candidate> candidates;
     g.pools.clear();
     for (const ServerEntry& e : g.group->servers) {
-      candidates.push_back({e.slot.get(), e.backup, !g.group->zone.empty() && e.zone == g.group->zone});
-      g.pools.push_back(&pool_.server(e.slot, e.settings, *g.stats));
+      ServerPool& pool = pool_.server(e.slot, e.settings, *g.stats, *g.server_stats[g.pools.size()]);
+      const bool local = !g.group->zone.empty() && e.zone == g.group->zone;
+      candidates.push_back({e.slot.get(), e.backup, local, e.max_requests, e.settings.limited() ? &pool : nullptr});
+      g.pools.push_back(&pool);
     }
-    g.balancer.reset(g.group->balancing, std::move(candidates), g.group->hash_table, random_);
+    g.balancer.reset(g.group->balancing, *g.group->slot, std::move(candidates), g.group->hash_table, random_);
+    if (g.group->queues && g.group->queue.size != 0) g.queue = queue_of(*g.group);
     g.tokens_at = loop_.now();
   }
   pool_.end_update(snapshots_.empty());
+}
+
+std::shared_ptr<GroupQueue> Worker::queue_of(const GroupRuntime& group) {
+  std::shared_ptr<GroupQueue>& queue = queues_[group.name];
+  if (!queue) queue = std::make_shared<GroupQueue>(*this, group.slot);
+  queue->serve_soon();  // limits may have changed
+  return queue;
+}
+
+void Worker::serve_queue(const std::string& group) {
+  if (auto it = queues_.find(group); it != queues_.end()) it->second->serve_soon();
 }
 
 void Worker::refresh_balancers(const HashTables& tables) {
   for (GroupState& g : current_->groups) {
     auto it = tables.find(g.group->name);
     g.balancer.refresh(it != tables.end() ? it->second : nullptr);
+    if (g.queue) g.queue->serve_soon();
   }
 }
 

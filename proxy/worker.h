@@ -28,6 +28,7 @@ struct WorkerSettings {
   // Takes a retired snapshot to the control thread, where it is destroyed.
   std::function<void(std::unique_ptr<WorkerSnapshot>)> retire;
   std::function<void(std::string)> event;  // for the event log; any thread
+  std::function<void(int worker, const std::string& group)> wake_queue;  // has that worker serve its queue; any thread
 };
 
 struct WorkerListen {
@@ -62,6 +63,8 @@ class Worker final : private SessionOwner {
   // Weights have changed.
   using HashTables = std::map<std::string, std::shared_ptr<const HashTable>>;  // by group
   void refresh_balancers(const HashTables& tables);
+  // Room may have been freed in that group.
+  void serve_queue(const std::string& group);
   void stop_accepting();
   std::size_t connections() const { return connections_; }
   std::size_t exchanges() const { return exchanges_; }
@@ -79,6 +82,8 @@ class Worker final : private SessionOwner {
   std::string_view date();
   const std::string& instance() const { return settings_.instance; }
   int index() const { return settings_.index; }
+  int workers() const { return settings_.stats->workers(); }
+  void wake_queue_of(int worker, const std::string& group) { settings_.wake_queue(worker, group); }
   void recycle(Exchange& x);
   // An exchange is not on that server any more.
   enum class Left : std::uint8_t { kFinished, kMoved, kCut };
@@ -132,12 +137,14 @@ class Worker final : private SessionOwner {
   void count_what_is_left(ServerDrain& d);
   void finish_server_drains();
   void connect_pools(WorkerSnapshot& s);
+  std::shared_ptr<GroupQueue> queue_of(const GroupRuntime& group);
 
   WorkerSettings settings_;
   Loop loop_;
   SessionContext context_;
   UpstreamPool pool_;
   Random random_;
+  std::unordered_map<std::string, std::shared_ptr<GroupQueue>> queues_;  // by group
   H2Settings h2_;
   WorkerStats& stats_;
   WorkerSnapshot* current_ = nullptr;

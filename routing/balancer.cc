@@ -15,9 +15,10 @@ std::uint32_t load_of(const Candidate& c) { return c.slot->load.load(std::memory
 
 }  // namespace
 
-void Balancer::reset(const BalancerSettings& settings, std::vector<Candidate> candidates, std::shared_ptr<const HashTable> table,
-                     Random& random) {
+void Balancer::reset(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
+                     std::shared_ptr<const HashTable> table, Random& random) {
   settings_ = &settings;
+  group_ = &group;
   candidates_ = std::move(candidates);
   random_ = &random;
   current_.assign(candidates_.size(), 0);
@@ -45,14 +46,40 @@ void Balancer::refresh(std::shared_ptr<const HashTable> table) {
   }
 }
 
-void Balancer::began(int i) {
-  if (settings_->counts_load()) candidates_[static_cast<std::size_t>(i)].slot->load.fetch_add(1, std::memory_order_relaxed);
+// False: another worker has taken the last of its room.
+bool Balancer::began(int i) {
+  if (!settings_->counts_load()) return true;
+  Candidate& c = candidates_[static_cast<std::size_t>(i)];
+  if (c.slot->load.fetch_add(1) < c.max_requests || c.max_requests == 0) return true;
+  c.slot->load.fetch_sub(1);
+  return false;
+}
+
+int Balancer::take(const Ask& ask, int wanted) {
+  const std::uint32_t most = settings_->max_requests;
+  if (most != 0 && group_->load.fetch_add(1) >= most) {
+    group_->load.fetch_sub(1);
+    return kFull;
+  }
+  int i = kNone;
+  if (wanted >= 0) {
+    const Candidate& c = candidates_[static_cast<std::size_t>(wanted)];
+    if (c.weight > 0 && c.slot->usable(ask.now) && fits(c) && began(wanted)) i = wanted;
+  }
+  while (i < 0) {
+    i = pick(ask);
+    if (i < 0 || began(i)) break;
+    i = kNone;
+  }
+  if (i < 0 && most != 0) group_->load.fetch_sub(1);
+  return i;
 }
 
 // Peak-EWMA: up at once, down by and by.
 void Balancer::ended(int i, Nanos latency, Nanos now) {
+  if (settings_->max_requests != 0) group_->load.fetch_sub(1);
   if (!settings_->counts_load()) return;
-  candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1, std::memory_order_relaxed);
+  candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1);
   if (settings_->scheduler != Scheduler::kTwoChoices || latency == 0) return;
   Latency& l = latency_[static_cast<std::size_t>(i)];
   double sample = static_cast<double>(latency);
@@ -67,7 +94,11 @@ void Balancer::ended(int i, Nanos latency, Nanos now) {
 
 // ---- the predicate ----
 
-bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) const {
+bool Balancer::fits(const Candidate& c) const {
+  return (c.max_requests == 0 || load_of(c) < c.max_requests) && (c.room == nullptr || c.room->has_room());
+}
+
+bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) {
   const Candidate& c = candidates_[i];
   if (c.weight == 0) return false;
   switch (tier) {
@@ -84,7 +115,10 @@ bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) co
       if (c.slot->draining.load(std::memory_order_relaxed)) return false;
       break;
   }
-  return again || std::find(ask.tried.begin(), ask.tried.end(), static_cast<int>(i)) == ask.tried.end();
+  if (!again && std::find(ask.tried.begin(), ask.tried.end(), static_cast<int>(i)) != ask.tried.end()) return false;
+  if (fits(c)) return true;
+  full_ = true;
+  return false;
 }
 
 // How much of its weight a server has in slow start, of kWhole.
@@ -223,17 +257,20 @@ int Balancer::pick_in(Tier tier, const Ask& ask, bool again) {
 }
 
 int Balancer::pick(const Ask& ask) {
+  full_ = false;
   for (bool again : {false, true}) {
     if (again && ask.tried.empty()) break;
     int i = -1;
     if (settings_->local_first && has_local_ && stays_local(ask)) i = pick_in(Tier::kLocal, ask, again);
     if (i < 0) i = pick_in(Tier::kPrimary, ask, again);
-    if (i < 0 && has_backup_) i = pick_in(Tier::kBackup, ask, again);
+    if (i < 0 && has_backup_ && !full_) i = pick_in(Tier::kBackup, ask, again);
     if (i >= 0) return i;
+    if (full_) return kFull;
   }
-  if (!ask.fail_open) return -1;
+  if (!ask.fail_open) return kNone;
   int i = pick_in(Tier::kAny, ask, false);
-  return i >= 0 || ask.tried.empty() ? i : pick_in(Tier::kAny, ask, true);
+  if (i < 0 && !full_ && !ask.tried.empty()) i = pick_in(Tier::kAny, ask, true);
+  return i >= 0 ? i : full_ ? kFull : kNone;
 }
 
 }  // namespace albatross

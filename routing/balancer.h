@@ -35,22 +35,36 @@ struct BalancerSettings {
   SlowStart slow_start;
   bool local_first = false;         // servers of our zone before the others
   std::uint32_t max_load = 0;       // kHash: percent of its share that a server has in flight at most; 0: any
+  std::uint32_t max_requests = 0;   // in flight on the group; 0: any
+  bool limits = false;              // some server has a max_requests
   bool counts_load() const {
-    return scheduler == Scheduler::kLeastOutstanding || scheduler == Scheduler::kTwoChoices || max_load != 0;
+    return scheduler == Scheduler::kLeastOutstanding || scheduler == Scheduler::kTwoChoices || max_load != 0 || limits;
   }
+};
+
+// Says whether a server takes another request as far as its connections go. This worker's.
+class Room {
+ public:
+  virtual bool has_room() const = 0;
+
+ protected:
+  ~Room() = default;
 };
 
 struct Candidate {
   ServerSlot* slot = nullptr;
   bool backup = false;
   bool local = false;
-  std::uint32_t weight = 0;  // of the slot, when it was last looked at
+  std::uint32_t max_requests = 0;  // in flight; 0: any
+  const Room* room = nullptr;      // null: any number of connections
+  std::uint32_t weight = 0;        // of the slot, when it was last looked at
 };
 
 class Balancer {
  public:
-  // `settings` outlives this.
-  void reset(const BalancerSettings& settings, std::vector<Candidate> candidates, std::shared_ptr<const HashTable> table, Random& random);
+  // `settings` and `group` outlive this.
+  void reset(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates, std::shared_ptr<const HashTable> table,
+             Random& random);
   // Weights have changed; `table` for kHash.
   void refresh(std::shared_ptr<const HashTable> table);
 
@@ -60,17 +74,15 @@ class Balancer {
     std::span<const int> tried;  // not these, unless there is no other
     bool fail_open = false;      // when none is usable, any that does not drain
   };
-  // The index of a candidate, or -1. Local ones first, then all but backups, then backups.
+  static constexpr int kNone = -1;
+  static constexpr int kFull = -2;  // some are usable, but a limit is reached
+  // The index of a candidate, or one of these. Local ones first, then all but backups, then backups.
   int pick(const Ask& ask);
 
-  // May this one be taken without a choice, as a sticky client wants?
-  bool takes(int i, Nanos now) const {
-    const Candidate& c = candidates_[static_cast<std::size_t>(i)];
-    return c.weight > 0 && c.slot->usable(now);
-  }
-
-  // Around a request on a server. `latency` 0: it gave none.
-  void began(int i);
+  // Picks one, or `wanted` if it is none of these and takes requests, and counts a request there until ended(). Limits hold,
+  // however many workers take at once.
+  int take(const Ask& ask, int wanted = kNone);
+  // `latency` 0: it gave none.
   void ended(int i, Nanos latency, Nanos now);
 
   const std::vector<Candidate>& candidates() const { return candidates_; }
@@ -80,7 +92,9 @@ class Balancer {
   static constexpr std::size_t kScan = 16;
   static constexpr std::uint32_t kWhole = 1024;  // a share of one in slow start
 
-  bool eligible(std::size_t i, Tier tier, const Ask& ask, bool again) const;
+  bool eligible(std::size_t i, Tier tier, const Ask& ask, bool again);
+  bool fits(const Candidate& c) const;
+  bool began(int i);
   std::uint32_t share(const Candidate& c, Nanos now) const;
   bool over_load(std::size_t i) const;
   bool stays_local(const Ask& ask);
@@ -98,6 +112,7 @@ class Balancer {
   double cost(int i) const;
 
   const BalancerSettings* settings_ = nullptr;
+  GroupSlot* group_ = nullptr;
   std::vector<Candidate> candidates_;
   std::vector<std::int64_t> current_;     // round robin
   std::vector<std::uint64_t> sums_;       // of weights up to and with i: for sampling
@@ -109,6 +124,7 @@ class Balancer {
   std::shared_ptr<const HashTable> table_;
   std::uint64_t local_weight_ = 0;
   bool has_local_ = false, has_backup_ = false;
+  bool full_ = false;  // in this pick, one was refused for a limit alone
   Random* random_ = nullptr;
 };
 

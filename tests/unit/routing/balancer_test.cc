@@ -11,6 +11,7 @@ namespace {
 
 struct Group {
   BalancerSettings settings;
+  GroupSlot group;
   std::deque<ServerSlot> slots;
   std::vector<Candidate> candidates;
   Random random{7};
@@ -31,19 +32,20 @@ struct Group {
     for (const ServerSlot& s : slots) servers.push_back({s.address, s.weight});
     return HashTable::build(kind, servers);
   }
-  void start() { balancer.reset(settings, candidates, settings.scheduler == Scheduler::kHash ? table() : nullptr, random); }
+  void start() { balancer.reset(settings, group, candidates, settings.scheduler == Scheduler::kHash ? table() : nullptr, random); }
   int pick(std::uint64_t key = 0, std::vector<int> tried = {}, bool fail_open = false) {
     return balancer.pick({key, now, tried, fail_open});
   }
+  int take(int wanted = Balancer::kNone) { return balancer.take({0, now, {}, false}, wanted); }
+  void load(int i) { ++slots[static_cast<std::size_t>(i)].load; }
   // The part of 100 000 requests that each got; `at_once` of them are always in flight, each as long as the others.
   std::vector<double> shares(std::size_t at_once = 0) {
     std::vector<double> got(slots.size());
     std::deque<int> flying;
     for (int n = 0; n < 100'000; ++n) {
-      int i = pick(next_key(static_cast<std::uint64_t>(n)));
+      int i = balancer.take({next_key(static_cast<std::uint64_t>(n)), now, {}, false});
       if (i < 0) FAIL("no server");
       got[static_cast<std::size_t>(i)] += 1e-5;
-      balancer.began(i);
       flying.push_back(i);
       if (flying.size() <= at_once) continue;
       balancer.ended(flying.front(), kMilli, now);
@@ -106,7 +108,7 @@ TEST_CASE("backups wait until no other server is usable") {
     g.candidates[2].backup = true;
     // A backup owns no key.
     if (s == Scheduler::kHash) {
-      g.balancer.reset(g.settings, g.candidates, HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
+      g.balancer.reset(g.settings, g.group, g.candidates, HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
     } else {
       g.start();
     }
@@ -162,7 +164,7 @@ TEST_CASE("least outstanding leaves out a server that hangs") {
   for (std::size_t n : {3, 40}) {
     Group g(Scheduler::kLeastOutstanding, std::vector<std::uint32_t>(n, 100));
     g.start();
-    for (int i = 0; i < 50; ++i) g.balancer.began(0);
+    for (int i = 0; i < 50; ++i) g.load(0);
     CHECK(g.shares()[0] < (n == 3 ? 1e-9 : 0.002));
   }
 }
@@ -171,7 +173,7 @@ TEST_CASE("two choices prefer the faster server") {
   Group g(Scheduler::kTwoChoices, {100, 100, 100});
   g.start();
   for (int i = 0; i < 3; ++i) {
-    g.balancer.began(i);
+    g.load(i);
     g.balancer.ended(i, i == 0 ? 50 * kMilli : kMilli, g.now);
   }
   int slow = 0;
@@ -184,7 +186,7 @@ TEST_CASE("a key stays where it is while its server lives") {
     for (std::size_t n : {3, 10, 50}) {
       INFO("table " << static_cast<int>(kind) << ", " << n << " servers");
       Group g(Scheduler::kHash, std::vector<std::uint32_t>(n, 100));
-      g.balancer.reset(g.settings, g.candidates, g.table(kind), g.random);
+      g.balancer.reset(g.settings, g.group, g.candidates, g.table(kind), g.random);
       std::vector<int> before;
       for (std::uint64_t k = 0; k < 20'000; ++k) before.push_back(g.pick(next_key(k)));
       // Down, it loses its own keys and no other moves.
@@ -215,11 +217,70 @@ TEST_CASE("one hot key does not take more than its server's bounded load") {
   std::map<int, int> got;
   for (int n = 0; n < 100; ++n) {
     int i = g.pick(42);
-    g.balancer.began(i);
+    g.load(i);
     ++got[i];
   }
   CHECK(got.size() == 4);
   for (auto [i, n] : got) CHECK(n <= 32);  // 125 % of a quarter, and one
+}
+
+namespace {
+struct Connections final : Room {
+  bool room = true;
+  bool has_room() const override { return room; }
+};
+}  // namespace
+
+TEST_CASE("a server that has its most requests gets no other, whatever the scheduler") {
+  for (Scheduler s : kAll) {
+    INFO("scheduler " << static_cast<int>(s));
+    Group g(s, {100, 100, 100});
+    g.settings.limits = true;
+    for (Candidate& c : g.candidates) c.max_requests = 2;
+    g.start();
+    for (int n = 0; n < 6; ++n) CHECK(g.take() >= 0);
+    for (const ServerSlot& slot : g.slots) CHECK(slot.load == 2);
+    CHECK(g.take() == Balancer::kFull);
+    CHECK(g.take(1) == Balancer::kFull);
+    g.balancer.ended(1, 0, g.now);
+    CHECK(g.take() == 1);
+    g.slots[0].health = g.slots[1].health = g.slots[2].health = Health::kUnhealthy;
+    CHECK(g.take() == Balancer::kNone);
+  }
+}
+
+TEST_CASE("a full group takes nothing, and backups do not stand in for full servers") {
+  Group g(Scheduler::kRoundRobin, {100, 100});
+  g.settings.limits = true;
+  g.candidates[0].max_requests = 1;
+  g.candidates[1].backup = true;
+  g.start();
+  CHECK(g.take() == 0);
+  CHECK(g.take() == Balancer::kFull);
+  g.slots[0].health = Health::kUnhealthy;
+  CHECK(g.take() == 1);
+
+  Group h(Scheduler::kRoundRobin, {100, 100});
+  h.settings.max_requests = 3;
+  h.start();
+  for (int n = 0; n < 3; ++n) CHECK(h.take() >= 0);
+  CHECK(h.take() == Balancer::kFull);
+  CHECK(h.group.load == 3);
+  h.balancer.ended(0, 0, h.now);
+  CHECK(h.take() >= 0);
+}
+
+TEST_CASE("a server without room for a connection is passed over") {
+  Group g(Scheduler::kRoundRobin, {100, 100});
+  Connections full;
+  full.room = false;
+  g.candidates[0].room = &full;
+  g.start();
+  for (int n = 0; n < 10; ++n) CHECK(g.take() == 1);
+  full.room = true;
+  int got = 0;
+  for (int n = 0; n < 10; ++n) got += g.take() == 0;
+  CHECK(got == 5);
 }
 
 }  // namespace albatross::routing_test
