@@ -82,6 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     if (request.method() == http::verb::head) response_.body().clear();
     deadline(std::chrono::seconds(30));
     http::async_write(socket_, response_, [self = this->shared_from_this()](boost::system::error_code ec, std::size_t) {
+      if (self->sent_) std::exchange(self->sent_, nullptr)();
       if (ec || !self->response_.keep_alive()) return self->close();
       self->read();
     });
@@ -118,11 +119,13 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     if (request.method() == http::verb::post) {
       std::string whole(request.target().data(), request.target().size());
       bool known = control(server_, whole, request.body(), [self = this->shared_from_this()](ControlReply r) {
+        self->sent_ = std::move(r.sent);
         self->respond(static_cast<http::status>(r.status), "application/json", std::move(r.body));
       });
       if (known) return;
+      if (target == "/v1/take-over") return hand_over();
     }
-    if (!read_only) return refuse(http::status::not_found, "no such verb; POST has /v1/reload, /v1/server_groups/GROUP/servers/ADDRESS/{weight,drain,undrain} and /v1/listeners/LISTENER/rules/RULE/weights");
+    if (!read_only) return refuse(http::status::not_found, "no such verb; POST has /v1/reload, /v1/drain, /v1/listeners/LISTENER/{drain,undrain}, /v1/server_groups/GROUP/servers/ADDRESS/{weight,drain,undrain} and /v1/listeners/LISTENER/rules/RULE/weights");
     if (target == "/health") {
       bool up = !server_.draining();
       return respond(up ? http::status::ok : http::status::service_unavailable, "text/plain", up ? "ok\n" : "draining\n");
@@ -133,6 +136,22 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     refuse(http::status::not_found, "no such path; there are /v1/status, /v1/journal, /v1/reload, /metrics and /health");
   }
 
+  // From here on the socket speaks proxy/hand_over.h.
+  void hand_over() {
+    if constexpr (std::is_same_v<Socket, boost::asio::local::stream_protocol::socket>) {
+      response_ = Response(http::status::switching_protocols, 11);
+      response_.set(http::field::connection, "upgrade");
+      response_.set(http::field::upgrade, "albatross-take-over");
+      http::async_write(socket_, response_, [self = this->shared_from_this()](boost::system::error_code ec, std::size_t) {
+        self->timer_.cancel();
+        if (ec) return self->close();
+        self->server_.hand_over(self->socket_.release());
+      });
+    } else {
+      refuse(http::status::forbidden, "sockets can be handed over by a unix socket only");
+    }
+  }
+
   Server& server_;
   AdminSettings settings_;
   Socket socket_;
@@ -140,6 +159,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
   boost::beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   Response response_;
+  std::function<void()> sent_;
 };
 
 }  // namespace

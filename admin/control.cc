@@ -92,20 +92,57 @@ struct Call {
     done(reply(server.set_server_weight(group, address, given->at("weight"), dry_run()), dry_run()));
   }
 
-  void drain(const std::string& group, const std::string& address) {
-    std::optional<Nanos> window;
-    if (has("timeout")) {
-      auto given = config::parse_duration(options["timeout"]);
-      if (!given.value || *given.value > std::chrono::minutes(15)) return done(refused(422, "timeout is 0s to 15m, like 30s"));
-      window = static_cast<Nanos>(given.value->count()) * kMilli;
+  // False, and it is answered: the timeout is none.
+  bool window(std::optional<Nanos>& out) {
+    if (!has("timeout")) return true;
+    auto given = config::parse_duration(options["timeout"]);
+    if (!given.value || *given.value > std::chrono::minutes(15)) {
+      done(refused(422, "timeout is 0s to 15m, like 30s"));
+      return false;
     }
+    out = static_cast<Nanos>(given.value->count()) * kMilli;
+    return true;
+  }
+
+  // start(window, done) begins the drain. With ?wait the reply is the report.
+  template <class Start>
+  void drain(Start start) {
+    std::optional<Nanos> within;
+    if (!window(within)) return;
     auto result = std::make_shared<ControlResult>();
     auto answer = done;
     bool waits = has("wait") && !dry_run();
-    *result = server.drain_server(group, address, window, dry_run(), [result, answer, waits](const DrainReport& report) {
+    *result = start(within, [result, answer, waits](const DrainReport& report) {
       if (waits) answer(reply(*result, false, &report));
     });
     if (!waits || !result->ok()) done(reply(*result, dry_run()));
+  }
+
+  void drain_process() {
+    ControlResult result{ControlResult::Code::kDone, "the process drains and ends", {}};
+    if (dry_run()) return done(reply(result, true));
+    if (!has("wait")) {
+      server.stop();
+      return done(reply(result, false));
+    }
+    server.drain_process([result, answer = done](const DrainReport& report, std::function<void()> sent) {
+      ControlReply r = reply(result, false, &report);
+      r.sent = std::move(sent);
+      answer(std::move(r));
+    });
+  }
+
+  void server_verb(const std::string& group, const std::string& address, const std::string& verb) {
+    if (verb == "weight") return weight(group, address);
+    if (verb == "undrain") return done(reply(server.undrain_server(group, address, dry_run()), dry_run()));
+    drain([&](std::optional<Nanos> within, Server::Drained over) {
+      return server.drain_server(group, address, within, dry_run(), std::move(over));
+    });
+  }
+
+  void listener_verb(const std::string& name, const std::string& verb) {
+    if (verb == "undrain") return done(reply(server.undrain_listener(name, dry_run()), dry_run()));
+    drain([&](std::optional<Nanos> within, Server::Drained over) { return server.drain_listener(name, within, dry_run(), std::move(over)); });
   }
 };
 
@@ -121,19 +158,17 @@ bool control(Server& server, const std::string& target, const std::string& body,
       call.options[one.substr(0, equals)] = equals == std::string::npos ? "" : one.substr(equals + 1);
     }
   }
-  if (path.size() < 6 || path[0] != "v1") return false;
+  if (path.size() < 2 || path[0] != "v1") return false;
   const std::string& verb = path.back();
-  if (path[1] == "listeners" && path[3] == "rules" && path.size() == 6 && verb == "weights") {
+  const bool drains = verb == "drain" || verb == "undrain";
+  if (path.size() == 2 && verb == "drain") {
+    call.drain_process();
+  } else if (path.size() == 6 && path[1] == "listeners" && path[3] == "rules" && verb == "weights") {
     call.rule_weights(path[2] + "/" + path[4]);
-    return true;
-  }
-  if (path[1] != "server_groups" || path[3] != "servers" || path.size() != 6) return false;
-  if (verb == "weight") {
-    call.weight(path[2], path[4]);
-  } else if (verb == "drain") {
-    call.drain(path[2], path[4]);
-  } else if (verb == "undrain") {
-    call.done(reply(server.undrain_server(path[2], path[4], call.dry_run()), call.dry_run()));
+  } else if (path.size() == 4 && path[1] == "listeners" && drains) {
+    call.listener_verb(path[2], verb);
+  } else if (path.size() == 6 && path[1] == "server_groups" && path[3] == "servers" && (drains || verb == "weight")) {
+    call.server_verb(path[2], path[4], verb);
   } else {
     return false;
   }

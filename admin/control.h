@@ -11,6 +11,7 @@ namespace albatross {
 struct ControlReply {
   int status = 200;
   std::string body;  // JSON
+  std::function<void()> sent = nullptr;  // to be called when the reply has gone, or cannot
 };
 
 // `target` with its query. Answers by `done`, now or (drain?wait) when it is over; false: there is no such path.

@@ -194,6 +194,12 @@ void process(Page& p, Server& server) {
   };
   total("albatross_connections_over_limit_total", "Times that accepting paused: the limit was reached and no connection was idle.", &WorkerStats::connections_over_limit);
   total("albatross_accept_failures_total", "Accepts that failed for want of descriptors or memory.", &WorkerStats::accept_failures);
+  p.family("albatross_overload_level", "gauge", "0: none; 1: connections are not kept; 2: the largest exchanges end; 3: new requests get 503; 4: nothing is accepted.");
+  p.sample("", static_cast<std::uint64_t>(server.overload()));
+  p.family("albatross_overload_pressure_ratio", "gauge", "Memory and descriptors used, of what there is.");
+  const Resources& r = server.resources();
+  if (r.memory_limit != 0) p.sample("resource=\"memory\"", r.memory_ratio());
+  if (r.descriptor_limit != 0) p.sample("resource=\"descriptors\"", r.descriptor_ratio());
   p.family("albatross_access_log_dropped_total", "counter", "Access log lines dropped under pressure.");
   p.sample("", server.access_log().dropped());
   p.family("albatross_probes_total", "counter", "Health probes sent.");

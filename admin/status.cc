@@ -1,5 +1,7 @@
 #include "admin/status.h"
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 
@@ -32,6 +34,7 @@ json weights_json(const ListenerRuntime& l, const Snapshot& snapshot) {
 
 json listener_json(Server& server, const ListenerRuntime& l, const StatsTable<ListenerStats>& stats) {
   json out{{"name", l.name}, {"address", server.address(l.name)}, {"protocol", l.secure ? "https" : "http"}, {"rules", l.routes.all.size() - 1}};
+  if (server.overrides().drained_listeners.contains(l.name)) out["draining"] = true;
   if (stats.has(l.name)) {
     std::uint64_t requests = 0;
     for (std::size_t c = 0; c < 6; ++c) requests += stats.sum(l.name, [c](const ListenerStats& s) { return s.requests[c].get(); });
@@ -96,7 +99,8 @@ json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats, cons
 }  // namespace
 
 std::string status_json(Server& server) {
-  json out{{"configuration", server.snapshot().generation},
+  json out{{"process", ::getpid()},
+           {"configuration", server.snapshot().generation},
            {"file", server.config().file},
            {"draining", server.draining()},
            {"workers", server.stats().workers()},

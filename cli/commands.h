@@ -15,6 +15,8 @@ struct RunOptions {
   std::string from, to;
   std::string admin;  // overrides the file's
   bool watch = false;
+  std::string take_over;             // the admin socket of the process to take over from
+  std::vector<std::string> command;  // this one, as given
 };
 int run_command(const RunOptions& o);
 
@@ -32,6 +34,11 @@ int version_command(bool json);
 
 // Clients of the running process.
 int status_command(const AdminTarget& admin, bool json);
+struct TopOptions {
+  double interval = 1;  // seconds
+  int count = 0;        // screens; 0: until interrupted
+};
+int top_command(const AdminTarget& admin, const TopOptions& o, bool json);
 struct WeightOptions {
   std::string what;  // LISTENER/RULE or GROUP/SERVER
   std::vector<std::string> weights;
@@ -40,12 +47,12 @@ struct WeightOptions {
 int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_run, bool json);
 
 struct DrainOptions {
-  std::string server;  // GROUP/SERVER
+  std::string what;  // GROUP/SERVER or LISTENER
   std::string timeout;
   bool wait = false;
 };
 int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run, bool json);
-int undrain_command(const AdminTarget& admin, const std::string& server, bool dry_run, bool json);
+int undrain_command(const AdminTarget& admin, const std::string& what, bool dry_run, bool json);
 int reload_command(const AdminTarget& admin, bool json);
 
 }  // namespace albatross::cli

@@ -99,21 +99,31 @@ int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_ru
   return print(ask_admin(admin, "POST", is_rule ? rule : server, body.dump()), as_json);
 }
 
-int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run, bool as_json) {
+namespace {
+
+// The path of GROUP/SERVER or of LISTENER.
+std::string drain_path(const std::string& what) {
   std::string group, server;
-  if (!split_name(o.server, group, server)) return usage("drain", o.server + " is not GROUP/SERVER");
-  std::string target = "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server) + "/drain?";
+  if (split_name(what, group, server)) return "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server);
+  return what.find('/') == std::string::npos ? "/v1/listeners/" + encoded(what) : "";
+}
+
+}  // namespace
+
+int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run, bool as_json) {
+  std::string target = drain_path(o.what);
+  if (target.empty()) return usage("drain", o.what + " is neither GROUP/SERVER nor LISTENER");
+  target += "/drain?";
   if (o.wait) target += "wait&";
   if (dry_run) target += "dry_run&";
   if (!o.timeout.empty()) target += "timeout=" + encoded(o.timeout);
   return print(ask_admin(admin, "POST", target, ""), as_json);
 }
 
-int undrain_command(const AdminTarget& admin, const std::string& name, bool dry_run, bool as_json) {
-  std::string group, server;
-  if (!split_name(name, group, server)) return usage("undrain", name + " is not GROUP/SERVER");
-  std::string target = "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server) + "/undrain";
-  return print(ask_admin(admin, "POST", target + (dry_run ? "?dry_run" : ""), ""), as_json);
+int undrain_command(const AdminTarget& admin, const std::string& what, bool dry_run, bool as_json) {
+  std::string target = drain_path(what);
+  if (target.empty()) return usage("undrain", what + " is neither GROUP/SERVER nor LISTENER");
+  return print(ask_admin(admin, "POST", target + (dry_run ? "/undrain?dry_run" : "/undrain"), ""), as_json);
 }
 
 }  // namespace albatross::cli

@@ -11,6 +11,7 @@
 
 #include "admin/admin.h"
 #include "cli/commands.h"
+#include "cli/take_over.h"
 #include "config/load.h"
 #include "proxy/server.h"
 
@@ -22,11 +23,13 @@ int fail(const std::string& why) {
   return 1;
 }
 
-// SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 re-opens the log.
+// SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 re-opens the log, SIGUSR2 starts a process that takes over.
 class Signals {
  public:
-  explicit Signals(Server& server) : server_(server), set_(server.io(), SIGTERM, SIGINT, SIGHUP) {
+  Signals(Server& server, Successor& successor, std::string admin)
+      : server_(server), successor_(successor), admin_(std::move(admin)), set_(server.io(), SIGTERM, SIGINT, SIGHUP) {
     set_.add(SIGUSR1);
+    set_.add(SIGUSR2);
     wait();
   }
 
@@ -38,6 +41,8 @@ class Signals {
         server_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
       } else if (signal == SIGUSR1) {
         server_.reopen_logs();
+      } else if (signal == SIGUSR2) {
+        successor_.start(admin_);
       } else {
         server_.stop();
       }
@@ -45,6 +50,8 @@ class Signals {
     });
   }
   Server& server_;
+  Successor& successor_;
+  std::string admin_;
   boost::asio::signal_set set_;
 };
 
@@ -92,23 +99,38 @@ class Watch {
 
 using Report = std::function<void(const config::Diagnostics&)>;
 
-int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out, bool watch, bool quiet, const Report& report) {
-  Server server(config, {});
+struct How {
+  bool watch = false;
+  bool quiet = false;
+  std::string take_over;
+  std::vector<std::string> command;
+};
+
+int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out, const How& how, const Report& report) {
+  Admin* ours = nullptr;
+  ServerOptions options;
+  options.handed_over = [&ours] { ours->stop(); };
+  Server server(config, options);
   std::string error;
+  TakeOver before;
+  if (!how.take_over.empty() && !before.begin(how.take_over, server, error)) return fail(error);
   bool started = server.start(out, error);
   report(out);
   if (!error.empty()) return fail(error);
   if (!started) return 1;
+  if (!before.finish(error)) return fail(error);
   Admin admin(server);
+  ours = &admin;
   if (!admin.start(config->admin, error)) return fail("admin: " + error);
   for (const config::Listener& l : config->listeners) {
     std::cerr << "albatross: " << *l.name << " listens on "
               << (l.protocol.value == config::Listener::Protocol::kHttps ? "https://" : "http://") << server.address(l.name) << "\n";
   }
-  if (!quiet && !admin.address().empty()) std::cerr << "albatross: admin on " << admin.address() << "\n";
-  Signals signals(server);
+  if (!how.quiet && !admin.address().empty()) std::cerr << "albatross: admin on " << admin.address() << "\n";
+  Successor successor(server, how.command);
+  Signals signals(server, successor, admin.address());
   std::optional<Watch> watcher;
-  if (watch) watcher.emplace(server, config->file);
+  if (how.watch) watcher.emplace(server, config->file);
   server.run();
   admin.stop();
   return 0;
@@ -140,7 +162,7 @@ std::string whole_address(const std::string& text, const std::string& host) {
   return text.starts_with(':') ? host + text : text;
 }
 
-int serve_text(const nlohmann::json& tree, const std::string& admin, const Flags& flags) {
+int serve_text(const nlohmann::json& tree, const std::string& admin, const Flags& flags, const RunOptions& o) {
   nlohmann::json all = tree;
   if (!admin.empty()) all["admin"] = admin == "off" ? nlohmann::json("off") : nlohmann::json{{"bind", admin}};
   config::Source source{"", all.dump(1), config::Format::kJson};
@@ -151,7 +173,7 @@ int serve_text(const nlohmann::json& tree, const std::string& admin, const Flags
     flags.report(out);
     return 2;
   }
-  return serve(config, out, false, admin == "off", [&flags](const config::Diagnostics& d) { flags.report(d); });
+  return serve(config, out, {false, admin == "off", o.take_over, o.command}, [&flags](const config::Diagnostics& d) { flags.report(d); });
 }
 
 int wrong_run(const std::string& why) {
@@ -166,7 +188,7 @@ int run_without_file(const RunOptions& o) {
         {{{"name", "web"}, {"bind", from}, {"protocol", "http"}, {"default_actions", {{{"forward", "servers"}}}}}}},
        {"server_groups", {{{"name", "servers"}, {"servers", {{{"address", to}}}}}}}},
       o.admin,
-      {"run", {{"listeners[0].bind", "--from"}, {"server_groups[0].servers[0]", "--to"}, {"admin", "--admin"}}});
+      {"run", {{"listeners[0].bind", "--from"}, {"server_groups[0].servers[0]", "--to"}, {"admin", "--admin"}}}, o);
 }
 
 }  // namespace
@@ -193,7 +215,7 @@ int run_command(const RunOptions& o) {
     if (!parse_admin_address(o.admin, config->admin.bind))
       return wrong_run("--admin: write unix:/path, 127.0.0.1:9900 or off");
   }
-  return serve(config, out, o.watch, false, [](const config::Diagnostics& d) { d.print(std::cerr); });
+  return serve(config, out, {o.watch, false, o.take_over, o.command}, [](const config::Diagnostics& d) { d.print(std::cerr); });
 }
 
 int respond_command(const RespondOptions& o) {
@@ -211,7 +233,8 @@ int respond_command(const RespondOptions& o) {
       {"respond",
        {{"listeners[0].bind", "--listen"},
         {answer + ".body", "--body"},
-        {answer + ".content_type", "--content-type"}}});
+        {answer + ".content_type", "--content-type"}}},
+      {});
 }
 
 }  // namespace albatross::cli

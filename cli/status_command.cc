@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -7,6 +5,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/commands.h"
+#include "cli/table.h"
 
 namespace albatross::cli {
 namespace {
@@ -19,34 +18,7 @@ int no_answer(const AdminReply& r) {
   return 1;
 }
 
-std::string text(const json& j, const char* key) {
-  return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : "";
-}
-std::uint64_t number(const json& j, const char* key) {
-  return j.contains(key) && j[key].is_number() ? j[key].get<std::uint64_t>() : 0;
-}
-
 std::string digits(const json& j, const char* key) { return std::to_string(number(j, key)); }
-
-using Row = std::vector<std::string>;
-
-// Columns as wide as their widest cell and at least as their heading asks; those right of `left` of them are numbers,
-// and the last may be as long as it likes.
-void print_table(const std::vector<Row>& rows, std::vector<std::size_t> widths, std::size_t left) {
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size() + 2);
-    }
-  }
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const bool padded = i < widths.size() && (i >= left || i + 1 < row.size());
-      const int width = padded ? static_cast<int>(widths[i]) : 0;
-      std::cout << (i < left ? std::left : std::right) << std::setw(width) << row[i];
-    }
-    std::cout << "\n";
-  }
-}
 
 std::vector<Row> listener_rows(const json& listeners) {
   std::vector<Row> rows = {{"LISTENER", "ADDRESS", "PROTO", "RULES", "CONNECTIONS", "REQUESTS"}};
@@ -55,13 +27,6 @@ std::vector<Row> listener_rows(const json& listeners) {
                     digits(l, "connections"), digits(l, "requests")});
   }
   return rows;
-}
-
-std::string health(const json& server) {
-  std::string out = "  " + text(server, "health");
-  if (server.value("draining", false)) out += ", draining";
-  if (!text(server, "last_failure").empty()) out += ": " + text(server, "last_failure");
-  return out;
 }
 
 // Of a group with more than one server.
@@ -76,12 +41,11 @@ std::vector<Row> group_rows(const json& groups) {
   std::vector<Row> rows = {{"GROUP", "SERVER", "WEIGHT", "  HEALTH"}};
   for (const json& g : groups) {
     for (const json& server : g["servers"]) {
-      rows.push_back({text(g, "name"), text(server, "address"), digits(server, "weight"), health(server)});
+      rows.push_back({text(g, "name"), text(server, "address"), digits(server, "weight"), "  " + health(server)});
     }
     if (g["servers"].empty()) rows.push_back({text(g, "name"), "(no server)"});
     if (g["servers"].size() > 1) rows.push_back(total_row(g));
-    if (g.value("fail_open", false))
-      rows.push_back({text(g, "name"), "", "", "  no server is healthy: all of them get traffic"});
+    if (std::string what = trouble(g); !what.empty()) rows.push_back({text(g, "name"), "", "", "  " + what});
   }
   return rows;
 }

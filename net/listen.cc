@@ -34,14 +34,6 @@ bool bind_and_listen(int fd, const SocketAddress& a, bool listen_now, std::strin
   return true;
 }
 
-SocketAddress bound_address(int fd) {
-  SocketAddress a{};
-  socklen_t size = sizeof a.storage;
-  getsockname(fd, reinterpret_cast<sockaddr*>(a.storage), &size);
-  a.size = size;
-  return a;
-}
-
 // A socket file that nobody answers on is left over from a process that died.
 void remove_stale(const SocketAddress& a) {
   const char* path = reinterpret_cast<const sockaddr_un*>(a.storage)->sun_path;
@@ -69,6 +61,39 @@ bool is_any_v6(const SocketAddress& a) {
   return a.family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(a.storage)->sin6_addr);
 }
 
+// `first_alone`: the first one is bound without SO_REUSEPORT, so that a foreign owner of the port shows; then it admits its
+// siblings.
+std::vector<ListenSocket> open_tcp(const SocketAddress& address, int count, bool first_alone, std::string& error) {
+  std::vector<ListenSocket> out;
+  SocketAddress at = address;
+  for (int i = 0; i < count; ++i) {
+    const bool alone = first_alone && i == 0;
+    int fd = open_socket(at, error);
+    if (fd < 0) break;
+    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (at.family() == AF_INET6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_any_v6(at) ? 0 : 1);
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it
+    if (!alone) set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    bool good = bind_and_listen(fd, at, !alone, error);
+    if (good && alone) {
+      set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+      at = bound_address(fd);
+      good = ::listen(fd, kBacklog) == 0;
+      if (!good) error = std::strerror(errno);
+    }
+    if (!good) {
+      ::close(fd);
+      break;
+    }
+    out.push_back({fd, at});
+  }
+  if (static_cast<int>(out.size()) < count) {
+    for (ListenSocket& s : out) ::close(s.fd);
+    out.clear();
+  }
+  return out;
+}
+
 }  // namespace
 
 SocketAddress any_address(std::uint16_t port) {
@@ -80,38 +105,21 @@ SocketAddress any_address(std::uint16_t port) {
   return SocketAddress::tcp(any, port);
 }
 
+SocketAddress bound_address(int fd) {
+  SocketAddress a{};
+  socklen_t size = sizeof a.storage;
+  getsockname(fd, reinterpret_cast<sockaddr*>(a.storage), &size);
+  a.size = size;
+  return a;
+}
+
 std::vector<ListenSocket> open_listeners(const SocketAddress& address, int count, std::string& error) {
   if (address.family() == AF_UNIX) return open_unix(address, error);
-  std::vector<ListenSocket> out;
-  SocketAddress at = address;
-  for (int i = 0; i < count; ++i) {
-    int fd = open_socket(at, error);
-    if (fd < 0) break;
-    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (at.family() == AF_INET6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_any_v6(at) ? 0 : 1);
-    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it
-    if (i > 0) set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    // The first one is bound alone, so that a foreign owner of the port shows; then it admits its siblings.
-    if (!bind_and_listen(fd, at, i > 0, error)) {
-      ::close(fd);
-      break;
-    }
-    if (i == 0) {
-      set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-      at = bound_address(fd);
-      if (::listen(fd, kBacklog) != 0) {
-        error = std::strerror(errno);
-        ::close(fd);
-        break;
-      }
-    }
-    out.push_back({fd, at});
-  }
-  if (static_cast<int>(out.size()) < count) {
-    for (ListenSocket& s : out) ::close(s.fd);
-    out.clear();
-  }
-  return out;
+  return open_tcp(address, count, true, error);
+}
+
+std::vector<ListenSocket> add_listeners(const SocketAddress& bound, int count, std::string& error) {
+  return open_tcp(bound, count, false, error);
 }
 
 Acceptor::Acceptor(Loop& loop, int fd, bool shared, MayAccept may_accept, OnAccept on_accept, OnExhausted on_exhausted)

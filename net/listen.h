@@ -22,6 +22,10 @@ struct ListenSocket {
 // listens on is replaced. On failure: empty, and `error` says why. `any` listens on v6 and v4 at once (v4 only where
 // the machine has no v6).
 std::vector<ListenSocket> open_listeners(const SocketAddress& address, int count, std::string& error);
+// `count` more SO_REUSEPORT siblings of a TCP socket that open_listeners() made, perhaps in another process.
+std::vector<ListenSocket> add_listeners(const SocketAddress& bound, int count, std::string& error);
+// What the socket is bound to.
+SocketAddress bound_address(int fd);
 // The wildcard address: "[::]" dual-stack if possible, else "0.0.0.0".
 SocketAddress any_address(std::uint16_t port);
 

@@ -17,6 +17,9 @@ struct ControlResult {
   bool ok() const { return code == Code::kDone; }
 };
 
+// What was asked for is not there; `known` is.
+ControlResult not_found(std::string what, const std::vector<std::string>& known);
+
 // A change at runtime, for the journal.
 struct JournalEntry {
   Nanos wall = 0;

@@ -27,12 +27,14 @@ struct DrainReport {
   }
 };
 
-// One worker's part in the drain of a server. Worker's thread.
-struct ServerDrain {
-  std::shared_ptr<ServerSlot> slot;
+// One worker's part in a drain: of a server, of a listener's connections, or of all connections. Worker's thread.
+struct Drain {
+  std::shared_ptr<ServerSlot> server;  // or
+  const void* listener = nullptr;      // a slot of the worker's; neither: everything
   Nanos began = 0;
   Nanos window = 0;
-  std::size_t left = 0;                   // requests on the server
+  bool cut = false;                       // the deadline has passed
+  std::size_t left = 0;                   // requests
   std::size_t tunnels = 0, told_tunnels = 0;  // so far
   std::size_t calls = 0, told_calls = 0;      // gRPC
   DrainReport report;

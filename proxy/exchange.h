@@ -41,10 +41,16 @@ class Exchange final : public Deferred, public StreamEvents {
   bool is_call() const { return grpc_; }
   // Its server is that one.
   bool is_on(const ServerSlot& slot) const;
+  // Its client's connection drains.
+  bool drains() const { return session_ != nullptr && session_->draining(); }
   // To go elsewhere, by a drain.
   bool told() const { return going_away_; }
   // A drain wants it to go elsewhere: 1001, or UNAVAILABLE. False if it was told before.
   bool leave_politely();
+  // Bytes that wait for either side, and those kept for another try.
+  std::size_t bytes_held() const;
+  // By an answer if there was none, else by a reset.
+  void end(Cause cause);
   bool runs_on(const void* listener_slot) const { return session_ != nullptr && session_->owner_data == listener_slot; }
   // Gives back what the last request needed.
   void reset_memory() { arena_.reset(); }

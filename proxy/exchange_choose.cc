@@ -165,7 +165,7 @@ void Exchange::leave_server(Try& t, bool moved) {
   t.counted = false;
   t.pool->server_stats->ended.add();
   Nanos at = now();
-  if (worker_.drains_servers()) {
+  if (worker_.drains()) {
     Worker::Left how = cut_ ? Worker::Left::kCut : going_away_ || moved ? Worker::Left::kMoved : Worker::Left::kFinished;
     worker_.left_server(*t.pool->slot, how, status_ == 101, grpc_);
   }

@@ -243,6 +243,24 @@ void Exchange::cut() {
   answer(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
 }
 
+void Exchange::end(Cause cause) {
+  if (down_ == nullptr) return;
+  head_.keep_alive = false;
+  if (phase_ == Phase::kTunnel) {
+    termination_ = cause;
+    return end_tunnel(false);
+  }
+  answer(Error{cause, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+}
+
+std::size_t Exchange::bytes_held() const {
+  std::size_t n = replay_.size();
+  auto held = [](const Stream* s) { return s == nullptr ? 0 : s->held() + (s->session().multiplexes() ? 0 : s->session().bytes_held()); };
+  n += held(down_);
+  if (attempts_ > 0) n += held(tries_[static_cast<std::size_t>(attempts_ - 1)].stream);
+  return n;
+}
+
 // ---- the end ----
 
 void Exchange::finish() {
@@ -251,6 +269,9 @@ void Exchange::finish() {
   worker_.context().loop().cancel_timer(timer_);
   for (int i = 0; i < attempts_; ++i) leave_server(tries_[static_cast<std::size_t>(i)]);
   if (circuit_trial_) abandon_trial(*group().group->slot);
+  if (worker_.drains()) {
+    worker_.left(*this, cut_ ? Worker::Left::kCut : going_away_ ? Worker::Left::kMoved : Worker::Left::kFinished, status_ == 101, grpc_);
+  }
   if (in_group_) {
     GroupState& g = group();
     --g.active;

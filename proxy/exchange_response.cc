@@ -25,7 +25,9 @@ std::string_view number_text(std::uint64_t n, Arena& arena) {
 }  // namespace
 
 // May the client's connection carry another request after this answer?
-bool Exchange::keep_client() const { return head_.keep_alive && request_done_ && !session_->draining(); }
+bool Exchange::keep_client() const {
+  return head_.keep_alive && request_done_ && !session_->draining() && worker_.overload() == OverloadLevel::kNone;
+}
 
 void Exchange::response_head(Try& t, Head& head, bool end) {
   if (head.status == 101) return upgrade(t, head);

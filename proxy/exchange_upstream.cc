@@ -25,6 +25,9 @@ void Exchange::cancel_tries() {
 }
 
 void Exchange::forward() {
+  if (worker_.overload() >= OverloadLevel::kRefuse) {
+    return answer(Error{Cause::kOverload, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+  }
   group_ = static_cast<int>(choose_group(*route_));
   GroupState& g = group();
   in_group_ = true;

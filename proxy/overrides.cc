@@ -1,5 +1,7 @@
 #include "proxy/overrides.h"
 
+#include <algorithm>
+
 namespace albatross {
 
 void Overrides::settle(const Snapshot& now) {
@@ -20,6 +22,9 @@ void Overrides::settle(const Snapshot& now) {
   };
   std::erase_if(servers, differs(server_weights));
   std::erase_if(rules, differs(rule_weights));
+  std::erase_if(drained_listeners, [&](const std::string& name) {
+    return std::none_of(now.listeners.begin(), now.listeners.end(), [&](const auto& l) { return l->name == name; });
+  });
   std::erase_if(drained, [&](const Key& key) { return !server_weights.contains(key); });
 }
 

@@ -32,6 +32,7 @@ class Overrides {
   std::map<Key, Weight> servers;
   std::map<Key, Weight> rules;
   std::set<Key> drained;  // servers
+  std::set<std::string> drained_listeners;
 
  private:
   static std::uint32_t find(const std::map<Key, Weight>& in, const Key& key, std::uint32_t file) {

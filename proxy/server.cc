@@ -81,15 +81,12 @@ Server::~Server() {
   // A stopped worker's retired snapshots were posted here; they die with the queue.
   loop_events_.release();
   workers_.clear();
-  loop_.cancel_timer(port_timer_);
+  loop_.cancel_timer(watch_timer_);
   outliers_.reset();
   prober_.reset();
   resolver_.reset();
   log_->stop();
-  for (auto& [name, l] : listeners_) {
-    for (ListenSocket& s : l.sockets) ::close(s.fd);
-    if (l.wanted.family() == AF_UNIX) ::unlink(l.wanted.to_string().substr(5).c_str());
-  }
+  close_listeners();
 }
 
 void Server::log(const std::string& line) {
@@ -103,25 +100,29 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
   if (!log_->open(error)) return false;
   OpenListeners opened;
   if (!open_missing(*config_, opened, out)) return false;
+  for (auto& l : taken_) {  // what this configuration does not want
+    for (ListenSocket& socket : l.sockets) ::close(socket.fd);
+  }
+  taken_.clear();
   resolver_->watch(Builder::names(*config_));
   // Names get a moment; what is not known by then comes later, and is said.
   for (Nanos until = loop_.now() + 3 * kSecond; !resolver_->settled() && loop_.now() < until;) loop_.turn(50 * kMilli);
   for (const std::string& name : Builder::names(*config_)) {
     if (resolver_->addresses(name).empty()) log("server " + name + ": " + resolver_->failure(name) + ": no address yet, will retry");
   }
-  std::shared_ptr<Built> built = build(config_, ports(opened), current_names(), overrides_, out, nullptr);
+  std::shared_ptr<Built> built = build(config_, port_numbers(opened), current_names(), overrides_, out, nullptr);
   if (!out.ok()) {
-    for (auto& [name, l] : opened) {
-      for (ListenSocket& s : l.sockets) ::close(s.fd);
-    }
+    close(opened);
     return false;
   }
+  inherited_.clear();
   std::string instance = instance_name();
   for (int i = 0; i < workers_wanted_; ++i) {
     WorkerSettings w;
     w.index = i;
     w.max_connections = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, limit / static_cast<std::uint64_t>(workers_wanted_)));
     w.log = log_.get();
+    w.overload = &overload_;
     w.stats = stats_.get();
     w.instance = instance;
     w.event = [this](std::string what) { boost::asio::post(io_, [this, what = std::move(what)] { log(what); }); };
@@ -137,7 +138,7 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
   loop_events_.assign(loop_.descriptor());
   wait_for_loop();
   rotate_tickets();
-  watch_ports();
+  start_watch();
   return true;
 }
 
@@ -192,11 +193,6 @@ void Server::rotate_tickets() {
   });
 }
 
-void Server::watch_ports() {
-  ports_.sample(*snapshot_);
-  loop_.set_timer(port_timer_, loop_.now() + PortWatch::kInterval);
-}
-
 void Server::retire(std::unique_ptr<WorkerSnapshot> s) {
   std::shared_ptr<WorkerSnapshot> shared(std::move(s));
   boost::asio::post(io_, [shared] {});  // dies there
@@ -227,26 +223,38 @@ void Server::stop() {
 
 void Server::begin_drain() {
   Nanos window = static_cast<Nanos>(config_->shutdown.drain->count()) * kMilli;
-  workers_left_ = workers_.size();
+  auto part = sum_of_workers([this](const DrainReport& r) { drained(r); });
   // Said when it is so on every worker.
   auto begun = [this, window, left = std::make_shared<std::size_t>(workers_.size())] {
-    if (--*left == 0) log("draining for at most " + std::to_string(window / kMilli) + " ms");
+    if (--*left > 0) return;
+    close_listeners();
+    log("draining for at most " + std::to_string(window / kMilli) + " ms");
   };
   for (auto& w : workers_) {
     Worker* worker = w.get();
-    worker->loop().post([this, worker, window, begun] {
-      worker->stop_accepting();
-      worker->drain_all(window);
+    worker->loop().post([this, worker, window, begun, part, taken = handed_over_] {
+      worker->stop_accepting(!taken);
+      worker->drain_all(window, part);
       boost::asio::post(io_, begun);
-      worker->when_empty([this] { boost::asio::post(io_, [this] { drained(); }); });
     });
   }
 }
 
-void Server::drained() {
-  if (--workers_left_ > 0) return;
-  log("drained");
-  io_.stop();
+void Server::drain_process(std::function<void(const DrainReport&, std::function<void()>)> done) {
+  tell_drained_.push_back(std::move(done));
+  if (!stopping_) stop();
+}
+
+// Who waits for the report gets it before the process ends.
+void Server::drained(const DrainReport& report) {
+  note_drained("the process", report);
+  if (tell_drained_.empty()) return io_.stop();
+  auto told = std::make_shared<std::size_t>(tell_drained_.size());
+  for (auto& tell : tell_drained_) {
+    tell(report, [this, told] {
+      if (--*told == 0) io_.stop();
+    });
+  }
 }
 
 }  // namespace albatross

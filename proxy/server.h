@@ -25,6 +25,8 @@
 #include "proxy/access_log.h"
 #include "proxy/builder.h"
 #include "proxy/control.h"
+#include "proxy/hand_over.h"
+#include "proxy/overload.h"
 #include "proxy/port_watch.h"
 #include "proxy/worker.h"
 
@@ -34,6 +36,7 @@ struct ServerOptions {
   const Clock* clock = nullptr;   // null: the real one
   std::string name_servers;       // for tests
   std::function<void(const std::string&)> log;  // events, one line each; null: stderr
+  std::function<void()> handed_over = nullptr;  // a new process serves: what else it wants is to be left now
 };
 
 struct ReloadResult {
@@ -54,6 +57,8 @@ class Server {
   Server(std::shared_ptr<const config::Config> config, ServerOptions options);
   ~Server();
 
+  // Before start(): listens on what another process has handed over, where the configuration wants it.
+  void take_over(HandOver from);
   // Binds, resolves, compiles and starts the workers. On failure nothing is left open, and `out` or `error` says why.
   bool start(config::Diagnostics& out, std::string& error);
   // Runs the control loop until the drain is over.
@@ -67,6 +72,11 @@ class Server {
   // First call: shutdown.delay, then drain. Second call: at once. Control thread; stop_from_anywhere() from others.
   void stop();
   void stop_from_anywhere();
+  // As stop(), and says how it went before the process ends. `done` gets what to call when the answer has been sent.
+  void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done);
+  // To the process at the other end of a unix stream socket, which is ours from here on: see HandOver. When it serves, this one
+  // drains and ends; if it does not, this one goes on.
+  void hand_over(int fd);
   void reopen_logs() { log_->reopen(); }
 
   // Runtime changes: in force on every worker when its loop turns next; they live until the file changes what they override.
@@ -74,9 +84,12 @@ class Server {
   ControlResult set_server_weight(const std::string& group, const std::string& address, std::optional<std::uint32_t> weight, bool dry_run);
   ControlResult set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights, bool reset, bool dry_run);
   // `window`: nullopt for the group's connection_drain. `done` (may be null) when nothing is left on the server.
-  ControlResult drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window, bool dry_run,
-                             std::function<void(const DrainReport&)> done);
+  using Drained = std::function<void(const DrainReport&)>;
+  ControlResult drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window, bool dry_run, Drained done);
   ControlResult undrain_server(const std::string& group, const std::string& address, bool dry_run);
+  // Its sockets close; `window`: nullopt for shutdown.drain.
+  ControlResult drain_listener(const std::string& name, std::optional<Nanos> window, bool dry_run, Drained done);
+  ControlResult undrain_listener(const std::string& name, bool dry_run);
   const std::deque<JournalEntry>& journal() const { return journal_; }
   const Overrides& overrides() const { return overrides_; }
   const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains() const { return drains_; }
@@ -89,6 +102,8 @@ class Server {
   ServerTable& servers() { return servers_; }
   const Prober& prober() const { return *prober_; }
   const PortWatch& ports() const { return ports_; }
+  const Resources& resources() const { return resources_; }
+  OverloadLevel overload() const { return overload_.load(); }
   std::vector<CertificateStatus> certificates() const;
   bool draining() const { return draining_; }
   // Of the clock that slots are marked by.
@@ -114,7 +129,15 @@ class Server {
   void log(const std::string& line);
   bool address_of(const config::Bind& bind, SocketAddress& out, std::string& error);
   bool open_missing(const config::Config& config, OpenListeners& opened, config::Diagnostics& out);
-  std::map<std::string, std::uint16_t> ports(const OpenListeners& extra) const;
+  void close(OpenListeners& opened);
+  bool take_sockets(const std::string& name, OpenListener& into, std::string& error);
+  std::vector<WorkerListen> listens_of(const std::string& name, std::size_t worker) const;
+  std::map<std::string, std::uint16_t> port_numbers(const OpenListeners& extra) const;
+  void close_listeners();
+  const ListenerRuntime* find_listener(const std::string& name, ControlResult& out) const;
+  void leave_listener(const std::string& name, Nanos window, Drained done);
+  HandOver what_to_hand_over() const;
+  void handed_over(int fd);
   Names current_names() const;
   std::shared_ptr<Built> build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
                                const Names& names, Overrides overrides, config::Diagnostics& out, const Snapshot* keep_listeners);
@@ -134,7 +157,10 @@ class Server {
   void note(const std::string& what);
   void apply_overrides();
   void overrides_changed();
-  void start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, std::function<void(const DrainReport&)> done);
+  // To be called by each worker with its part; `done` with the sum, on the control thread.
+  Drained sum_of_workers(Drained done);
+  void note_drained(const std::string& what, const DrainReport& report);
+  void start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, Drained done);
   void end_drain(const std::shared_ptr<ServerSlot>& slot);
   void drain_removed(const Snapshot& old);
   void join_builder();
@@ -142,9 +168,11 @@ class Server {
   void turn_loop();
   void retire(std::unique_ptr<WorkerSnapshot> s);
   void begin_drain();
-  void drained();
+  void drained(const DrainReport& report);
   void rotate_tickets();
-  void watch_ports();
+  void start_watch();
+  void watch();
+  void overload_changed(OverloadLevel before, OverloadLevel now);
   void health_changed(const ServerSlot& slot, Health health);
 
   ServerOptions options_;
@@ -163,7 +191,9 @@ class Server {
   std::deque<JournalEntry> journal_;
   std::map<Overrides::Key, std::shared_ptr<DrainStatus>> drains_;  // the last of each server
   bool weights_pending_ = false;
-  OpenListeners listeners_;
+  OpenListeners listeners_;  // those that are drained have closed sockets
+  std::vector<HandOver::Listener> taken_;  // from the process before, until start() has what it wants of them
+  std::vector<std::shared_ptr<ServerSlot>> inherited_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
   Loop loop_;  // probes and names; nested in io_
@@ -171,7 +201,11 @@ class Server {
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<Outliers> outliers_;
   PortWatch ports_;
-  MemberTimer<Server, &Server::watch_ports> port_timer_{this};
+  Resources resources_;
+  std::atomic<OverloadLevel> overload_{OverloadLevel::kNone};
+  std::uint64_t own_descriptors_ = 0;  // all but connections
+  std::uint64_t watches_ = 0;
+  MemberTimer<Server, &Server::watch> watch_timer_{this};
   std::unique_ptr<Resolver> resolver_;
   boost::asio::posix::stream_descriptor loop_events_;
   boost::asio::steady_timer loop_timer_;
@@ -183,7 +217,9 @@ class Server {
   bool names_pending_ = false;
   bool draining_ = false;
   bool stopping_ = false;
-  std::size_t workers_left_ = 0;
+  bool handing_over_ = false;
+  bool handed_over_ = false;
+  std::vector<std::function<void(const DrainReport&, std::function<void()>)>> tell_drained_;
   std::uint64_t generation_ = 0;
   std::uint64_t reloads_ = 0;
   std::uint64_t failed_reloads_ = 0;

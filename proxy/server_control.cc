@@ -6,8 +6,6 @@
 #include "proxy/server.h"
 
 namespace albatross {
-namespace {
-
 ControlResult not_found(std::string what, const std::vector<std::string>& known) {
   what += "; there ";
   if (known.empty()) what += "is none";
@@ -15,8 +13,6 @@ ControlResult not_found(std::string what, const std::vector<std::string>& known)
   if (known.size() > 8) what += " and " + std::to_string(known.size() - 8) + " more";
   return {ControlResult::Code::kNotFound, what, {}};
 }
-
-}  // namespace
 
 const GroupRuntime* Server::find_group(const std::string& name, ControlResult& out) const {
   std::vector<std::string> known;
@@ -121,8 +117,7 @@ ControlResult Server::set_route_weights(const Route& route, const std::map<std::
   return r;
 }
 
-ControlResult Server::drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window, bool dry_run,
-                                   std::function<void(const DrainReport&)> done) {
+ControlResult Server::drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window, bool dry_run, Drained done) {
   ControlResult r;
   const GroupRuntime* g = find_group(group, r);
   const ServerEntry* e = g != nullptr ? find_server(*g, address, r) : nullptr;
@@ -186,30 +181,41 @@ void Server::overrides_changed() {
   }
 }
 
-void Server::start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, std::function<void(const DrainReport&)> done) {
+Server::Drained Server::sum_of_workers(Drained done) {
+  struct Sum {
+    DrainReport report;
+    std::size_t left;
+  };
+  auto sum = std::make_shared<Sum>(Sum{{}, workers_.size()});
+  return [this, sum, done](const DrainReport& part) {
+    boost::asio::post(io_, [sum, done, part] {
+      sum->report.add(part);
+      if (--sum->left == 0) done(sum->report);
+    });
+  };
+}
+
+void Server::note_drained(const std::string& what, const DrainReport& r) {
+  note("drained " + what + ": " + std::to_string(r.finished) + " finished, " + std::to_string(r.moved) + " moved, " + std::to_string(r.cut()) +
+       " cut, the longest after " + std::to_string(r.longest / kMilli) + " ms");
+}
+
+void Server::start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, Drained done) {
   auto status = std::make_shared<DrainStatus>();
   status->began_wall = clock_.wall();
   status->slot = slot;
   if (drains_.size() > 256) std::erase_if(drains_, [](const auto& entry) { return entry.second->over; });
   drains_[{slot->group, slot->address}] = status;
-  auto left = std::make_shared<std::size_t>(workers_.size());
+  auto part = sum_of_workers([this, slot, status, done](const DrainReport& report) {
+    status->report = report;
+    status->over = true;
+    status->slot.reset();
+    note_drained(slot->group + "/" + slot->address, report);
+    if (done) done(report);
+  });
   for (auto& w : workers_) {
     Worker* worker = w.get();
-    worker->loop().post([this, worker, slot, window, status, left, done] {
-      worker->drain_server(slot, window, [this, slot, status, left, done](const DrainReport& part) {
-        boost::asio::post(io_, [this, slot, status, left, done, part] {
-          status->report.add(part);
-          if (--*left > 0) return;
-          status->over = true;
-          status->slot.reset();
-          const DrainReport& r = status->report;
-          note("drained " + slot->group + "/" + slot->address + ": " + std::to_string(r.finished) + " finished, " +
-               std::to_string(r.moved) + " moved, " + std::to_string(r.cut()) + " cut, the longest after " +
-               std::to_string(r.longest / kMilli) + " ms");
-          if (done) done(r);
-        });
-      });
-    });
+    worker->loop().post([worker, slot, window, part] { worker->drain_server(slot, window, part); });
   }
 }
 

@@ -12,65 +12,6 @@
 
 namespace albatross {
 
-bool Server::address_of(const config::Bind& bind, SocketAddress& out, std::string& error) {
-  if (bind.kind == config::Bind::Kind::kUnix) {
-    out = SocketAddress::unix_path(bind.host);
-    if (out.size == 0) error = "the socket's path is too long";
-    return out.size != 0;
-  }
-  if (bind.host.empty()) {
-    out = any_address(bind.port);
-    return true;
-  }
-  std::string host = bind.host == "localhost" ? "127.0.0.1" : bind.host;
-  auto ip = IpAddress::parse(host);
-  if (!ip) {
-    error = "a listener binds to an address, not to a name";
-    return false;
-  }
-  out = SocketAddress::tcp(*ip, bind.port);
-  return true;
-}
-
-// Opens what the configuration listens on and is not open yet. On failure closes what this call opened.
-bool Server::open_missing(const config::Config& config, OpenListeners& opened, config::Diagnostics& out) {
-  bool ok = true;
-  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
-    const config::Listener& l = config.listeners[i];
-    std::string path = "listeners[" + std::to_string(i) + "].bind";
-    std::string error;
-    OpenListener o;
-    if (!address_of(l.bind, o.wanted, error)) {
-      out.error(l.bind.at, path, error, "");
-      ok = false;
-      continue;
-    }
-    auto old = listeners_.find(l.name);
-    if (old != listeners_.end() && old->second.wanted == o.wanted) continue;
-    o.sockets = open_listeners(o.wanted, workers_wanted_, error);
-    if (o.sockets.empty()) {
-      out.error(l.bind.at, path, "cannot listen on " + o.wanted.to_string() + ": " + error,
-                error == "Address already in use" ? "another process has it" : "");
-      ok = false;
-      continue;
-    }
-    opened[l.name] = std::move(o);
-  }
-  if (ok) return true;
-  for (auto& [name, l] : opened) {
-    for (ListenSocket& s : l.sockets) ::close(s.fd);
-  }
-  opened.clear();
-  return false;
-}
-
-std::map<std::string, std::uint16_t> Server::ports(const OpenListeners& extra) const {
-  std::map<std::string, std::uint16_t> out;
-  for (const auto& [name, l] : listeners_) out[name] = l.sockets[0].address.port();
-  for (const auto& [name, l] : extra) out[name] = l.sockets[0].address.port();
-  return out;
-}
-
 Names Server::current_names() const {
   Names out;
   for (const std::string& n : Builder::names(*config_)) out[n] = resolver_->addresses(n);
@@ -106,7 +47,10 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
   for (auto& [name, l] : opened) {
     auto before = listeners_.find(name);
     if (before != listeners_.end()) {
-      for (ListenSocket& s : before->second.sockets) to_close.push_back(s.fd);
+      for (ListenSocket& s : before->second.sockets) {
+        if (s.fd >= 0) to_close.push_back(s.fd);
+      }
+      overrides_.drained_listeners.erase(name);  // its address has changed
     }
     listeners_[name] = std::move(l);
   }
@@ -117,7 +61,9 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
     }
     if (now == nullptr) {
       gone.push_back(it->first);
-      for (ListenSocket& s : it->second.sockets) to_close.push_back(s.fd);
+      for (ListenSocket& s : it->second.sockets) {
+        if (s.fd >= 0) to_close.push_back(s.fd);
+      }
       if (it->second.wanted.family() == AF_UNIX) ::unlink(it->second.wanted.to_string().substr(5).c_str());
       it = listeners_.erase(it);
       continue;
@@ -139,18 +85,22 @@ void Server::install(std::shared_ptr<Built> built, OpenListeners opened) {
   std::shared_ptr<void> close_after(nullptr, [to_close](void*) {
     for (int fd : to_close) ::close(fd);
   });
+  std::map<std::string, Drained> parts;
+  for (const auto* names : {&gone, &changed}) {
+    for (const std::string& name : *names) {
+      parts[name] = sum_of_workers([this, name](const DrainReport& r) { note_drained("listener " + name, r); });
+    }
+  }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     std::vector<WorkerListen> listens;
     for (auto& [name, l] : opened) {
-      const OpenListener& o = listeners_.at(name);
-      bool one = o.wanted.family() == AF_UNIX;
-      listens.push_back({name, o.sockets[one ? 0 : i].fd, one});
+      for (WorkerListen& one : listens_of(name, i)) listens.push_back(std::move(one));
     }
     Worker* worker = workers_[i].get();
-    worker->loop().post([worker, built, i, listens, gone, changed, window, close_after] {
-      for (const std::string& name : gone) worker->drain_listener(name, window);
+    worker->loop().post([worker, built, i, listens, gone, changed, window, parts, close_after] {
+      for (const std::string& name : gone) worker->drain_listener(name, window, parts.at(name));
       worker->apply(std::move(built->workers[i]), listens);
-      for (const std::string& name : changed) worker->drain_connections(name, window);
+      for (const std::string& name : changed) worker->drain_connections(name, window, parts.at(name));
     });
   }
   if (old) drain_removed(*old);
@@ -192,6 +142,7 @@ void Server::join_builder() {
 void Server::reload(std::function<void(ReloadResult)> done) {
   auto fail = [&](const std::string& why) { done({false, why, "[]"}); };
   if (draining_) return fail("the process is stopping");
+  if (handing_over_) return fail("a new process is taking over");
   if (building_) return fail("a reload is under way, try again");
   if (file_.empty()) return fail("this process runs without a file");
   building_ = true;
@@ -220,7 +171,7 @@ void Server::reload_with(std::shared_ptr<const config::Config> config, std::shar
   Names names;
   for (const std::string& n : Builder::names(*config)) names[n] = resolver_->addresses(n);
   join_builder();
-  builder_ = std::thread([this, config, out, done, opened, names, overrides = overrides_, ports = ports(*opened)] {
+  builder_ = std::thread([this, config, out, done, opened, names, overrides = overrides_, ports = port_numbers(*opened)] {
     std::shared_ptr<Built> built = build(config, ports, names, overrides, *out, nullptr);
     boost::asio::post(io_, [this, built, out, done, opened] { finish_reload(built, out, std::move(*opened), done); });
   });
@@ -232,9 +183,7 @@ void Server::finish_reload(std::shared_ptr<Built> built, std::shared_ptr<config:
   std::ostringstream text;
   out->print(text);
   if (!built || !out->ok() || draining_) {
-    for (auto& [name, l] : opened) {
-      for (ListenSocket& s : l.sockets) ::close(s.fd);
-    }
+    close(opened);
     ++failed_reloads_;
     resolver_->watch(Builder::names(*config_));
     done({false, text.str() + "nothing was changed", out->to_json()});

@@ -316,6 +316,10 @@ void UpstreamPool::on_closed(Session& s, const Error& error) {
   for (UpstreamWaiter* w : o->waiters) w->on_connect_failed(error.cause == Cause::kNone ? connect_error(0) : error);
 }
 
+void UpstreamPool::close_idle() {
+  for (auto& [slot, pool] : pools_) retire_idle(*pool);
+}
+
 void UpstreamPool::close_all() {
   for (auto& [slot, pool] : pools_) retire(*pool);
 }

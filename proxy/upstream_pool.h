@@ -98,6 +98,8 @@ class UpstreamPool final : private SessionOwner {
   Result<Session*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
   // The waiter does not want it any more.
   void cancel(Session& opening, UpstreamWaiter& waiter);
+  // Idle connections to every server close.
+  void close_idle();
   void close_all();
 
  private:

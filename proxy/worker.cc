@@ -19,7 +19,7 @@ Worker::Worker(const Clock& clock, WorkerSettings settings)
       stats_(settings_.stats->worker(settings_.index)) {}
 
 Worker::~Worker() {
-  stop_accepting();
+  stop_accepting(false);
   for_each_slot([](ListenerSlot& s) {
     ListenerSlot* slot = &s;
     while (slot->oldest != nullptr) slot->oldest->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
@@ -91,33 +91,50 @@ void Worker::refresh_balancers(const HashTables& tables) {
   }
 }
 
+void Worker::serve(std::size_t listener) {
+  const ListenerRuntime& l = *current_->listeners[listener].listener;
+  std::unique_ptr<ListenerSlot>& slot = slots_[l.name];
+  if (!slot) {
+    slot = std::make_unique<ListenerSlot>();
+    slot->name = l.name;
+  }
+  slot->index = listener;
+  slot->serving = true;
+  slot->timeouts = l.timeouts;
+  slot->limits = l.limits;
+  slot->stats = current_->listeners[listener].stats;
+}
+
+void Worker::reopen(const std::string& name, const std::vector<WorkerListen>& listens) {
+  for (std::size_t i = 0; i < current_->listeners.size(); ++i) {
+    if (current_->listeners[i].listener->name != name) continue;
+    serve(i);
+    for (const WorkerListen& w : listens) open(w);
+  }
+}
+
 void Worker::apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<WorkerListen>& listens) {
   WorkerSnapshot* old = current_;
   connect_pools(*snapshot);
   current_ = snapshot.get();
   ++current_->pins;
   snapshots_.push_back(std::move(snapshot));
-  for (std::size_t i = 0; i < current_->listeners.size(); ++i) {
-    const ListenerRuntime& l = *current_->listeners[i].listener;
-    std::unique_ptr<ListenerSlot>& slot = slots_[l.name];
-    if (!slot) {
-      slot = std::make_unique<ListenerSlot>();
-      slot->name = l.name;
-    }
-    slot->index = i;
-    slot->serving = true;
-    slot->timeouts = l.timeouts;
-    slot->limits = l.limits;
-    slot->stats = current_->listeners[i].stats;
-  }
+  for (std::size_t i = 0; i < current_->listeners.size(); ++i) serve(i);
+  // What waits at an old address is taken before the new one is listened on.
   for (const WorkerListen& w : listens) {
     ListenerSlot& slot = *slots_.at(w.listener);
-    if (slot.acceptor) slot.acceptor->on_ready();  // what waits at the old address
-    slot.acceptor = std::make_unique<Acceptor>(
-        loop_, w.fd, w.shared, [this](Acceptor& a) { return may_accept(a); }, [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
-        [this](int error) { return on_exhausted(error); });
+    for (auto& a : slot.acceptors) a->on_ready();
+    slot.acceptors.clear();
   }
+  for (const WorkerListen& w : listens) open(w);
   if (old != nullptr) unpin(*old);
+}
+
+void Worker::open(const WorkerListen& w) {
+  ListenerSlot& slot = *slots_.at(w.listener);
+  slot.acceptors.push_back(std::make_unique<Acceptor>(
+      loop_, w.fd, w.shared, [this](Acceptor& a) { return may_accept(a); }, [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
+      [this](int error) { return on_exhausted(error); }));
 }
 
 void Worker::unpin(WorkerSnapshot& s) {
@@ -132,6 +149,10 @@ void Worker::unpin(WorkerSnapshot& s) {
 
 // At the limit the oldest idle connection goes, if somebody waits; if none is idle, accepting pauses for a moment.
 bool Worker::may_accept(Acceptor& acceptor) {
+  if (overload() == OverloadLevel::kStopAccepting) {
+    acceptor.pause_for(50 * kMilli);
+    return false;
+  }
   if (connections_ < settings_.max_connections) return true;
   if (!acceptor.waiting()) return false;
   if (close_oldest_idle()) return true;
@@ -221,8 +242,7 @@ void Worker::on_closed(Session& s, const Error& error) {
   slot.stats->connections_closed.add();
   if (error.cause == Cause::kHandshakeFailed) slot.stats->tls_failures.add();
   loop_.destroy_later(std::unique_ptr<Deferred>(&s));
-  if (slot.last != nullptr && slot.connections == 0) loop_.make_ready(sweeper_);
-  check_empty();
+  if (slot.connections == 0 && (slot.last != nullptr || drains())) loop_.make_ready(sweeper_);
 }
 
 bool Worker::close_oldest_idle() {
@@ -244,123 +264,24 @@ bool Worker::close_oldest_idle() {
   return true;
 }
 
+// What is held back for a client that reads slowly, or by one that sends fast.
+void Worker::end_largest() {
+  constexpr std::size_t kMuch = 8 * 1024;
+  Exchange* largest = nullptr;
+  std::size_t most = kMuch;
+  for (Exchange* x = running_; x != nullptr; x = x->next) {
+    std::size_t held = x->bytes_held();
+    if (held <= most) continue;
+    most = held;
+    largest = x;
+  }
+  if (largest != nullptr) largest->end(Cause::kOverload);
+  context_.finish_turn();
+}
+
 bool Worker::on_exhausted(int) {
   stats_.accept_failures.add();
   return close_oldest_idle();
-}
-
-// ---- draining ----
-
-void Worker::stop_accepting() {
-  for (auto& [name, slot] : slots_) slot->acceptor.reset();
-}
-
-void Worker::drain_slot(ListenerSlot& slot, Nanos window) {
-  slot.cut_at = loop_.now() + window;
-  std::size_t n = slot.connections, i = 0;
-  for (Session* s = slot.oldest; s != nullptr; s = s->owner_next, ++i) {
-    // Closes are spread over the first half, so that clients do not come back as one herd.
-    s->drain(loop_.now() + std::min<Nanos>(window / 2, 10 * kSecond) * (i + 1) / (n + 1) + kMilli);
-  }
-  watch_drain(slot.cut_at);
-}
-
-void Worker::watch_drain(Nanos at) {
-  if (!drain_timer_.armed() || at < drain_timer_.deadline()) loop_.set_timer(drain_timer_, at);
-}
-
-void Worker::drain_listener(const std::string& name, Nanos window) {
-  auto it = slots_.find(name);
-  if (it == slots_.end()) return;
-  ListenerSlot& slot = *it->second;
-  if (slot.acceptor) slot.acceptor->on_ready();  // what waits in the accept queue would be reset
-  slot.acceptor.reset();
-  slot.last = current_;
-  ++current_->pins;
-  retired_slots_.push_back(std::move(it->second));
-  slots_.erase(it);
-  drain_connections_of(slot, window);
-  forget_empty_slots();
-}
-
-void Worker::drain_connections(const std::string& name, Nanos window) {
-  if (auto it = slots_.find(name); it != slots_.end()) drain_connections_of(*it->second, window);
-}
-
-void Worker::drain_connections_of(ListenerSlot& slot, Nanos window) {
-  drain_slot(slot, window);
-  for (Exchange* x = running_; x != nullptr;) {
-    Exchange* next = x->next;
-    if (x->runs_on(&slot)) x->go_away();
-    x = next;
-  }
-  context_.finish_turn();
-}
-
-// Slots of listeners that have left the configuration, once their last connection has gone.
-void Worker::forget_empty_slots() {
-  for (std::size_t i = 0; i < retired_slots_.size();) {
-    if (retired_slots_[i]->connections > 0) {
-      ++i;
-      continue;
-    }
-    WorkerSnapshot* last = retired_slots_[i]->last;
-    retired_slots_.erase(retired_slots_.begin() + static_cast<std::ptrdiff_t>(i));
-    unpin(*last);
-  }
-}
-
-
-void Worker::drain_all(Nanos window) {
-  for_each_slot([&](ListenerSlot& slot) { drain_slot(slot, window); });
-  for (Exchange* x = running_; x != nullptr;) {
-    Exchange* next = x->next;
-    x->go_away();
-    x = next;
-  }
-  context_.finish_turn();
-  check_empty();
-}
-
-void Worker::cut_exchanges(ListenerSlot& slot) {
-  for (Exchange* x = running_; x != nullptr;) {
-    Exchange* next = x->next;
-    if (x->runs_on(&slot)) x->cut();
-    x = next;
-  }
-  context_.finish_turn();
-}
-
-void Worker::cut_drained() {
-  Nanos later = 0;
-  for_each_slot([&](ListenerSlot& slot) {
-    if (slot.cut_at == 0) return;
-    if (slot.cut_at > loop_.now()) {
-      later = later == 0 ? slot.cut_at : std::min(later, slot.cut_at);
-      return;
-    }
-    slot.cut_at = 0;
-    cut_exchanges(slot);
-    for (Session* s = slot.oldest; s != nullptr;) {
-      Session* next = s->owner_next;
-      // An answer that was just given may still leave; it lingers and goes by itself.
-      s->cut(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
-      s = next;
-    }
-  });
-  if (later != 0) watch_drain(later);
-}
-
-void Worker::when_empty(std::function<void()> done) {
-  when_empty_ = std::move(done);
-  check_empty();
-}
-
-void Worker::check_empty() {
-  if (connections_ > 0 || !when_empty_) return;
-  std::function<void()> done = std::move(when_empty_);
-  when_empty_ = nullptr;
-  done();
 }
 
 }  // namespace albatross

@@ -14,6 +14,7 @@
 #include "proxy/access_log.h"
 #include "proxy/drain.h"
 #include "proxy/exchange.h"
+#include "proxy/overload.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream_pool.h"
 
@@ -23,6 +24,7 @@ struct WorkerSettings {
   int index = 0;
   std::uint32_t max_connections = 100'000;  // this worker's share
   AccessLog* log = nullptr;
+  const std::atomic<OverloadLevel>* overload = nullptr;
   StatsRegistry* stats = nullptr;
   std::string instance;  // names this process in the loop header
   // Takes a retired snapshot to the control thread, where it is destroyed.
@@ -51,13 +53,20 @@ class Worker final : private SessionOwner {
 
   // Serves by this from now on; takes connections from `listens` for listeners that are new.
   void apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<WorkerListen>& listens);
+  // Takes connections of a listener that the current snapshot has.
+  void open(const WorkerListen& listen);
+  // After drain_listener(): the current snapshot still has it.
+  void reopen(const std::string& name, const std::vector<WorkerListen>& listens);
+
+  // Drains (PRODUCT §5). `done` on this thread, when nothing of ours is left.
+  using Drained = std::function<void(const DrainReport&)>;
   // The listener goes away: its sockets are left, its connections drain over `window`, what is left then is cut.
-  void drain_listener(const std::string& name, Nanos window);
+  void drain_listener(const std::string& name, Nanos window, Drained done);
   // Its connections drain, its sockets stay: what it speaks has changed.
-  void drain_connections(const std::string& name, Nanos window);
-  void drain_all(Nanos window);
-  // The server gets no more; `done` on this thread, when nothing of ours is left on it.
-  void drain_server(std::shared_ptr<ServerSlot> slot, Nanos window, std::function<void(const DrainReport&)> done);
+  void drain_connections(const std::string& name, Nanos window, Drained done);
+  void drain_all(Nanos window, Drained done);
+  // The server gets no more.
+  void drain_server(std::shared_ptr<ServerSlot> slot, Nanos window, Drained done);
   // It takes requests again, or will: a drain under way ends with the report so far.
   void undrain_server(const ServerSlot& slot);
   // Weights have changed.
@@ -65,11 +74,14 @@ class Worker final : private SessionOwner {
   void refresh_balancers(const HashTables& tables);
   // Room may have been freed in that group.
   void serve_queue(const std::string& group);
-  void stop_accepting();
+  // `take_waiting`: what waits at the sockets is taken first, as nobody else will.
+  void stop_accepting(bool take_waiting);
+  // Idle connections to servers close.
+  void close_idle_servers() { pool_.close_idle(); }
+  // The exchange that holds the most memory ends, if that is much.
+  void end_largest();
   std::size_t connections() const { return connections_; }
   std::size_t exchanges() const { return exchanges_; }
-  // Calls back, once, when no connection is left.
-  void when_empty(std::function<void()> done);
 
   // For exchanges.
   SessionContext& context() { return context_; }
@@ -87,8 +99,11 @@ class Worker final : private SessionOwner {
   void recycle(Exchange& x);
   // An exchange is not on that server any more.
   enum class Left : std::uint8_t { kFinished, kMoved, kCut };
-  bool drains_servers() const { return !server_drains_.empty(); }
+  bool drains() const { return !drains_.empty(); }
   void left_server(const ServerSlot& slot, Left how, bool tunnel, bool call);
+  // An exchange is over.
+  void left(const Exchange& x, Left how, bool tunnel, bool call);
+  OverloadLevel overload() const { return settings_.overload->load(std::memory_order_relaxed); }
   void unpin(WorkerSnapshot& s);
 
  private:
@@ -99,12 +114,11 @@ class Worker final : private SessionOwner {
     bool serving = true;
     SessionTimeouts timeouts;
     HeadLimits limits;
-    std::unique_ptr<Acceptor> acceptor;
+    std::vector<std::unique_ptr<Acceptor>> acceptors;
     ListenerStats* stats = nullptr;
     Session* oldest = nullptr;  // connections by last activity
     Session* newest = nullptr;
     std::size_t connections = 0;
-    Nanos cut_at = 0;
     // Routes after a listener has left the configuration: the snapshot that knew it.
     WorkerSnapshot* last = nullptr;
   };
@@ -126,16 +140,17 @@ class Worker final : private SessionOwner {
     for (auto& [name, slot] : slots_) f(*slot);
     for (auto& slot : retired_slots_) f(*slot);
   }
-  void drain_slot(ListenerSlot& slot, Nanos window);
-  void drain_connections_of(ListenerSlot& slot, Nanos window);
-  void cut_exchanges(ListenerSlot& slot);
+  void close_over(ListenerSlot& slot, Nanos window);
   void forget_empty_slots();
-  void cut_drained();
-  void watch_drain(Nanos at);
-  void check_empty();
-  void step_server_drains();
-  void count_what_is_left(ServerDrain& d);
-  void finish_server_drains();
+  void start_drain(std::unique_ptr<Drain> d);
+  bool covers(const Drain& d, const Exchange& x) const;
+  bool is_over(const Drain& d) const;
+  void step_drains();
+  void cut_connections(const Drain& d);
+  void count_left(Drain& d, Left how, bool tunnel, bool call);
+  void count_what_is_left(Drain& d);
+  void finish_drains();
+  void serve(std::size_t listener);
   void connect_pools(WorkerSnapshot& s);
   std::shared_ptr<GroupQueue> queue_of(const GroupRuntime& group);
 
@@ -154,22 +169,20 @@ class Worker final : private SessionOwner {
   struct Sweeper final : Ready {
     explicit Sweeper(Worker* w) : worker(w) {}
     void on_ready() override {
+      worker->finish_drains();
       worker->forget_empty_slots();
-      worker->finish_server_drains();
     }
     Worker* worker;
   };
   Sweeper sweeper_{this};
-  std::vector<std::unique_ptr<ServerDrain>> server_drains_;
-  MemberTimer<Worker, &Worker::step_server_drains> server_drain_timer_{this};
+  std::vector<std::unique_ptr<Drain>> drains_;
+  MemberTimer<Worker, &Worker::step_drains> drain_timer_{this};
   std::vector<std::unique_ptr<Exchange>> free_;
   Exchange* running_ = nullptr;
   Nanos date_second_ = 0;
   char date_text_[32] = {};
   std::size_t connections_ = 0;
   std::size_t exchanges_ = 0;
-  std::function<void()> when_empty_;
-  MemberTimer<Worker, &Worker::cut_drained> drain_timer_{this};
   std::thread thread_;
 };
 

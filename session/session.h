@@ -121,6 +121,8 @@ class Session final : public Deferred, public Ready, private CodecSink {
   // `idle_until`, then closed.
   void drain(Nanos idle_until);
   bool draining() const { return draining_; }
+  // What is to be written and could not be yet.
+  std::size_t bytes_held() const { return out_.size(); }
   bool idle() const { return state_ == State::kOpen && !has_stream() && (!codec_ || codec_->between_messages()); }
   // Cuts everything: streams get on_reset, the owner on_closed.
   void fail(const Error& error, bool abort = false);

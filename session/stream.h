@@ -59,7 +59,7 @@ class Stream final : public WireStream {
   // The next move is the peer's: we would take data, and it has sent none.
   bool waiting_for_peer() const;
 
-  Session& session() { return *session_; }
+  Session& session() const { return *session_; }
   bool head_sent() const { return head_sent_; }
   bool out_done() const { return out_done_; }
   bool in_done() const { return in_done_; }

@@ -34,6 +34,19 @@ TicketKeys::Key TicketKeys::current() const {
   return keys_.front();
 }
 
+std::vector<TicketKeys::Key> TicketKeys::all() const {
+  std::shared_lock lock(lock_);
+  return keys_;
+}
+
+void TicketKeys::replace(std::vector<Key> keys) {
+  if (keys.empty()) return;
+  if (keys.size() > kKeep) keys.resize(kKeep);
+  std::unique_lock lock(lock_);
+  for (Key& k : keys_) OPENSSL_cleanse(&k, sizeof k);
+  keys_ = std::move(keys);
+}
+
 bool TicketKeys::find(const unsigned char* name, Key& out, bool& renew) const {
   std::shared_lock lock(lock_);
   for (std::size_t i = 0; i < keys_.size(); ++i) {

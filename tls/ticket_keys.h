@@ -24,6 +24,9 @@ class TicketKeys {
   // A new key encrypts from now on; the oldest beyond kKeep is forgotten.
   void rotate();
   Key current() const;
+  // For the process that takes over: the newest first.
+  std::vector<Key> all() const;
+  void replace(std::vector<Key> keys);
   // False if no kept key has that name. `renew`: it is not the current one.
   bool find(const unsigned char* name, Key& out, bool& renew) const;
 

@@ -195,7 +195,8 @@ class Weights(Base):
                                   (["weight", "web/default", "h=5"], 1, "web/default does not forward to h; there are g"),
                                   (["weight", "web/none", "g=5"], 1, "no rule that forwards is web/none; there are web/default"),
                                   (["weight", f"g/{a.address}", "0"], 0, "no other server of g takes requests"),
-                                  (["drain", "g"], 2, "is not GROUP/SERVER"),
+                                  (["drain", "g"], 1, "no listener is named g; there are web"),
+                                  (["drain", "/x"], 2, "is neither GROUP/SERVER nor LISTENER"),
                                   (["drain", "g/x"], 1, "has no server x"),
                                   (["drain", f"g/{a.address}", "--timeout", "soon"], 1, "timeout is"),
                                   (["drain", f"g/{a.address}", "--dry-run"], 0, "no other server of g takes requests")):

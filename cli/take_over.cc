@@ -1,0 +1,122 @@
+#include "cli/take_over.h"
+
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+
+namespace albatross::cli {
+namespace {
+
+constexpr std::string_view kRequest =
+    "POST /v1/take-over HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: albatross-take-over\r\nContent-Length: 0\r\n\r\n";
+
+// Byte by byte: what follows the head carries descriptors.
+std::string read_head(int fd) {
+  std::string head;
+  char byte = 0;
+  while (head.size() < 4096 && !head.ends_with("\r\n\r\n") && ::recv(fd, &byte, 1, 0) == 1) head += byte;
+  return head;
+}
+
+int connect_to(const std::string& path, std::string& error) {
+  sockaddr_un a{};
+  a.sun_family = AF_UNIX;
+  if (path.size() >= sizeof a.sun_path) {
+    error = "the path is too long";
+    return -1;
+  }
+  std::memcpy(a.sun_path, path.c_str(), path.size() + 1);
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0) return fd;
+  error = std::strerror(errno);
+  if (fd >= 0) ::close(fd);
+  return -1;
+}
+
+}  // namespace
+
+TakeOver::~TakeOver() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+bool TakeOver::begin(const std::string& socket, Server& server, std::string& error) {
+  const std::string path = socket.starts_with("unix:") ? socket.substr(5) : socket;
+  std::string why;
+  fd_ = connect_to(path, why);
+  if (fd_ < 0) {
+    error = "--take-over " + path + ": " + why + " (is that the admin socket of the running process?)";
+    return false;
+  }
+  timeval patience{HandOver::kPatience, 0};
+  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const bool asked = ::send(fd_, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(kRequest.size());
+  const std::string head = asked ? read_head(fd_) : "";
+  if (!head.starts_with("HTTP/1.1 101 ")) {
+    error = "--take-over " + path + ": the process there does not hand over" + (head.empty() ? "" : ": " + head.substr(0, head.find('\r')));
+    return false;
+  }
+  HandOver from;
+  if (!receive(fd_, from, why)) {
+    error = "--take-over " + path + ": " + why;
+    return false;
+  }
+  server.take_over(std::move(from));
+  return true;
+}
+
+bool TakeOver::finish(std::string& error) {
+  if (fd_ < 0) return true;
+  std::string why;
+  if (say(fd_, HandOver::kReady, why) && await(fd_, HandOver::kLeft, why)) return true;
+  error = "the process before did not leave: " + why;
+  return false;
+}
+
+void Successor::start(const std::string& admin) {
+  if (pid_ != 0) {
+    std::cerr << "albatross: SIGUSR2: a new process is being started already\n";
+    return;
+  }
+  if (!admin.starts_with("unix:")) {
+    std::cerr << "albatross: SIGUSR2: a new process asks at the admin socket, and this one has none; run with admin on unix:/path\n";
+    return;
+  }
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < command_.size(); ++i) {
+    if (command_[i] == "--take-over") {
+      ++i;
+    } else if (!command_[i].starts_with("--take-over=")) {
+      words.push_back(command_[i]);
+    }
+  }
+  words.insert(words.end(), {"--take-over", admin.substr(5)});
+  std::vector<char*> argv;
+  for (std::string& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  wait();
+  if (int error = posix_spawnp(&pid_, argv[0], nullptr, nullptr, argv.data(), environ); error != 0) {
+    pid_ = 0;
+    ended_.cancel();
+    std::cerr << "albatross: SIGUSR2: cannot start " << words[0] << ": " << std::strerror(error) << "\n";
+    return;
+  }
+  std::cerr << "albatross: SIGUSR2: process " << pid_ << " takes over\n";
+}
+
+void Successor::wait() {
+  ended_.async_wait([this](boost::system::error_code ec, int) {
+    if (ec) return;
+    int status = 0;
+    if (pid_ == 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return wait();
+    std::cerr << "albatross: process " << pid_ << " has ended and did not take over; this one goes on\n";
+    pid_ = 0;
+  });
+}
+
+}  // namespace albatross::cli
