@@ -1,5 +1,6 @@
 #include "cli/take_over.h"
 
+#include <linux/close_range.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -99,6 +100,8 @@ void Successor::start(const std::string& admin) {
   std::vector<char*> argv;
   for (std::string& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
+  // Not all libraries open what they open for this process alone.
+  if (::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0) std::cerr << "albatross: SIGUSR2: close_range: " << std::strerror(errno) << "\n";
   wait();
   if (int error = posix_spawnp(&pid_, argv[0], nullptr, nullptr, argv.data(), environ); error != 0) {
     pid_ = 0;

@@ -136,9 +136,9 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
   install(std::move(built), std::move(opened));
   for (auto& w : workers_) w->start();
   loop_events_.assign(loop_.descriptor());
+  start_watch();
   wait_for_loop();
   rotate_tickets();
-  start_watch();
   return true;
 }
 

@@ -172,6 +172,7 @@ class Server {
   void rotate_tickets();
   void start_watch();
   void watch();
+  void end_largest();
   void overload_changed(OverloadLevel before, OverloadLevel now);
   void health_changed(const ServerSlot& slot, Health health);
 

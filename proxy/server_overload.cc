@@ -1,4 +1,5 @@
 // The process's own shortage: watched on the control thread, acted on by the workers. See proxy/overload.h.
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -52,12 +53,21 @@ void Server::watch() {
   });
   OverloadLevel before = overload_.load(), now = next_level(before, resources_);
   if (now != before) overload_changed(before, now);
-  for (auto& w : workers_) {
-    Worker* worker = w.get();
-    if (now >= OverloadLevel::kEndLargest) worker->loop().post([worker] { worker->end_largest(); });
-  }
+  if (now >= OverloadLevel::kEndLargest) end_largest();
+  if (now != OverloadLevel::kNone) ::malloc_trim(0);  // what was freed is resident until then
   if (++watches_ % (PortWatch::kInterval / kInterval) == 1) ports_.sample(*snapshot_);
   loop_.set_timer(watch_timer_, loop_.now() + kInterval);
+}
+
+// Down to where the second level is left.
+void Server::end_largest() {
+  const auto enough = static_cast<std::uint64_t>(static_cast<double>(resources_.memory_limit) * 0.85);
+  if (resources_.memory_limit == 0 || resources_.memory <= enough) return;
+  const std::uint64_t share = (resources_.memory - enough) / workers_.size() + 1;
+  for (auto& w : workers_) {
+    Worker* worker = w.get();
+    worker->loop().post([worker, share] { worker->end_largest(share); });
+  }
 }
 
 void Server::overload_changed(OverloadLevel before, OverloadLevel now) {

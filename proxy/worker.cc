@@ -264,18 +264,19 @@ bool Worker::close_oldest_idle() {
   return true;
 }
 
-// What is held back for a client that reads slowly, or by one that sends fast.
-void Worker::end_largest() {
+// What is held back for a client that reads slowly, or by one that sends before a server has room.
+void Worker::end_largest(std::uint64_t bytes) {
   constexpr std::size_t kMuch = 8 * 1024;
-  Exchange* largest = nullptr;
-  std::size_t most = kMuch;
+  std::vector<std::pair<std::size_t, Exchange*>> large;
   for (Exchange* x = running_; x != nullptr; x = x->next) {
-    std::size_t held = x->bytes_held();
-    if (held <= most) continue;
-    most = held;
-    largest = x;
+    if (std::size_t held = x->bytes_held(); held >= kMuch) large.emplace_back(held, x);
   }
-  if (largest != nullptr) largest->end(Cause::kOverload);
+  std::sort(large.begin(), large.end(), std::greater<>());
+  std::uint64_t freed = 0;
+  for (std::size_t i = 0; i < large.size() && freed < bytes; ++i) {
+    freed += large[i].first;
+    large[i].second->end(Cause::kOverload);
+  }
   context_.finish_turn();
 }
 

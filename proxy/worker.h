@@ -78,8 +78,8 @@ class Worker final : private SessionOwner {
   void stop_accepting(bool take_waiting);
   // Idle connections to servers close.
   void close_idle_servers() { pool_.close_idle(); }
-  // The exchange that holds the most memory ends, if that is much.
-  void end_largest();
+  // The exchanges that hold the most memory end, until so much of it is free.
+  void end_largest(std::uint64_t bytes);
   std::size_t connections() const { return connections_; }
   std::size_t exchanges() const { return exchanges_; }
 
