@@ -23,6 +23,8 @@ class Job:
     cores: tuple
     rules: Rules | None = None
     upstream_h2: bool = False
+    scheduler: str = "wrr"
+    servers: int = 1  # at ports from that of the backend on
 
     def write(self, name, text):
         path = f"{self.directory}/{name}"
@@ -143,6 +145,8 @@ def albatross(job, binary):
     x_forwarded: {{for: append, proto: true, port: true}}
 {rules}
     default_actions: [{"{fixed_response: {code: 404}}" if job.rules else "{forward: b}"}]"""
+    first = job.backend_h2 if job.upstream_h2 else job.backend
+    servers = ", ".join(f'{{address: "127.0.0.1:{first + i}"}}' for i in range(job.servers))
     config = f"""
 listeners:
   - name: plain
@@ -155,7 +159,8 @@ listeners:
 server_groups:
   - name: b
     protocol: {"h2c" if job.upstream_h2 else "http"}
-    servers: [{{address: "127.0.0.1:{job.backend_h2 if job.upstream_h2 else job.backend}"}}]
+    scheduler: {job.scheduler}
+    servers: [{servers}]
     keep_alive: {{idle: 3600s, pool: 512}}
 admin: off
 workers: {len(job.cores)}

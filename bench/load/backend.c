@@ -1,11 +1,12 @@
 // The cheapest HTTP/1.1 server that keeps connections: one thread, level-triggered epoll, prepared answers.
 // The last path segment is the body's size: /1k, /64k, /any/prefix/1m; anything else gets 1 KiB.
-//   backend PORT
+//   backend PORT [COUNT]       as many ports from that one on
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,9 +150,22 @@ static void on_event(Conn* c, uint32_t events) {
   if (serve(c) < 0) drop(c);
 }
 
+// Its event is the descriptor and a one; those of connections are pointers, which are even.
+static void listen_on(int port) {
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (bind(listener, (struct sockaddr*)&at, sizeof at) || listen(listener, 4096)) {
+    perror("backend: bind");
+    exit(1);
+  }
+  struct epoll_event e = {.events = EPOLLIN, .data.u64 = (uint64_t)listener << 1 | 1};
+  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &e);
+}
+
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: backend PORT\n");
+  if (argc != 2 && argc != 3) {
+    fprintf(stderr, "usage: backend PORT [COUNT]\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -160,23 +174,15 @@ int main(int argc, char** argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   epoll_fd = epoll_create1(0);
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  struct sockaddr_in at = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (bind(listener, (struct sockaddr*)&at, sizeof at) || listen(listener, 4096)) {
-    perror("backend: bind");
-    return 1;
-  }
-  struct epoll_event events[256], e = {.events = EPOLLIN, .data.ptr = NULL};
-  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &e);
+  for (int i = 0; i < (argc == 3 ? atoi(argv[2]) : 1); i++) listen_on(atoi(argv[1]) + i);
+  struct epoll_event events[256];
   for (;;) {
     int n = epoll_wait(epoll_fd, events, 256, -1);
     for (int i = 0; i < n; i++) {
-      if (events[i].data.ptr) {
-        on_event(events[i].data.ptr, events[i].events);
+      if (events[i].data.u64 & 1) {
+        accept_all((int)(events[i].data.u64 >> 1));
       } else {
-        accept_all(listener);
+        on_event(events[i].data.ptr, events[i].events);
       }
     }
   }
