@@ -19,7 +19,8 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     Nanos interval = nanos(target_.check.interval);
     next_ = loop().now() + prober_.random_.below(interval);
     // A new server is asked at once: until then nobody knows.
-    if (state_.health == Health::kUnknown) next_ = loop().now();
+    in_step_ = state_.health == Health::kUnknown;
+    if (in_step_) next_ = loop().now();
     loop().set_timer(timer_, next_);
   }
   ~Probe() override { abandon(); }
@@ -85,7 +86,10 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     }
     Nanos interval = nanos(state_.in_a_row > 0 && c.doubt_interval ? *c.doubt_interval : c.interval);
     Nanos jitter = interval / 5;
-    next_ = std::max(started_ + interval - jitter / 2 + prober_.random_.below(jitter + 1), loop().now() + kMilli);
+    Nanos after = interval - jitter / 2 + prober_.random_.below(jitter + 1);
+    if (in_step_) after = prober_.random_.below(interval);  // those that were new together part here
+    in_step_ = false;
+    next_ = std::max(started_ + after, loop().now() + kMilli);
     loop().set_timer(timer_, next_);
   }
 
@@ -202,6 +206,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   Session* session_ = nullptr;
   std::size_t address_ = 0;
   bool running_ = false;
+  bool in_step_ = false;  // its first probe went at once
   Nanos started_ = 0;
   Nanos next_ = 0;
   MemberTimer<Probe, &Probe::on_timer> timer_{this};

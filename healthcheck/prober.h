@@ -1,7 +1,7 @@
 // Active probes (HTTP, HTTPS, TCP, gRPC): one prober for the process, on the control thread's loop.
 //
-// Each server with a check is probed every interval ±10 %, never twice at once; the first probes are spread over one
-// interval. Results go to ServerSlot::health; a change is reported. All calls are the loop thread's.
+// Each server with a check is probed every interval ±10 %, never twice at once. A new one is asked at once, and
+// the second probes are spread over one interval. Results go to ServerSlot::health; a change is reported. All calls are the loop thread's.
 #pragma once
 
 #include <functional>
