@@ -133,7 +133,12 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     if (target == "/metrics") return respond(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", metrics_text(server_));
     if (target == "/v1/status") return respond(http::status::ok, "application/json", status_json(server_));
     if (target == "/v1/journal") return respond(http::status::ok, "application/json", journal_json(server_));
-    refuse(http::status::not_found, "no such path; there are /v1/status, /v1/journal, /v1/reload, /metrics and /health");
+    std::vector<std::string> path = path_segments(target);
+    if (path.size() > 1 && path[0] == "v1") {
+      path.erase(path.begin());
+      if (std::string part = status_part(server_, path); !part.empty()) return respond(http::status::ok, "application/json", std::move(part));
+    }
+    refuse(http::status::not_found, "no such path; there are /v1/status, /v1/listeners, /v1/server_groups, /v1/journal, /v1/reload, /metrics and /health");
   }
 
   // From here on the socket speaks proxy/hand_over.h.

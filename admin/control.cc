@@ -148,9 +148,11 @@ struct Call {
 
 }  // namespace
 
+std::vector<std::string> path_segments(std::string_view path) { return split(path.substr(std::min<std::size_t>(path.size(), 1)), '/'); }
+
 bool control(Server& server, const std::string& target, const std::string& body, std::function<void(ControlReply)> done) {
   std::size_t mark = target.find('?');
-  std::vector<std::string> path = split(std::string_view(target).substr(1, mark == std::string::npos ? mark : mark - 1), '/');
+  std::vector<std::string> path = path_segments(std::string_view(target).substr(0, mark));
   Call call{server, {}, body, std::move(done)};
   if (mark != std::string::npos) {
     for (const std::string& one : split(std::string_view(target).substr(mark + 1), '&')) {

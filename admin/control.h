@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "proxy/server.h"
 
@@ -16,6 +18,9 @@ struct ControlReply {
 
 // `target` with its query. Answers by `done`, now or (drain?wait) when it is over; false: there is no such path.
 bool control(Server& server, const std::string& target, const std::string& body, std::function<void(ControlReply)> done);
+
+// "/v1/a%2Fb/c" is {"v1", "a/b", "c"}.
+std::vector<std::string> path_segments(std::string_view path);
 
 // GET /v1/journal.
 std::string journal_json(const Server& server);

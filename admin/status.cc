@@ -96,9 +96,9 @@ json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats, cons
   return out;
 }
 
-}  // namespace
+std::string text_of(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
-std::string status_json(Server& server) {
+json status(Server& server) {
   json out{{"process", ::getpid()},
            {"configuration", server.snapshot().generation},
            {"file", server.config().file},
@@ -111,7 +111,31 @@ std::string status_json(Server& server) {
     for (const auto& l : server.snapshot().listeners) out["listeners"].push_back(listener_json(server, *l, listeners));
     for (const auto& g : server.snapshot().groups) out["server_groups"].push_back(group_json(*g, groups, servers, server.drains(), server.now()));
   });
-  return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  return out;
+}
+
+// A member, or the element of a list that has that name or address; null if there is none.
+const json* step(const json& from, const std::string& name) {
+  if (from.is_object()) return from.contains(name) ? &from[name] : nullptr;
+  for (const json& one : from) {
+    if (one.is_object() && (one.value("name", "") == name || one.value("address", "") == name)) return &one;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string status_json(Server& server) { return text_of(status(server)); }
+
+std::string status_part(Server& server, const std::vector<std::string>& path) {
+  if (path.empty() || (path[0] != "listeners" && path[0] != "server_groups")) return "";
+  const json whole = status(server);
+  const json* at = &whole;
+  for (const std::string& name : path) {
+    at = at->is_structured() ? step(*at, name) : nullptr;
+    if (at == nullptr) return "";
+  }
+  return text_of(*at);
 }
 
 }  // namespace albatross

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "proxy/server.h"
 
 namespace albatross {
 
 std::string status_json(Server& server);
+// A part of it, by its path: {"server_groups"}, {"server_groups", "blue", "servers", "10.0.0.1:80"}, {"listeners", "web"}. "": there is
+// no such thing.
+std::string status_part(Server& server, const std::vector<std::string>& path);
 
 }  // namespace albatross

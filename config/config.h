@@ -262,6 +262,7 @@ struct HealthCheck {
   Value<Duration> timeout{Duration(5000)};      // 100 ms .. 300 s
   Value<std::uint32_t> healthy_threshold{3};    // 1 .. 10
   Value<std::uint32_t> unhealthy_threshold{3};  // 1 .. 10
+  Value<bool> starts_healthy{true};             // until the first probe has an answer; written `initial_state`
   std::vector<std::pair<std::uint16_t, std::uint16_t>> codes{{200, 299}};  // inclusive; written as 2xx, 200, 200-299
 };
 

@@ -161,6 +161,9 @@ const Object<HealthCheck>& health_check_table() {
         .fallback("3");
     t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10), "Failed ones until unhealthy.")
         .fallback("3");
+    t.field("initial_state", &HealthCheck::starts_healthy, choice<bool>({{"healthy", true}, {"unhealthy", false}}),
+            "What a new server is taken for until its first probe is answered; that one alone decides then.")
+        .fallback("healthy");
     t.field("codes", &HealthCheck::codes, list_of<Codes>(status_codes(), 1, true), "Which answers are good.").fallback("2xx");
     return t;
   }();

@@ -16,6 +16,10 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   Probe(Prober& prober, ProbeTarget target) : prober_(prober), target_(std::move(target)), arena_(2048) {
     limits_.head = 64 * 1024;
     state_.health = target_.slot->health.load();
+    if (state_.health == Health::kUnknown && !target_.check.starts_healthy) {
+      target_.slot->health.store(Health::kUnhealthy, std::memory_order_relaxed);
+      target_.slot->last_failure = "not probed yet";
+    }
     Nanos interval = nanos(target_.check.interval);
     next_ = loop().now() + prober_.random_.below(interval);
     // A new server is asked at once: until then nobody knows.

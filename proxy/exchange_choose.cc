@@ -14,7 +14,8 @@ std::uint32_t Exchange::choose_group(const Route& route) {
   if (route.sticky != 0) {
     if (auto cookie = find_cookie(head_.fields, route.sticky_cookie)) {
       for (const ForwardTarget& t : route.targets) {
-        if (weight(t) > 0 && *cookie == snapshot_->groups[t.group].group->name) return t.group;
+        GroupState& g = snapshot_->groups[t.group];
+        if (weight(t) > 0 && *cookie == g.group->name && g.balancer.any_usable(now())) return t.group;
       }
     }
     set_cookie_ = true;

@@ -121,6 +121,10 @@ bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) {
   return false;
 }
 
+bool Balancer::any_usable(Nanos now) const {
+  return std::any_of(candidates_.begin(), candidates_.end(), [now](const Candidate& c) { return c.weight > 0 && c.slot->usable(now); });
+}
+
 // How much of its weight a server has in slow start, of kWhole.
 std::uint32_t Balancer::share(const Candidate& c, Nanos now) const {
   if (settings_->slow_start.window == 0) return kWhole;

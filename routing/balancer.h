@@ -85,6 +85,9 @@ class Balancer {
   // `latency` 0: it gave none.
   void ended(int i, Nanos latency, Nanos now);
 
+  // Does any take requests?
+  bool any_usable(Nanos now) const;
+
   const std::vector<Candidate>& candidates() const { return candidates_; }
 
  private:

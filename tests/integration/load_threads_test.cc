@@ -91,6 +91,39 @@ TEST_CASE("listeners come and go under load", "[threads]") {
   CHECK(load.end() == std::vector<std::string>{});
 }
 
+TEST_CASE("limits, their queue and overrides hold between workers", "[threads]") {
+  std::atomic<int> now{0}, most{0};
+  FakeUpstream up([&](FakeConnection& c) {
+    for (;;) {
+      const Message m = c.read_request();
+      int n = ++now;
+      for (int seen = most; n > seen && !most.compare_exchange_weak(seen, n);) {
+      }
+      --now;
+      c.respond(200, m.target());
+    }
+  });
+  FakeUpstream other(paths);
+  TestProxy proxy(Setup{.servers = {up.address(), other.address()},
+                        .group = "max_requests: 3\nqueue: {size: 1000, timeout: 20s}\nscheduler: p2c\n"
+                                 "passive_check: {failure_percent: 50, latency_factor: 5}\ncircuit_breaker: {}\n"
+                                 "retries: {tries: 3, codes: [503]}",
+                        .workers = 2});
+  Load load(proxy.port(), 8, false);
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    const int before = load.answered();
+    auto result = proxy.ask([&](albatross::Server& s) { return s.set_server_weight("app", up.address(), i % 2 == 0 ? 1 : 100, false); });
+    CHECK(result.ok());
+    CHECK(proxy.reload(Setup{.servers = {up.address(), other.address()},
+                             .group = "max_requests: " + std::to_string(2 + i % 3) + "\nqueue: {size: 1000, timeout: 20s}",
+                             .workers = 2})
+              .ok);
+    CHECK(eventually([&] { return load.answered() > before + 50; }));
+  }
+  CHECK(load.end() == std::vector<std::string>{});
+  CHECK(most <= 4);
+}
+
 TEST_CASE("probes change the health under load", "[threads]") {
   std::atomic<bool> sick{false};
   FakeUpstream well(paths), moody([&](FakeConnection& c) {

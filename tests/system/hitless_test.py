@@ -290,6 +290,26 @@ class Listeners(Base):
         self.assertIn("drained the process: 0 finished, 100 moved, 0 cut", proxy.output())
 
 
+    def test_calls_are_told_before_they_would_be_cut(self):
+        """A gRPC stream that does not end gets UNAVAILABLE when three quarters of the time have passed."""
+        def stream(s):
+            s.head(200, [("content-type", "application/grpc")])
+            s.wait_gone(PATIENCE)
+        server = self.server({"/": stream}, "h2")
+        proxy = self.start([{"name": "g", "protocol": "grpc", "servers": [{"address": server.address}]}], "g", shutdown={"drain": "2s"})
+        client = peers.Client("h2", proxy.ports["web"])
+        self.addCleanup(client.close)
+        calls = [client.open("/pkg.Service/Watch", "POST", [("content-type", "application/grpc"), ("te", "trailers")], end=False) for _ in range(5)]
+        for call in calls:
+            call.wait_head()
+        proxy.process.send_signal(signal.SIGTERM)
+        for call in calls:
+            call.wait_over()
+            self.assertEqual(dict(call.trailers or {}).get("grpc-status"), "14")
+        self.assertEqual(proxy.process.wait(PATIENCE), 0)
+        self.assertIn("drained the process: 0 finished, 5 moved, 0 cut", proxy.output())
+
+
 class Overload(Base):
     def test_descriptors(self):
         """Each level in turn, and back; the admin API answers throughout."""

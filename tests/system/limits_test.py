@@ -351,6 +351,64 @@ class Drained(Base):
         self.assertIn("1 cut", wait_for(lambda: [l for l in proxy.output().splitlines() if "drained g/" in l], "the report")[0])
 
 
+class Reloads(Base):
+    def test_one_that_empties_a_group_in_use(self):
+        """It is allowed, with a warning; what runs ends well, what comes gets 503."""
+        gate = self.gate()
+        group = {"name": "g", "servers": [{"address": gate.address}]}
+        proxy = self.start([group], "g")
+        results = self.many(proxy, 3)
+        gate.wait_for(3)
+        group["servers"] = []
+        proxy.write(proxy.config)
+        self.assertIn("the group has no servers", self.command(proxy, "reload"))
+        status, body = self.ask(proxy)[0]
+        self.assertEqual(status, 503)
+        self.assertIn("no_server", body)
+        gate.let_out()
+        wait_for(lambda: len(results) == 3, "what ran")
+        self.assertEqual({r[0] for r in results}, {200})
+
+    def test_sticky_clients_leave_a_group_that_is_dead(self):
+        a, b = self.responders("a", "b")
+        groups = [{"name": n, "servers": [{"address": s.address}]} for n, s in (("ga", a), ("gb", b))]
+        proxy = self.start(groups, {"groups": [{"name": "ga"}, {"name": "gb"}], "sticky": "1000s"})
+
+        def ask(cookie=None):
+            c = http.client.HTTPConnection("127.0.0.1", proxy.ports["web"], timeout=PATIENCE)
+            c.request("GET", "/", headers={"cookie": cookie} if cookie else {})
+            r = c.getresponse()
+            out = r.read().decode(), (r.getheader("set-cookie") or "").split(";")[0]
+            c.close()
+            return out
+        name, cookie = ask()
+        self.assertEqual([ask(cookie)[0] for _ in range(20)], [name] * 20)
+        other = {"a": "b", "b": "a"}[name]
+        self.command(proxy, "drain", f"g{name}/{ {'a': a, 'b': b}[name].address }")
+        wait_for(lambda: ask(cookie)[0] == other, "the other group")
+
+
+class Blackhole(Base):
+    def test_a_server_that_drops_packets(self):
+        """Its accept queue is full, so that SYNs vanish: after `connect` the next server answers, and it is ejected."""
+        hole = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(hole.close)
+        address = "127.0.0.1:%d" % hole.getsockname()[1]
+        fill = []
+        for _ in range(4):
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(hole.getsockname())
+            fill.append(s)
+            self.addCleanup(s.close)
+        good, = self.responders("good")
+        proxy = self.start([{"name": "g", "timeouts": {"connect": "200ms"}, "passive_check": {"failures": 3},
+                             "servers": [{"address": address}, {"address": good.address}]}], "g", workers=1)
+        self.assertEqual(self.ask(proxy, 12), [(200, "good")] * 12)
+        self.assertIn("ejected", self.status(proxy)["server_groups"][0]["servers"][0])
+        self.assertEqual(proxy.metric("albatross_upstream_connect_failures_total"), 3)
+
+
 class SourceAddresses(Base):
     def test_by_turns(self):
         seen = set()
@@ -396,6 +454,20 @@ class Probes(Base):
         state[""] = b""  # left out is 0: unknown
         wait_for(lambda: health()["whole"] == ("unhealthy", "UNKNOWN"), "the server to be unhealthy")
         self.assertEqual(server.errors(), [])
+
+    def test_the_initial_state(self):
+        """A server that shall prove itself first gets nothing until its first probe is answered."""
+        asked = threading.Event()
+        server = self.server({"/": lambda s: s.answer(200), "/healthz": lambda s: (asked.wait(PATIENCE), s.answer(200))})
+        proxy = self.start([{"name": "g", "fail_open": False, "servers": [{"address": server.address}],
+                             "health_check": {"path": "/healthz", "initial_state": "unhealthy"}}], "g")
+        self.assertEqual(self.ask(proxy)[0][0], 503)
+        part = json.loads(proxy.get_admin(f"/v1/server_groups/g/servers/{server.address}"))
+        self.assertEqual((part["health"], part["last_failure"]), ("unhealthy", "not probed yet"))
+        asked.set()
+        wait_for(lambda: self.ask(proxy)[0][0] == 200, "the first probe to decide")
+        self.assertEqual(proxy.ask_admin("GET", "/v1/server_groups/none")[0], 404)
+        self.assertEqual([l["name"] for l in json.loads(proxy.get_admin("/v1/listeners"))], ["web"])
 
     def test_in_doubt_it_is_asked_sooner(self):
         """Three failures at the interval would take 60 s."""

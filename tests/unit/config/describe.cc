@@ -101,7 +101,7 @@ class Describer {
     if (g.slow_start) put("slow_start", g.slow_start->window, g.slow_start->curve);
     if (!g.health_check) return;
     const HealthCheck& h = *g.health_check;
-    put("health", h.service, h.doubt_interval, h.protocol, h.path, h.method, h.host, h.port, h.interval, h.timeout, h.healthy_threshold,
+    put("health", h.service, h.starts_healthy, h.doubt_interval, h.protocol, h.path, h.method, h.host, h.port, h.interval, h.timeout, h.healthy_threshold,
         h.unhealthy_threshold, h.codes);
   }
 
