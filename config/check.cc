@@ -1,5 +1,7 @@
 #include "config/check.h"
 
+#include "config/check_group.h"
+
 #include <map>
 #include <string>
 #include <vector>
@@ -162,43 +164,7 @@ class Check {
         const Value<std::string>& address = group.servers[k].address;
         if (address.written()) addresses.add(address, address.at, at(path + ".servers", k) + ".address");
       }
-      check_group_tls(group, path);
-      check_scheduler(group, path);
-    }
-  }
-
-  void check_scheduler(const ServerGroup& group, const std::string& path) {
-    using S = ServerGroup::Scheduler;
-    using On = Hash::On;
-    const S how = *group.scheduler;
-    const bool named = *group.hash.on == On::kHeader || *group.hash.on == On::kCookie || *group.hash.on == On::kQuery;
-    if (how == S::kUch && group.hash.name->empty()) {
-      out_.error(group.scheduler.at, path + ".scheduler", "uch hashes a query parameter, which is not named", "add hash: {name: NAME}");
-    } else if (how == S::kHash && named && group.hash.name->empty()) {
-      out_.error(group.hash.on.at, path + ".hash.on", "which one is not said", "add name: NAME");
-    } else if ((how == S::kSch || how == S::kUch) && group.hash.on.written()) {
-      out_.warning(group.hash.on.at, path + ".hash.on", "sch and uch say what is hashed; this is not used", "write scheduler: hash");
-    } else if (how < S::kHash && (group.hash.on.written() || group.hash.name.written())) {
-      out_.warning(group.hash.on.written() ? group.hash.on.at : group.hash.name.at, path + ".hash", "this scheduler does not hash",
-                   "write scheduler: hash");
-    }
-    if (group.zone_affinity && config_.zone->empty()) {
-      out_.warning(group.zone_affinity.at, path + ".zone_affinity", "this process has no zone, so no server is local",
-                   "add zone: NAME at the top level");
-    }
-    bool all_backup = !group.servers.empty();
-    for (const Server& s : group.servers) all_backup &= *s.backup;
-    if (all_backup) out_.warning(group.at, path + ".servers", "every server is a backup", "");
-  }
-
-  void check_group_tls(const ServerGroup& group, const std::string& path) {
-    using P = ServerGroup::Protocol;
-    const bool plain = *group.protocol == P::kHttp || *group.protocol == P::kH2c || *group.protocol == P::kGrpc;
-    for (const Place place : {group.tls.ca.at, group.tls.server_name.at, group.tls.verify.at}) {
-      if (plain && place.written()) {
-        out_.warning(place, path + ".tls", "a group without TLS has no use for this", "write protocol: https");
-        return;
-      }
+      check_group(config_, group, path, out_);
     }
   }
 

@@ -304,6 +304,13 @@ TEST_CASE("what is odd but usable is a warning") {
           {with_listener("x_forwarded: {for: @@process}"), "listeners[0].x_forwarded.for", "add trusted_proxies"},
           {with_listener("security_policy: @@tls_cipher_policy_1_2"), "listeners[0].security_policy", "no use"},
           {with_group("tls: {ca: @@x.pem}"), "server_groups[0].tls", "without TLS"},
+          {with_group("retries: {per_try_timeout: @@2s}"), "server_groups[0].retries.per_try_timeout", "add timeout to on"},
+          {with_group("timeouts: {response: 2s}\nretries: {on: timeout, per_try_timeout: @@2s}"),
+           "server_groups[0].retries.per_try_timeout", "is for all tries"},
+          {with_group("queue: {timeout: @@2s}"), "server_groups[0].queue", "nothing waits without a limit"},
+          {with_group("drain_unhealthy: @@true"), "server_groups[0].drain_unhealthy", "without probes"},
+          {with_group("health_check: {interval: 1s, doubt_interval: @@2s}"), "server_groups[0].health_check.doubt_interval", "longer than"},
+          {with_group("health_check: {protocol: http, service: @@s}"), "server_groups[0].health_check.service", "only grpc probes"},
           {with_top("admin: {bind: 'unix:/a', token: @@x}"), "admin.token", "the token is for TCP"},
           {"listeners: [{name: a, bind: ':1', default_actions: [forward: b]}]\nserver_groups: [@@{name: b, servers: "
            "[]}]\n",
