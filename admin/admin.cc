@@ -6,6 +6,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -28,24 +30,24 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
     });
   }
 
-  bool listen_unix(std::string& error) {
+  bool listen_unix(const std::string& at, std::string& error) {
     using Local = asio::local::stream_protocol;
     boost::system::error_code ec;
-    if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    if (at.size() >= sizeof(sockaddr_un::sun_path)) {
       error = "the path is too long";
       return false;
     }
     Local::socket probe(server.io());
-    probe.connect(Local::endpoint(path), ec);
+    probe.connect(Local::endpoint(at), ec);
     if (!ec) {
       error = "another albatross answers there; give this one its own with --admin unix:/path, or --admin off";
       return false;
     }
-    if (ec == asio::error::connection_refused) ::unlink(path.c_str());  // left over from a process that died
+    if (ec == asio::error::connection_refused) ::unlink(at.c_str());  // left over from a process that died
     mode_t old = ::umask(0177);  // 0600 from its first moment
     ec.clear();
     unix_acceptor.open(Local(), ec);
-    if (!ec) unix_acceptor.bind(Local::endpoint(path), ec);
+    if (!ec) unix_acceptor.bind(Local::endpoint(at), ec);
     if (!ec) unix_acceptor.listen(64, ec);
     ::umask(old);
     error = ec.message();
@@ -57,6 +59,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
   asio::local::stream_protocol::acceptor unix_acceptor;
   asio::ip::tcp::acceptor tcp_acceptor;
   std::string path;
+  std::string waiting;  // where it listens until the path is free
   std::string address;
 };
 
@@ -91,7 +94,7 @@ bool parse_admin_address(const std::string& text, config::Bind& out) {
   return out.host == "localhost" || IpAddress::parse(out.host).has_value();
 }
 
-bool Admin::start(const config::Admin& settings, std::string& error) {
+bool Admin::start(const config::Admin& settings, const std::string& taken, std::string& error) {
   if (settings.off) return true;
   Impl& i = *impl_;
   boost::system::error_code ec;
@@ -125,7 +128,8 @@ bool Admin::start(const config::Admin& settings, std::string& error) {
       return false;
     }
   }
-  if (!i.listen_unix(error)) {
+  if (i.path == taken) i.waiting = i.path + "." + std::to_string(::getpid());
+  if (!i.listen_unix(i.waiting.empty() ? i.path : i.waiting, error)) {
     error = "unix:" + i.path + ": " + error;
     i.path.clear();
     return false;
@@ -135,7 +139,19 @@ bool Admin::start(const config::Admin& settings, std::string& error) {
   return true;
 }
 
+bool Admin::arrive(std::string& error) {
+  if (impl_->waiting.empty()) return true;
+  const bool good = ::rename(impl_->waiting.c_str(), impl_->path.c_str()) == 0;
+  if (!good) error = impl_->path + ": " + std::strerror(errno);
+  impl_->waiting.clear();
+  return good;
+}
+
 void Admin::stop() {
+  if (!impl_->waiting.empty()) {
+    ::unlink(impl_->waiting.c_str());
+    impl_->path.clear();  // still the other's
+  }
   boost::system::error_code ignored;  // closing
   impl_->unix_acceptor.close(ignored);
   impl_->tcp_acceptor.close(ignored);

@@ -17,8 +17,11 @@ class Admin {
   explicit Admin(Server& server);
   ~Admin();
 
-  // Listens. With `off` does nothing. False and a reason on failure.
-  bool start(const config::Admin& settings, std::string& error);
+  // Listens. With `off` does nothing. False and a reason on failure. `taken`: the socket of the process that we take over from,
+  // which still listens there; if it is ours, too, it is that after arrive().
+  bool start(const config::Admin& settings, const std::string& taken, std::string& error);
+  // The other process has left.
+  bool arrive(std::string& error);
   void stop();
   // "unix:/run/albatross/admin.sock" or "127.0.0.1:9900"; empty when off.
   std::string address() const;

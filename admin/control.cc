@@ -122,7 +122,7 @@ struct Call {
     ControlResult result{ControlResult::Code::kDone, "the process drains and ends", {}};
     if (dry_run()) return done(reply(result, true));
     if (!has("wait")) {
-      server.stop();
+      server.drain_process(nullptr);
       return done(reply(result, false));
     }
     server.drain_process([result, answer = done](const DrainReport& report, std::function<void()> sent) {

@@ -118,10 +118,11 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   report(out);
   if (!error.empty()) return fail(error);
   if (!started) return 1;
-  if (!before.finish(error)) return fail(error);
   Admin admin(server);
   ours = &admin;
-  if (!admin.start(config->admin, error)) return fail("admin: " + error);
+  if (!admin.start(config->admin, before.socket(), error)) return fail("admin: " + error);
+  // From here on we serve, whatever becomes of the other process.
+  if (!before.finish(error) || !admin.arrive(error)) std::cerr << "albatross: " << error << "\n";
   for (const config::Listener& l : config->listeners) {
     std::cerr << "albatross: " << *l.name << " listens on "
               << (l.protocol.value == config::Listener::Protocol::kHttps ? "https://" : "http://") << server.address(l.name) << "\n";

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <cstring>
 #include <iostream>
 
@@ -47,7 +48,7 @@ TakeOver::~TakeOver() {
 }
 
 bool TakeOver::begin(const std::string& socket, Server& server, std::string& error) {
-  const std::string path = socket.starts_with("unix:") ? socket.substr(5) : socket;
+  const std::string path = std::filesystem::absolute(socket.starts_with("unix:") ? socket.substr(5) : socket).lexically_normal();
   std::string why;
   fd_ = connect_to(path, why);
   if (fd_ < 0) {
@@ -68,6 +69,7 @@ bool TakeOver::begin(const std::string& socket, Server& server, std::string& err
     return false;
   }
   server.take_over(std::move(from));
+  socket_ = path;
   return true;
 }
 

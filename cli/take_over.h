@@ -18,9 +18,12 @@ class TakeOver {
   bool begin(const std::string& socket, Server& server, std::string& error);
   // We serve: it leaves its sockets.
   bool finish(std::string& error);
+  // Its admin socket's path; "": there was nobody.
+  const std::string& socket() const { return socket_; }
 
  private:
   int fd_ = -1;
+  std::string socket_;
 };
 
 // Starts the same command again, with --take-over. Says how it ends if that is before us.

@@ -33,6 +33,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     target_ = std::move(target);
   }
   void abandon() {
+    running_ = false;
     loop().cancel_timer(timer_);
     if (session_ != nullptr) session_->close_idle();
   }

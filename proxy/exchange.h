@@ -39,8 +39,8 @@ class Exchange final : public Deferred, public StreamEvents {
   bool is_tunnel() const { return phase_ == Phase::kTunnel; }
   // A gRPC call.
   bool is_call() const { return grpc_; }
-  // Its server is that one.
-  bool is_on(const ServerSlot& slot) const;
+  // Its server is that one, and was chosen by then.
+  bool is_on(const ServerSlot& slot, Nanos by) const;
   // Its client's connection drains.
   bool drains() const { return session_ != nullptr && session_->draining(); }
   // To go elsewhere, by a drain.

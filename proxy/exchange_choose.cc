@@ -168,12 +168,11 @@ void Exchange::leave_server(Try& t, bool moved) {
   Nanos at = now();
   if (worker_.drains()) {
     Worker::Left how = cut_ ? Worker::Left::kCut : going_away_ || moved ? Worker::Left::kMoved : Worker::Left::kFinished;
-    worker_.left_server(*t.pool->slot, how, status_ == 101, grpc_);
+    worker_.left_server(*t.pool->slot, t.started, how, status_ == 101, grpc_);
   }
   group().balancer.ended(t.candidate, response_began_ > t.started ? response_began_ - t.started : 0, at);
   if (!group().queue) return;
   group().queue->room_freed();
-  if (t.pool->settings.limited()) group().queue->serve_soon();  // that room is this worker's
 }
 
 }  // namespace albatross

@@ -212,10 +212,10 @@ void Exchange::end_tunnel(bool clean) {
   finish();
 }
 
-bool Exchange::is_on(const ServerSlot& slot) const {
+bool Exchange::is_on(const ServerSlot& slot, Nanos by) const {
   if (phase_ == Phase::kOver || attempts_ == 0) return false;
   const Try& t = tries_[static_cast<std::size_t>(attempts_ - 1)];
-  return t.counted && t.pool->slot == &slot;
+  return t.counted && t.pool->slot == &slot && t.started <= by;
 }
 
 bool Exchange::leave_politely() {
@@ -249,6 +249,14 @@ void Exchange::end(Cause cause) {
   if (phase_ == Phase::kTunnel) {
     termination_ = cause;
     return end_tunnel(false);
+  }
+  if (phase_ == Phase::kAnswered) {
+    // What the server said is still to be read by a client that does not.
+    termination_ = cause;
+    Stream* s = down_;
+    down_ = nullptr;
+    s->reset();
+    return finish();
   }
   answer(Error{cause, Source::kInternal, RetrySafety::kNever, 0, nullptr});
 }

@@ -88,7 +88,9 @@ bool Exchange::complete_handshake(Try& t, Head& head) {
 }
 
 void Exchange::upgrade(Try& t, Head& head) {
-  if (!complete_handshake(t, head)) {
+  const bool good = complete_handshake(t, head);
+  judge(t, !good);
+  if (!good) {
     return answer(Error{Cause::kUpstreamMalformed, Source::kUpstream, RetrySafety::kNever, 0, "the websocket key was not accepted"});
   }
   phase_ = Phase::kTunnel;

@@ -48,10 +48,10 @@ void Exchange::start_try(bool fresh) {
   t.fresh = fresh || head_.upgrade;
   t.started = now();
   t.connected = 0;
+  try_deadline_ = 0;  // that of the try before
   phase_ = Phase::kConnect;
   GroupState& g = group();
-  // Whoever waits came first.
-  int i = g.queue && g.queue->anybody_waits() ? Balancer::kFull : take_server();
+  int i = g.queue && g.queue->others_come_first() ? Balancer::kFull : take_server();
   if (i == Balancer::kFull) return wait_for_room();
   connect_to(i);
 }

@@ -17,17 +17,22 @@ class GroupQueue final : public Ready {
  public:
   GroupQueue(Worker& worker, std::shared_ptr<GroupSlot> slot) : worker_(worker), slot_(std::move(slot)) {}
 
+  // Room that is each worker's own (connections) makes each worker serve its own; else there is one order over all.
+  void set_local(bool local) { local_ = local; }
+  // Must a request that comes now wait, whether there is room or not?
+  bool others_come_first() const { return local_ ? first_ != nullptr : anybody_waits(); }
   void push(Exchange& x);
   // If it waits here.
   void remove(Exchange& x);
-  bool anybody_waits() const { return slot_->waiting.load() > 0; }
   std::uint32_t waiting() const { return slot_->waiting.load(std::memory_order_relaxed); }
   // A server may have room for a request: the one who has waited longest tries, here or on another worker.
   void room_freed();
-  // There may be room for one of ours.
-  void serve_soon();
 
  private:
+  bool anybody_waits() const { return slot_->waiting.load() > 0; }
+  // The worker whose first has waited longest; -1: none waits.
+  int who_is_first() const;
+  void serve_soon();
   void on_ready() override;
   void say_who_is_first();
 
@@ -35,6 +40,7 @@ class GroupQueue final : public Ready {
   std::shared_ptr<GroupSlot> slot_;
   Exchange* first_ = nullptr;
   Exchange* last_ = nullptr;
+  bool local_ = false;
 };
 
 }  // namespace albatross

@@ -49,7 +49,7 @@ int auto_workers() {
   if (quota >> max >> period && max != "max" && period > 0) {
     cores = std::min(cores, std::max(1, static_cast<int>(std::stod(max) / period + 0.5)));
   }
-  return std::max(1, cores);
+  return std::clamp(cores, 1, static_cast<int>(GroupSlot::kWorkers));
 }
 
 Server::Server(std::shared_ptr<const config::Config> config, ServerOptions options)
@@ -112,6 +112,10 @@ bool Server::start(config::Diagnostics& out, std::string& error) {
   }
   std::shared_ptr<Built> built = build(config_, port_numbers(opened), current_names(), overrides_, out, nullptr);
   if (!out.ok()) {
+    close(opened);
+    return false;
+  }
+  if (!add_siblings(opened, error)) {
     close(opened);
     return false;
   }
@@ -205,11 +209,17 @@ void Server::stop_from_anywhere() {
 }
 
 void Server::stop() {
-  if (stopping_) {
+  if (told_to_stop_) {
     log("stopping at once");
     io_.stop();
     return;
   }
+  told_to_stop_ = true;
+  begin_stop();
+}
+
+void Server::begin_stop() {
+  if (stopping_) return;
   stopping_ = true;
   draining_ = true;  // /health says so during the delay
   Nanos delay = static_cast<Nanos>(config_->shutdown.delay->count()) * kMilli;
@@ -222,6 +232,9 @@ void Server::stop() {
 }
 
 void Server::begin_drain() {
+  if (drain_begun_) return;
+  drain_begun_ = true;
+  shutdown_timer_.cancel();
   Nanos window = static_cast<Nanos>(config_->shutdown.drain->count()) * kMilli;
   auto part = sum_of_workers([this](const DrainReport& r) { drained(r); });
   // Said when it is so on every worker.
@@ -241,8 +254,8 @@ void Server::begin_drain() {
 }
 
 void Server::drain_process(std::function<void(const DrainReport&, std::function<void()>)> done) {
-  tell_drained_.push_back(std::move(done));
-  if (!stopping_) stop();
+  if (done) tell_drained_.push_back(std::move(done));
+  begin_stop();
 }
 
 // Who waits for the report gets it before the process ends.

@@ -69,10 +69,11 @@ class Server {
   void reload(std::function<void(ReloadResult)> done);
   // The next reload() reads from here; empty: the file of the start.
   void set_config_file(const std::string& file) { file_ = file; }
-  // First call: shutdown.delay, then drain. Second call: at once. Control thread; stop_from_anywhere() from others.
+  // First call: shutdown.delay, then drain, unless that is under way. Second call: at once. Control thread;
+  // stop_from_anywhere() from others.
   void stop();
   void stop_from_anywhere();
-  // As stop(), and says how it went before the process ends. `done` gets what to call when the answer has been sent.
+  // Drains and ends, and says how it went before it does. `done` (may be null) gets what to call when the answer has been sent.
   void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done);
   // To the process at the other end of a unix stream socket, which is ours from here on: see HandOver. When it serves, this one
   // drains and ends; if it does not, this one goes on.
@@ -130,7 +131,10 @@ class Server {
   bool address_of(const config::Bind& bind, SocketAddress& out, std::string& error);
   bool open_missing(const config::Config& config, OpenListeners& opened, config::Diagnostics& out);
   void close(OpenListeners& opened);
-  bool take_sockets(const std::string& name, OpenListener& into, std::string& error);
+  void take_sockets(const std::string& name, OpenListener& into);
+  bool add_siblings(OpenListeners& opened, std::string& error);
+  bool takes_changes(ControlResult& out) const;
+  void wake_queues(const std::string& group);
   std::vector<WorkerListen> listens_of(const std::string& name, std::size_t worker) const;
   std::map<std::string, std::uint16_t> port_numbers(const OpenListeners& extra) const;
   void close_listeners();
@@ -167,6 +171,7 @@ class Server {
   void wait_for_loop();
   void turn_loop();
   void retire(std::unique_ptr<WorkerSnapshot> s);
+  void begin_stop();
   void begin_drain();
   void drained(const DrainReport& report);
   void rotate_tickets();
@@ -218,6 +223,8 @@ class Server {
   bool names_pending_ = false;
   bool draining_ = false;
   bool stopping_ = false;
+  bool told_to_stop_ = false;  // by a signal
+  bool drain_begun_ = false;
   bool handing_over_ = false;
   bool handed_over_ = false;
   std::vector<std::function<void(const DrainReport&, std::function<void()>)>> tell_drained_;

@@ -14,7 +14,15 @@ ControlResult not_found(std::string what, const std::vector<std::string>& known)
   return {ControlResult::Code::kNotFound, what, {}};
 }
 
+// What is set now would be lost, or would keep a process from ending.
+bool Server::takes_changes(ControlResult& out) const {
+  if (!stopping_ && !handing_over_) return true;
+  out = {ControlResult::Code::kRefused, stopping_ ? "the process is stopping" : "a new process is taking over; ask it", {}};
+  return false;
+}
+
 const GroupRuntime* Server::find_group(const std::string& name, ControlResult& out) const {
+  if (!takes_changes(out)) return nullptr;
   std::vector<std::string> known;
   for (const auto& g : snapshot_->groups) {
     if (g->name == name) return g.get();
@@ -71,6 +79,7 @@ ControlResult Server::set_server_weight(const std::string& group, const std::str
 }
 
 ControlResult Server::set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights, bool reset, bool dry_run) {
+  if (ControlResult no; !takes_changes(no)) return no;
   std::vector<std::string> rules;
   for (const auto& l : snapshot_->listeners) {
     for (const Route& route : l->routes.all) {
@@ -222,6 +231,7 @@ void Server::start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, 
 // As an option, one that becomes unhealthy drains; what is healthy again takes requests at once.
 void Server::health_changed(const ServerSlot& s, Health h) {
   log("server " + s.group + "/" + s.address + (h == Health::kHealthy ? " is healthy" : " is unhealthy: " + s.last_failure));
+  if (h == Health::kHealthy) wake_queues(s.group);
   for (const auto& g : snapshot_->groups) {
     if (g->name != s.group || !g->drain_unhealthy) continue;
     for (const ServerEntry& e : g->servers) {
@@ -232,6 +242,14 @@ void Server::health_changed(const ServerSlot& s, Health h) {
         end_drain(e.slot);
       }
     }
+  }
+}
+
+// Whoever waits in that group looks again.
+void Server::wake_queues(const std::string& group) {
+  for (auto& w : workers_) {
+    Worker* worker = w.get();
+    worker->loop().post([worker, group] { worker->serve_queue(group); });
   }
 }
 

@@ -59,7 +59,8 @@ bool Server::open_missing(const config::Config& config, OpenListeners& opened, c
       opened[l.name] = std::move(o);
       continue;
     }
-    if (take_sockets(l.name, o, error) && o.sockets.empty()) o.sockets = open_listeners(o.wanted, workers_wanted_, error);
+    take_sockets(l.name, o);
+    if (o.sockets.empty()) o.sockets = open_listeners(o.wanted, workers_wanted_, error);
     if (o.sockets.empty()) {
       out.error(l.bind.at, path, "cannot listen on " + o.wanted.to_string() + ": " + error,
                 error == "Address already in use" ? "another process has it" : "");
@@ -78,22 +79,27 @@ void Server::close(OpenListeners& opened) {
   opened.clear();
 }
 
-// From the process before us, if it has that address; a few more if we have more workers. False: that failed.
-bool Server::take_sockets(const std::string& name, OpenListener& into, std::string& error) {
+// From the process before us, if it has that address.
+void Server::take_sockets(const std::string& name, OpenListener& into) {
   for (auto it = taken_.begin(); it != taken_.end(); ++it) {
     if (it->wanted != into.wanted.to_string() || (into.wanted.port() == 0 && it->name != name)) continue;
     into.sockets = std::move(it->sockets);
     taken_.erase(it);
-    int missing = into.wanted.family() == AF_UNIX ? 0 : workers_wanted_ - static_cast<int>(into.sockets.size());
-    if (missing <= 0) return true;
-    std::vector<ListenSocket> more = add_listeners(into.sockets[0].address, missing, error);
+    return;
+  }
+}
+
+// Each worker needs one. Not before they are about to accept: the kernel gives the new ones their share at once.
+bool Server::add_siblings(OpenListeners& opened, std::string& error) {
+  for (auto& [name, l] : opened) {
+    int missing = workers_wanted_ - static_cast<int>(l.sockets.size());
+    if (l.wanted.family() == AF_UNIX || l.sockets[0].fd < 0 || missing <= 0) continue;
+    std::vector<ListenSocket> more = add_listeners(l.sockets[0].address, missing, error);
     if (more.empty()) {
-      close_all(into.sockets);
-      into.sockets.clear();
+      error = "cannot listen on " + l.wanted.to_string() + " for each worker: " + error;
       return false;
     }
-    into.sockets.insert(into.sockets.end(), more.begin(), more.end());
-    return true;
+    l.sockets.insert(l.sockets.end(), more.begin(), more.end());
   }
   return true;
 }
@@ -119,13 +125,14 @@ std::map<std::string, std::uint16_t> Server::port_numbers(const OpenListeners& e
 void Server::close_listeners() {
   for (auto& [name, l] : listeners_) {
     close_all(l.sockets);
-    if (l.wanted.family() == AF_UNIX && !handed_over_) ::unlink(l.wanted.to_string().substr(5).c_str());
+    if (l.wanted.family() == AF_UNIX && !handed_over_ && !handing_over_) ::unlink(l.wanted.to_string().substr(5).c_str());
   }
 }
 
 // ---- a listener drains ----
 
 const ListenerRuntime* Server::find_listener(const std::string& name, ControlResult& out) const {
+  if (!takes_changes(out)) return nullptr;
   std::vector<std::string> known;
   for (const auto& l : snapshot_->listeners) {
     if (l->name == name) return l.get();

@@ -55,6 +55,10 @@ void Server::watch() {
   if (now != before) overload_changed(before, now);
   if (now >= OverloadLevel::kEndLargest) end_largest();
   if (now != OverloadLevel::kNone) ::malloc_trim(0);  // what was freed is resident until then
+  // A server whose ejection or slow start has passed says nothing.
+  for (const auto& g : snapshot_->groups) {
+    if (g->slot->waiting.load() > 0) wake_queues(g->name);
+  }
   if (++watches_ % (PortWatch::kInterval / kInterval) == 1) ports_.sample(*snapshot_);
   loop_.set_timer(watch_timer_, loop_.now() + kInterval);
 }

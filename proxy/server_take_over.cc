@@ -1,5 +1,6 @@
 // Handing over to a new process, and taking over from an old one: no connection is refused, as both listen on the same sockets
 // for a moment. Control thread.
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
@@ -8,6 +9,17 @@
 #include "proxy/server.h"
 
 namespace albatross {
+namespace {
+
+// It said that it serves; has it ended since?
+bool lives(int fd, std::string& why) {
+  char byte = 0;
+  if (::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) return true;
+  why = "it has ended";
+  return false;
+}
+
+}  // namespace
 
 void Server::take_over(HandOver from) {
   taken_ = std::move(from.listeners);
@@ -51,7 +63,7 @@ void Server::hand_over(int fd) {
     handing_over_ = false;
     std::string why;
     int own = channel->release();
-    if (ec || !await(own, HandOver::kReady, why)) {
+    if (ec || !await(own, HandOver::kReady, why) || !lives(own, why)) {
       log("the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this one goes on");
     } else {
       handed_over(own);

@@ -32,7 +32,9 @@ Error connect_error(int error) {
   bool ours = out_of_descriptors(error) || error == ENOBUFS || error == ENOMEM;
   Cause cause = ours ? Cause::kOverLimit : error == EADDRNOTAVAIL ? Cause::kNoPorts : error == ECONNREFUSED ? Cause::kConnectRefused : Cause::kConnectFailed;
   const char* detail = error == ENXIO ? "a source address is not one of this machine" : nullptr;
-  return {cause, Source::kUpstream, RetrySafety::kSafe, error, detail};
+  // No server is to blame for what we are short of.
+  ours |= error == EADDRNOTAVAIL || error == ENXIO;
+  return {cause, ours ? Source::kInternal : Source::kUpstream, RetrySafety::kSafe, error, detail};
 }
 
 }  // namespace
@@ -110,6 +112,16 @@ void UpstreamPool::retire_idle(ServerPool& pool) {
   }
 }
 
+void UpstreamPool::link(ServerPool& pool, Session& s) {
+  if (s.owner_prev != nullptr || pool.newest == &s) return;
+  s.owner_next = pool.newest;
+  if (pool.newest != nullptr) pool.newest->owner_prev = &s;
+  pool.newest = &s;
+  ++pool.idle;
+  ++pool.group->idle;
+  if (pool.settings.limited()) freed_(pool);
+}
+
 void UpstreamPool::unlink(ServerPool& pool, Session& s) {
   if (s.owner_prev == nullptr && pool.newest != &s) return;
   (s.owner_prev != nullptr ? s.owner_prev->owner_next : pool.newest) = s.owner_next;
@@ -139,6 +151,7 @@ Session* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
   for (Session* s : pool.shared) {
     if (!takes_stream(*s)) continue;
     pool.stats->reused.add();
+    unlink(pool, *s);
     return s;
   }
   for (Session* s : pool.shared) {
@@ -265,6 +278,7 @@ void UpstreamPool::on_idle(Session& s) {
   if (s.multiplexes()) {
     bool listed = std::find(pool.shared.begin(), pool.shared.end(), &s) != pool.shared.end();
     if (!listed || !s.can_open()) return s.close_idle();
+    link(pool, s);
     return s.set_idle_deadline(s.now() + pool.settings.idle);
   }
   if (pool.idle >= pool.settings.keep) {
@@ -273,13 +287,7 @@ void UpstreamPool::on_idle(Session& s) {
     while (oldest->owner_next != nullptr) oldest = oldest->owner_next;
     oldest->close_idle();
   }
-  s.owner_next = pool.newest;
-  s.owner_prev = nullptr;
-  if (pool.newest != nullptr) pool.newest->owner_prev = &s;
-  pool.newest = &s;
-  ++pool.idle;
-  ++pool.group->idle;
-  if (pool.settings.limited()) freed_(pool);
+  link(pool, s);
   Nanos patience = pool.settings.idle;
   if (s.peer_keep_alive() != 0) {
     Nanos said = s.peer_keep_alive() * kSecond;

@@ -109,6 +109,7 @@ class UpstreamPool final : private SessionOwner {
   void on_closed(Session& s, const Error& error) override;
 
   Result<Session*> connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter);
+  void link(ServerPool& pool, Session& s);
   void unlink(ServerPool& pool, Session& s);
   bool close_one_idle(ServerPool& pool);
   int open_socket(ServerPool& pool, const SocketAddress& to);

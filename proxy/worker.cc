@@ -75,19 +75,22 @@ void Worker::connect_pools(WorkerSnapshot& s) {
 std::shared_ptr<GroupQueue> Worker::queue_of(const GroupRuntime& group) {
   std::shared_ptr<GroupQueue>& queue = queues_[group.name];
   if (!queue) queue = std::make_shared<GroupQueue>(*this, group.slot);
-  queue->serve_soon();  // limits may have changed
+  bool local = false;
+  for (const ServerEntry& e : group.servers) local |= e.settings.limited();
+  queue->set_local(local);
+  queue->room_freed();  // limits may have changed
   return queue;
 }
 
 void Worker::serve_queue(const std::string& group) {
-  if (auto it = queues_.find(group); it != queues_.end()) it->second->serve_soon();
+  if (auto it = queues_.find(group); it != queues_.end()) it->second->room_freed();
 }
 
 void Worker::refresh_balancers(const HashTables& tables) {
   for (GroupState& g : current_->groups) {
     auto it = tables.find(g.group->name);
     g.balancer.refresh(it != tables.end() ? it->second : nullptr);
-    if (g.queue) g.queue->serve_soon();
+    if (g.queue) g.queue->room_freed();
   }
 }
 

@@ -100,7 +100,7 @@ class Worker final : private SessionOwner {
   // An exchange is not on that server any more.
   enum class Left : std::uint8_t { kFinished, kMoved, kCut };
   bool drains() const { return !drains_.empty(); }
-  void left_server(const ServerSlot& slot, Left how, bool tunnel, bool call);
+  void left_server(const ServerSlot& slot, Nanos since, Left how, bool tunnel, bool call);
   // An exchange is over.
   void left(const Exchange& x, Left how, bool tunnel, bool call);
   OverloadLevel overload() const { return settings_.overload->load(std::memory_order_relaxed); }

@@ -117,7 +117,7 @@ void Worker::forget_empty_slots() {
 // ---- how ----
 
 bool Worker::covers(const Drain& d, const Exchange& x) const {
-  if (d.server) return x.is_on(*d.server);
+  if (d.server) return x.is_on(*d.server, d.began);
   return d.listener == nullptr || (x.runs_on(d.listener) && x.drains());
 }
 
@@ -139,9 +139,9 @@ void Worker::count_left(Drain& d, Left how, bool tunnel, bool call) {
   if (d.left == 0) loop_.make_ready(sweeper_);
 }
 
-void Worker::left_server(const ServerSlot& slot, Left how, bool tunnel, bool call) {
+void Worker::left_server(const ServerSlot& slot, Nanos since, Left how, bool tunnel, bool call) {
   for (auto& d : drains_) {
-    if (d->server.get() == &slot && d->left > 0) return count_left(*d, how, tunnel, call);
+    if (d->server.get() == &slot && since <= d->began && d->left > 0) return count_left(*d, how, tunnel, call);
   }
 }
 

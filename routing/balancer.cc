@@ -13,6 +13,19 @@ constexpr double kWorthMoving = 2.0;
 
 std::uint32_t load_of(const Candidate& c) { return c.slot->load.load(std::memory_order_relaxed); }
 
+// Never above the limit, not even for a moment: who sees it full must know that somebody will leave.
+bool count_one(std::atomic<std::uint32_t>& load, std::uint32_t most) {
+  if (most == 0) {
+    load.fetch_add(1);
+    return true;
+  }
+  std::uint32_t now = load.load();
+  while (now < most) {
+    if (load.compare_exchange_weak(now, now + 1)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void Balancer::reset(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
@@ -48,19 +61,13 @@ void Balancer::refresh(std::shared_ptr<const HashTable> table) {
 
 // False: another worker has taken the last of its room.
 bool Balancer::began(int i) {
-  if (!settings_->counts_load()) return true;
-  Candidate& c = candidates_[static_cast<std::size_t>(i)];
-  if (c.slot->load.fetch_add(1) < c.max_requests || c.max_requests == 0) return true;
-  c.slot->load.fetch_sub(1);
-  return false;
+  const Candidate& c = candidates_[static_cast<std::size_t>(i)];
+  return !settings_->counts_load() || count_one(c.slot->load, c.max_requests);
 }
 
 int Balancer::take(const Ask& ask, int wanted) {
   const std::uint32_t most = settings_->max_requests;
-  if (most != 0 && group_->load.fetch_add(1) >= most) {
-    group_->load.fetch_sub(1);
-    return kFull;
-  }
+  if (most != 0 && group_->load.load() >= most) return kFull;
   int i = kNone;
   if (wanted >= 0) {
     const Candidate& c = candidates_[static_cast<std::size_t>(wanted)];
@@ -68,11 +75,12 @@ int Balancer::take(const Ask& ask, int wanted) {
   }
   while (i < 0) {
     i = pick(ask);
-    if (i < 0 || began(i)) break;
-    i = kNone;
+    if (i < 0) return i;
+    if (!began(i)) i = kNone;
   }
-  if (i < 0 && most != 0) group_->load.fetch_sub(1);
-  return i;
+  if (most == 0 || count_one(group_->load, most)) return i;
+  if (settings_->counts_load()) candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1);
+  return kFull;
 }
 
 // Peak-EWMA: up at once, down by and by.

@@ -211,6 +211,45 @@ class TakeOver(Base):
         self.assertEqual(kept.stop(), [])
         self.upgrade(proxy)
 
+    def test_an_admin_address_that_is_taken(self):
+        a, = self.responders("a")
+        proxy = self.start([{"name": "g", "servers": [{"address": a.address}]}], "g")
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            proxy.config["admin"] = {"bind": "127.0.0.1:%d" % s.getsockname()[1]}
+            proxy.write(proxy.config)
+            r = subprocess.run([ALBATROSS, "run", "-c", proxy.path, "--take-over", proxy.admin_path], capture_output=True, text=True, timeout=30)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("Address already in use", r.stderr)
+        wait_for(lambda: "this one goes on" in proxy.output(), "the failure to be told")
+        self.assertEqual(self.ask(proxy, 5), [(200, "a")] * 5)
+
+    def test_sigterm_while_it_drains(self):
+        """After it has handed over, a first SIGTERM does not cut what the old process still serves."""
+        gate = self.gate()
+        proxy = self.start([{"name": "g", "servers": [{"address": gate.address}]}], "g")
+        results = self.many(proxy, 2)
+        gate.wait_for(2)
+        self.upgrade(proxy)
+        wait_for(lambda: "draining for at most" in proxy.output(), "the old one to drain")
+        proxy.process.send_signal(signal.SIGTERM)
+        gate.let_out()
+        wait_for(lambda: len(results) == 2, "what ran there")
+        self.assertEqual({r[0] for r in results}, {200})
+        self.assertEqual(proxy.process.wait(PATIENCE), 0)
+
+    def test_no_changes_while_it_stops(self):
+        gate = self.gate()
+        proxy = self.start([{"name": "g", "servers": [{"address": gate.address}]}], "g")
+        results = self.many(proxy, 1)
+        gate.wait_for(1)
+        proxy.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: "draining for at most" in proxy.output(), "the drain")
+        self.assertIn("the process is stopping", self.command(proxy, "undrain", "web", code=1))
+        self.assertIn("the process is stopping", self.command(proxy, "weight", "g/" + gate.address, "5", code=1))
+        gate.let_out()
+        wait_for(lambda: results, "what ran")
+        self.assertEqual(proxy.process.wait(PATIENCE), 0)
+
     def test_mistakes(self):
         a, = self.responders("a")
         proxy = self.start([{"name": "g", "servers": [{"address": a.address}]}], "g")

@@ -205,7 +205,78 @@ class Limits(Base):
         self.assertEqual({s["in_flight"] for s in self.status(proxy)["server_groups"][0]["servers"]}, {0})
 
 
+    def test_a_retry_that_waits(self):
+        """The deadline of the try before is not that of one that waits for a server."""
+        gate = self.gate()
+        first = threading.Event()
+
+        def once(s):
+            if first.is_set():
+                return s.answer(200, body=b"late")
+            first.set()
+            s.answer(503)
+        gate.server.on("/again", once)
+        proxy = self.start([{"name": "g", "max_requests": 1, "retries": {"tries": 3, "on": ["connect", "timeout"], "codes": "503", "per_try_timeout": "300ms"},
+                             "servers": [{"address": gate.address}]}], "g", workers=1)
+        # Behind the one that is tried again, others wait: it must wait behind them.
+        proxy_busy = self.many(proxy, 1, "/again")
+        wait_for(lambda: len(proxy_busy) == 1, "the answer")
+        self.assertEqual(proxy_busy[0][:2], (200, "late"))
+        first.clear()
+        slow = self.server({"/": lambda s: (s.wait_gone())})
+        proxy = self.start([{"name": "g", "max_requests": 1, "queue": {"timeout": "1s"},
+                             "retries": {"tries": 5, "on": "timeout", "per_try_timeout": "200ms"}, "servers": [{"address": slow.address}]}], "g", workers=1)
+        results = self.many(proxy, 3)
+        wait_for(lambda: len(results) == 3, "an answer for each")
+        self.assertTrue({r[0] for r in results} <= {503, 504}, results)
+        self.assertEqual(self.waiting(proxy), 0)
+        wait_for(lambda: self.status(proxy)["server_groups"][0]["in_flight"] == 0, "nothing to be left")
+
+    def test_a_client_of_another_worker_leaves_the_queue(self):
+        """Whose turn it was has gone: the next one has it, on whatever worker."""
+        gate = self.gate()
+        proxy = self.start([{"name": "g", "max_requests": 1, "queue": {"timeout": "20s"}, "servers": [{"address": gate.address}]}], "g", workers=4)
+        first = self.many(proxy, 1)
+        gate.wait_for(1)
+        leaving = []
+        for i in range(20):
+            s = socket.create_connection(("127.0.0.1", proxy.ports["web"]))
+            s.sendall(b"GET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
+            leaving.append(s)
+        wait_for(lambda: self.waiting(proxy) == 20, "them to wait")
+        rest = self.many(proxy, 20)
+        wait_for(lambda: self.waiting(proxy) == 40, "the rest to wait")
+        began = time.monotonic()
+        gate.let_out()
+        for s in leaving:
+            s.close()
+        wait_for(lambda: len(rest) == 20 and first, "the rest")
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual({r[0] for r in rest}, {200})
+        wait_for(lambda: self.waiting(proxy) == 0, "an empty queue")
+
+
 class Circuit(Base):
+    def test_a_websocket_closes_it(self):
+        """A tunnel is an answer, not a trial for as long as it lives."""
+        import websocket_h2_test as ws
+        broken = threading.Event()
+        broken.set()
+        server = self.server({"/": lambda s: s.answer(503 if broken.is_set() else 200), "/ws": ws.switch})
+        proxy = self.start([{"name": "g", "circuit_breaker": {"min_requests": 5, "open": "1s"}, "servers": [{"address": server.address}]}], "g")
+        self.ask(proxy, 5)
+        self.assertEqual(proxy.metric("albatross_circuit_open"), 1)
+        broken.clear()
+
+        def tunnel():
+            client = peers.Client("h1", proxy.ports["web"])
+            self.addCleanup(client.close)
+            t = client.websocket("/ws")
+            t.wait_head()
+            return t.status == 101
+        wait_for(tunnel, "the trial to be a tunnel")
+        self.assertEqual([s for s, _ in self.ask(proxy, 10)], [200] * 10)
+
     def test_it_opens_and_closes(self):
         broken = threading.Event()
         broken.set()
@@ -231,7 +302,7 @@ class Circuit(Base):
 class Retries(Base):
     def pair(self, group, bad):
         """A good server and one that does `bad`; how often each was asked."""
-        good = self.server({"/": lambda s: s.answer(200, body=b"good")})
+        good = self.server({"/": lambda s: (s.wait_over(), s.answer(200, body=b"good"))})
         other = self.server({"/": bad})
         proxy = self.start([{"name": "g", **group, "servers": [{"address": good.address}, {"address": other.address}]}], "g", workers=1)
         return proxy, good, other
@@ -349,6 +420,18 @@ class Drained(Base):
         wait_for(lambda: len(results) == 2, "the drain's deadline")
         self.assertEqual(sorted(r[0] for r in results), [200, 500])
         self.assertIn("1 cut", wait_for(lambda: [l for l in proxy.output().splitlines() if "drained g/" in l], "the report")[0])
+
+
+    def test_all_unhealthy_and_fail_open(self):
+        """The drain is of what ran when the server became unhealthy, not of what fail_open sends there."""
+        sick = threading.Event()
+        server = self.server({"/": lambda s: (threading.Event().wait(0.2), s.answer(200)),  # how long it takes
+                              "/healthz": lambda s: s.answer(503 if sick.is_set() else 200)})
+        proxy = self.start([{"name": "g", "drain_unhealthy": True, "connection_drain": "1s", "servers": [{"address": server.address}],
+                             "health_check": {"path": "/healthz", "interval": "100ms", "unhealthy_threshold": 1}}], "g", workers=1)
+        sick.set()
+        wait_for(lambda: self.status(proxy)["server_groups"][0]["servers"][0]["health"] == "unhealthy", "it to be unhealthy")
+        self.assertEqual([s for s, _ in self.ask(proxy, 12)], [200] * 12)
 
 
 class Reloads(Base):
