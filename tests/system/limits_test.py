@@ -126,11 +126,14 @@ class Limits(Base):
         self.assertLessEqual(len(gate.server.connections), 4)
 
     def test_connections_of_a_group_move_between_its_servers(self):
-        servers = [self.server({"/": lambda s: s.answer(200)}) for _ in range(3)]
-        proxy = self.start([{"name": "g", "max_connections": 2, "servers": [{"address": s.address} for s in servers]}], "g", workers=1)
-        self.assertEqual([a[0] for a in self.ask(proxy, 30)], [200] * 30)
-        self.assertEqual([len(s.requests) for s in servers], [10, 10, 10])
-        self.assertLessEqual(proxy.metric("albatross_upstream_connections_open"), 2)
+        for kind in ("h1", "h2"):
+            with self.subTest(kind):
+                servers = [self.server({"/": lambda s: s.answer(200)}, kind) for _ in range(3)]
+                proxy = self.start([{"name": "g", "protocol": "h2c" if kind == "h2" else "http", "max_connections": 2,
+                                     "servers": [{"address": s.address} for s in servers]}], "g", workers=1)
+                self.assertEqual([a[0] for a in self.ask(proxy, 30)], [200] * 30)
+                self.assertEqual([len(s.requests) for s in servers], [10, 10, 10])
+                self.assertLessEqual(proxy.metric("albatross_upstream_connections_open"), 2)
 
     def test_first_come_first_served(self):
         gate = self.gate()

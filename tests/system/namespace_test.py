@@ -44,7 +44,7 @@ class Ports(limits.Base):
         path = gate.server.listener.getsockname()
         web = f"/tmp/albatross-ports-{os.getpid()}.sock"
         listener = {"name": "path", "bind": f"unix:{web}", "protocol": "http", "default_actions": [{"forward": "g"}]}
-        proxy = self.start([{"name": "g", "retries": False, "servers": [{"address": "%s:%d" % path[:2]}], **group}], "g")
+        proxy = self.start([{"name": "g", "retries": False, "passive_check": {"failures": 1}, "servers": [{"address": "%s:%d" % path[:2]}], **group}], "g")
         proxy.config["listeners"].append(listener)
         proxy.write(proxy.config)
         self.command(proxy, "reload")
@@ -65,6 +65,7 @@ class Ports(limits.Base):
         ask()
         self.assertIn("no_ports: no local port is left for a connection to the server", results[0])
         self.assertEqual(proxy.metric("albatross_terminations_total", cause="no_ports"), 1)
+        self.assertEqual(proxy.metric("albatross_ejections_total"), 0)  # it is not the server's fault
         gate.let_out()
         for t in threads:
             t.join()
