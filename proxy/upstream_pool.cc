@@ -66,11 +66,14 @@ void UpstreamPool::begin_update() {
   for (auto& [slot, pool] : pools_) pool->named = false;
 }
 
-void UpstreamPool::end_update(bool forget) {
+void UpstreamPool::end_update() {
   for (auto& [slot, pool] : pools_) {
     if (!pool->named) retire(*pool);
   }
-  if (forget) std::erase_if(pools_, [](const auto& entry) { return entry.second->retired && entry.second->open == 0; });
+}
+
+void UpstreamPool::forget_unnamed() {
+  std::erase_if(pools_, [](const auto& entry) { return !entry.second->named && entry.second->open == 0; });
 }
 
 ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats, ServerStats& server_stats) {

@@ -80,9 +80,11 @@ class UpstreamPool final : private SessionOwner {
   UpstreamPool(SessionContext& context, std::function<bool()> make_room, std::function<void(ServerPool&)> freed);
   ~UpstreamPool();
 
-  // Around the calls of server() for one snapshot: what was not named is retired, and forgotten with `forget`.
+  // Around the calls of server() for one snapshot: what was not named is retired.
   void begin_update();
-  void end_update(bool forget);
+  void end_update();
+  // When no other snapshot is left: pools that this one did not name, and that have no connection, are gone.
+  void forget_unnamed();
   // The pool of a server, made or updated. A changed settings_key closes what is idle.
   ServerPool& server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats, ServerStats& server_stats);
   // Null if nobody has asked for it.

@@ -69,7 +69,7 @@ void Worker::connect_pools(WorkerSnapshot& s) {
     if (g.group->queues && g.group->queue.size != 0) g.queue = queue_of(*g.group);
     g.tokens_at = loop_.now();
   }
-  pool_.end_update(snapshots_.empty());
+  pool_.end_update();
 }
 
 std::shared_ptr<GroupQueue> Worker::queue_of(const GroupRuntime& group) {
@@ -145,6 +145,7 @@ void Worker::unpin(WorkerSnapshot& s) {
   auto it = std::find_if(snapshots_.begin(), snapshots_.end(), [&](const auto& p) { return p.get() == &s; });
   std::unique_ptr<WorkerSnapshot> gone = std::move(*it);
   snapshots_.erase(it);
+  if (snapshots_.size() == 1) loop_.make_ready(sweeper_);  // not from inside the pool's own calls
   settings_.retire(std::move(gone));
 }
 

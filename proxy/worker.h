@@ -171,6 +171,7 @@ class Worker final : private SessionOwner {
     void on_ready() override {
       worker->finish_drains();
       worker->forget_empty_slots();
+      if (worker->snapshots_.size() == 1) worker->pool_.forget_unnamed();
     }
     Worker* worker;
   };

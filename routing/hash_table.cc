@@ -68,7 +68,7 @@ void HashTable::build_ketama(const std::vector<Server>& servers) {
     if (s.weight > 0) ++count;
   }
   for (std::size_t i = 0; i < servers_ && total > 0; ++i) {
-    std::uint64_t n = (std::uint64_t{servers[i].weight} * kPointsPerServer * count + total / 2) / total;
+    std::uint64_t n = (std::uint64_t{servers[i].weight} * points_per_server(count) * count + total / 2) / total;
     if (servers[i].weight > 0) n = std::max<std::uint64_t>(n, 1);
     for (std::uint64_t k = 0; k < n; ++k) points_.push_back({hash(servers[i].name, 3 + k), static_cast<std::uint16_t>(i)});
   }

@@ -35,7 +35,8 @@ class HashTable {
 
  private:
   static constexpr std::size_t kSize = 65537;          // prime
-  static constexpr std::uint32_t kPointsPerServer = 160;  // for the mean weight
+  // For the mean weight: shares are within a percent. Of very many servers each has a small share, and memory counts.
+  static constexpr std::uint32_t points_per_server(std::uint64_t servers) { return servers <= 256 ? 2048 : 256; }
   static constexpr int kTries = 32;
   struct Point {
     std::uint64_t at;

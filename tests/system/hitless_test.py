@@ -170,6 +170,10 @@ class TakeOver(Base):
         servers = self.status(proxy)["server_groups"][0]["servers"]
         self.assertEqual([(s.get("draining", False), s["weight"]) for s in servers], [(True, 100), (False, 7)])
         self.assertEqual([n for _, n in self.ask(proxy, 10)], ["b"] * 10)
+        self.command(proxy, "undrain", "g/" + a.address)
+        self.command(proxy, "weight", "g/" + b.address, "0")
+        for _ in range(4):
+            self.assertEqual([n for _, n in self.ask(proxy, 5)], ["a"] * 5)
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(f"{folder}/web.sock")
             s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
