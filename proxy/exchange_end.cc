@@ -225,7 +225,7 @@ bool Exchange::leave_politely() {
     return true;
   }
   going_away_ = true;
-  answer(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, "the server is draining"});
+  answer(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, "draining: ask again, elsewhere"});
   return true;
 }
 

@@ -1,16 +1,27 @@
 #include "proxy/overload.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <fstream>
+#include <cstdlib>
+#include <cstring>
 
 namespace albatross {
 namespace {
 
 constexpr std::array<double, 4> kEnter = {0.80, 0.90, 0.95, 0.98};
 constexpr double kHysteresis = 0.05;
+
+bool read_file(const char* path, char* into, std::size_t size) {
+  int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t n = ::read(fd, into, size - 1);
+  ::close(fd);
+  into[n > 0 ? n : 0] = 0;
+  return n > 0;
+}
 
 }  // namespace
 
@@ -22,17 +33,17 @@ OverloadLevel next_level(OverloadLevel now, const Resources& r) {
   return static_cast<OverloadLevel>(level);
 }
 
+// Five times a second: without the heap.
 std::uint64_t resident_memory() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  char text[128];
+  if (!read_file("/proc/self/statm", text, sizeof text)) return 0;
+  const char* resident = std::strchr(text, ' ');
+  return resident == nullptr ? 0 : std::strtoull(resident, nullptr, 10) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::uint64_t cgroup_memory_limit() {
-  std::ifstream max("/sys/fs/cgroup/memory.max");
-  std::uint64_t bytes = 0;
-  return max >> bytes ? bytes : 0;  // "max" is no number
+  char text[64];
+  return read_file("/sys/fs/cgroup/memory.max", text, sizeof text) ? std::strtoull(text, nullptr, 10) : 0;  // "max" is no number
 }
 
 }  // namespace albatross
