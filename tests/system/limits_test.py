@@ -209,31 +209,40 @@ class Limits(Base):
 
 
     def test_a_retry_that_waits(self):
-        """The deadline of the try before is not that of one that waits for a server."""
-        gate = self.gate()
-        first = threading.Event()
+        """The deadline of the try before is not that of one that waits for a server again."""
+        asked, busy, go = [], threading.Event(), threading.Event()
+        self.addCleanup(go.set)
 
-        def once(s):
-            if first.is_set():
+        def again(s):
+            asked.append(s)
+            if len(asked) > 1:
                 return s.answer(200, body=b"late")
-            first.set()
+            busy.wait(PATIENCE)
             s.answer(503)
-        gate.server.on("/again", once)
-        proxy = self.start([{"name": "g", "max_requests": 1, "retries": {"tries": 3, "on": ["connect", "timeout"], "codes": "503", "per_try_timeout": "300ms"},
-                             "servers": [{"address": gate.address}]}], "g", workers=1)
-        # Behind the one that is tried again, others wait: it must wait behind them.
-        proxy_busy = self.many(proxy, 1, "/again")
-        wait_for(lambda: len(proxy_busy) == 1, "the answer")
-        self.assertEqual(proxy_busy[0][:2], (200, "late"))
-        first.clear()
-        slow = self.server({"/": lambda s: (s.wait_gone())})
-        proxy = self.start([{"name": "g", "max_requests": 1, "queue": {"timeout": "1s"},
-                             "retries": {"tries": 5, "on": "timeout", "per_try_timeout": "200ms"}, "servers": [{"address": slow.address}]}], "g", workers=1)
-        results = self.many(proxy, 3)
-        wait_for(lambda: len(results) == 3, "an answer for each")
-        self.assertTrue({r[0] for r in results} <= {503, 504}, results)
+
+        def slow(s):
+            s.head(200, [("content-length", "4")])
+            go.wait(PATIENCE)
+            s.send(b"slow", last=True)
+        server = self.server({"/again": again, "/slow": slow})
+        proxy = self.start([{"name": "g", "max_requests": 1, "servers": [{"address": server.address}],
+                             "retries": {"tries": 3, "on": ["connect", "timeout"], "codes": "503", "per_try_timeout": "2s"}}], "g", workers=1)
+        again_answer = self.many(proxy, 1, "/again")
+        wait_for(lambda: asked, "the first try")
+        slow_answer = self.many(proxy, 1, "/slow")
+        wait_for(lambda: self.waiting(proxy) == 1, "the other to wait")
+        busy.set()
+        # Now the first waits behind the other, for longer than a try may take.
+        server.one("/slow")
+        wait_for(lambda: self.waiting(proxy) == 1, "the retry to wait")
+        began = time.monotonic()
+        wait_for(lambda: time.monotonic() > began + 2.5, "the deadline of a try to pass")
+        self.assertEqual((self.waiting(proxy), again_answer), (1, []))
+        go.set()
+        wait_for(lambda: again_answer and slow_answer, "both answers")
+        self.assertEqual((again_answer[0][:2], slow_answer[0][:2]), ((200, "late"), (200, "slow")))
         self.assertEqual(self.waiting(proxy), 0)
-        wait_for(lambda: self.status(proxy)["server_groups"][0]["in_flight"] == 0, "nothing to be left")
+        self.assertEqual(self.ask(proxy, 3, "/again"), [(200, "late")] * 3)
 
     def test_a_client_of_another_worker_leaves_the_queue(self):
         """Whose turn it was has gone: the next one has it, on whatever worker."""
