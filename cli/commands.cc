@@ -55,7 +55,8 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = chosen.empty() ? app : *chosen.front();
   const std::string name = chosen.empty() ? "albatross" : "albatross " + command.get_name();
   std::string why = unknown.empty() ? error.what() : unknown_word(command, unknown.front(), name);
-  why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+  const bool is_name = why.size() > 1 && std::isupper(static_cast<unsigned char>(why[1])) != 0;  // WHAT is required
+  if (!is_name) why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
   std::cerr << name << ": " << why << "\n";
   return 2;
 }

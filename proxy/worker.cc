@@ -102,7 +102,6 @@ void Worker::serve(std::size_t listener) {
     slot->name = l.name;
   }
   slot->index = listener;
-  slot->serving = true;
   slot->timeouts = l.timeouts;
   slot->limits = l.limits;
   slot->stats = current_->listeners[listener].stats;
@@ -216,7 +215,6 @@ void Worker::on_new_stream(Session& s, Stream& stream) {
     x = std::move(free_.back());
     free_.pop_back();
   }
-  ++exchanges_;
   Exchange* e = x.release();
   e->prev = nullptr;
   e->next = running_;
@@ -228,7 +226,6 @@ void Worker::on_new_stream(Session& s, Stream& stream) {
 void Worker::recycle(Exchange& x) {
   (x.prev != nullptr ? x.prev->next : running_) = x.next;
   if (x.next != nullptr) x.next->prev = x.prev;
-  --exchanges_;
   x.reset_memory();
   if (free_.size() < 256) {
     free_.emplace_back(&x);

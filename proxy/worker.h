@@ -80,8 +80,6 @@ class Worker final : private SessionOwner {
   void close_idle_servers() { pool_.close_idle(); }
   // The exchanges that hold the most memory end, until so much of it is free.
   void end_largest(std::uint64_t bytes);
-  std::size_t connections() const { return connections_; }
-  std::size_t exchanges() const { return exchanges_; }
 
   // For exchanges.
   SessionContext& context() { return context_; }
@@ -111,7 +109,6 @@ class Worker final : private SessionOwner {
   struct ListenerSlot {
     std::string name;
     std::size_t index = 0;  // in the current snapshot
-    bool serving = true;
     SessionTimeouts timeouts;
     HeadLimits limits;
     std::vector<std::unique_ptr<Acceptor>> acceptors;
@@ -183,7 +180,6 @@ class Worker final : private SessionOwner {
   Nanos date_second_ = 0;
   char date_text_[32] = {};
   std::size_t connections_ = 0;
-  std::size_t exchanges_ = 0;
   std::thread thread_;
 };
 
