@@ -1,8 +1,8 @@
 // A bump allocator for one exchange: many small allocations, all freed at once.
 //
 // The arena owns its chunks; what it hands out lives until reset() or destruction and is never destroyed one by one, so
-// only trivially destructible types go in. The first chunk is kept over reset(), and those behind it come from a few spare ones
-// of the thread, so a recycled arena does not touch the heap in the steady state. One thread.
+// only trivially destructible types go in. The first chunk is kept over reset(), and those behind it come from a few
+// spare ones of the thread, so a recycled arena does not touch the heap in the steady state. One thread.
 #pragma once
 
 #include <cstddef>

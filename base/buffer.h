@@ -1,7 +1,7 @@
 // Bytes that wait: a FIFO of 16 KiB blocks from a pool.
 //
-// A BlockPool belongs to one worker and keeps a bounded number of free blocks. A Buffer owns its blocks and gives them back
-// as they empty, so an idle Buffer holds no memory. One thread: the pool's.
+// A BlockPool belongs to one worker and keeps a bounded number of free blocks. A Buffer owns its blocks and gives them
+// back as they empty, so an idle Buffer holds no memory. One thread: the pool's.
 #pragma once
 
 #include <sys/uio.h>

@@ -12,9 +12,9 @@ namespace albatross {
 
 enum class Source : std::uint8_t { kDownstream, kUpstream, kInternal };
 
-// kSafe: nothing of the request was executed. kRefused: nor here, by a server that has enough to do. kOnlyIfReused: safe if
-// the connection had served before and the method is idempotent, or nothing of the request was written. kNever: it may have
-// been executed, or the client is gone.
+// kSafe: nothing of the request was executed. kRefused: nor here, by a server that has enough to do. kOnlyIfReused:
+// safe if the connection had served before and the method is idempotent, or nothing of the request was written. kNever:
+// it may have been executed, or the client is gone.
 enum class RetrySafety : std::uint8_t { kSafe, kRefused, kOnlyIfReused, kNever };
 
 enum class Cause : std::uint8_t {
@@ -75,7 +75,7 @@ struct Error {
   Cause cause = Cause::kNone;
   Source source = Source::kInternal;
   RetrySafety retry = RetrySafety::kNever;
-  int system = 0;               // errno, or 0
+  int system = 0;                // errno, or 0
   const char* detail = nullptr;  // a literal that says more, or null
 };
 

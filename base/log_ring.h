@@ -1,5 +1,5 @@
-// A byte ring for records of variable size from one writer thread to one reader thread. Never blocks: a record that does
-// not fit is dropped and counted. The ring owns its memory; a record read is valid until pop().
+// A byte ring for records of variable size from one writer thread to one reader thread. Never blocks: a record that
+// does not fit is dropped and counted. The ring owns its memory; a record read is valid until pop().
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,7 @@
 // Counters and histograms that one worker writes and any thread may read.
 //
-// A worker has its own instance of each, so an increment is a plain add: no lock prefix, no shared cache line. Readers see
-// a value that was true a moment ago. Instances live as long as the Registry that made them, over reloads.
+// A worker has its own instance of each, so an increment is a plain add: no lock prefix, no shared cache line. Readers
+// see a value that was true a moment ago. Instances live as long as the Registry that made them, over reloads.
 #pragma once
 
 #include <array>

@@ -7,7 +7,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
-#include "admin/admin.h"
+#include "control/admin/admin.h"
 
 namespace albatross::cli {
 namespace {
@@ -44,7 +44,8 @@ AdminReply not_reached(const std::string& text, const boost::system::error_code&
 
 }  // namespace
 
-AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target, const std::string& body) {
+AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target,
+                     const std::string& body) {
   config::Bind at;
   std::string text = to.address.empty() ? "unix:" + default_admin_path() : to.address;
   if (!parse_admin_address(text, at)) return {0, "", text + ": write unix:/path or 127.0.0.1:9900"};

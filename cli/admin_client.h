@@ -11,7 +11,7 @@ struct AdminTarget {
 };
 
 struct AdminReply {
-  int status = 0;     // 0: no answer, see error
+  int status = 0;  // 0: no answer, see error
   std::string body;
   std::string error;
 };

@@ -2,7 +2,7 @@
 
 #include "cli/commands.h"
 #include "config/load.h"
-#include "proxy/builder.h"
+#include "process/builder.h"
 
 namespace albatross::cli {
 

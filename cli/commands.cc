@@ -83,7 +83,8 @@ void add_servers(CLI::App& app, Line& line) {
   run->add_option("--from", line.run.from, "listen here, without a file: 8080 or 127.0.0.1:8080");
   run->add_option("--to", line.run.to, "forward there: 3000 (of this machine) or 10.0.0.5:3000");
   run->add_option("--admin", line.run.admin, "the admin address: unix:/path, 127.0.0.1:9900 or off");
-  run->add_option("--take-over", line.run.take_over, "the admin socket of a running process: takes its listening sockets, and it drains and ends");
+  run->add_option("--take-over", line.run.take_over,
+                  "the admin socket of a running process: takes its listening sockets, and it drains and ends");
   run->add_flag("--watch", line.run.watch, "reload when the file changes");
   run->callback([&line] { line.code = run_command(line.run); });
 
@@ -112,28 +113,38 @@ void add_clients(CLI::App& app, Line& line) {
     connect(client);
     client->callback([&line, command] { line.code = command({line.admin, line.token}, line.json); });
   };
-  CLI::App* weight = app.add_subcommand("weight", "shift weights on the running process: of a rule's groups, or of a server");
+  CLI::App* weight =
+      app.add_subcommand("weight", "shift weights on the running process: of a rule's groups, or of a server");
   weight->add_option("WHAT", line.weight.what, "LISTENER/RULE, or GROUP/SERVER")->required();
   weight->add_option("WEIGHTS", line.weight.weights, "GROUP=W … for a rule, W for a server; 0 to 10000");
   weight->add_flag("--reset", line.weight.reset, "back to what the file says");
   changes(weight);
-  weight->callback([&line] { line.code = weight_command({line.admin, line.token}, line.weight, line.dry_run, line.json); });
+  weight->callback([&line] {
+    line.code = weight_command({line.admin, line.token}, line.weight, line.dry_run, line.json);
+  });
 
-  CLI::App* drain = app.add_subcommand("drain", "give a server, or a listener, no new requests, and let those on it finish");
+  CLI::App* drain =
+      app.add_subcommand("drain", "give a server, or a listener, no new requests, and let those on it finish");
   drain->add_option("WHAT", line.drain.what, "GROUP/SERVER, or LISTENER")->required();
   drain->add_flag("--wait", line.drain.wait, "until nothing is left on it; prints the report");
-  drain->add_option("--timeout", line.drain.timeout, "when what is left is cut: 30s, 5m; default the group's connection_drain, or shutdown.drain");
+  drain->add_option("--timeout", line.drain.timeout,
+                    "when what is left is cut: 30s, 5m; default the group's connection_drain, or shutdown.drain");
   changes(drain);
-  drain->callback([&line] { line.code = drain_command({line.admin, line.token}, line.drain, line.dry_run, line.json); });
+  drain->callback([&line] {
+    line.code = drain_command({line.admin, line.token}, line.drain, line.dry_run, line.json);
+  });
 
   CLI::App* undrain = app.add_subcommand("undrain", "let a drained server or listener take requests again");
   undrain->add_option("WHAT", line.drain.what, "GROUP/SERVER, or LISTENER")->required();
   changes(undrain);
-  undrain->callback([&line] { line.code = undrain_command({line.admin, line.token}, line.drain.what, line.dry_run, line.json); });
+  undrain->callback([&line] {
+    line.code = undrain_command({line.admin, line.token}, line.drain.what, line.dry_run, line.json);
+  });
 
   CLI::App* top = app.add_subcommand("top", "requests, failures and times of the running process, live");
   top->add_option("--interval", line.top.interval, "seconds between two looks")->check(CLI::Range(0.1, 3600.0));
-  top->add_option("-n,--count", line.top.count, "how many times; default until interrupted")->check(CLI::Range(1, 1'000'000));
+  top->add_option("-n,--count", line.top.count, "how many times; default until interrupted")
+      ->check(CLI::Range(1, 1'000'000));
   connect(top);
   top->callback([&line] { line.code = top_command({line.admin, line.token}, line.top, line.json); });
 

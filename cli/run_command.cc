@@ -9,11 +9,11 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "admin/admin.h"
 #include "cli/commands.h"
 #include "cli/take_over.h"
 #include "config/load.h"
-#include "proxy/server.h"
+#include "control/admin/admin.h"
+#include "process/process.h"
 
 namespace albatross::cli {
 namespace {
@@ -26,7 +26,7 @@ int fail(const std::string& why) {
 // SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 re-opens the log, SIGUSR2 starts a process that takes over.
 class Signals {
  public:
-  Signals(Server& server, Successor& successor, std::string admin)
+  Signals(Process& server, Successor& successor, std::string admin)
       : server_(server), successor_(successor), admin_(std::move(admin)), set_(server.io(), SIGTERM, SIGINT, SIGHUP) {
     set_.add(SIGUSR1);
     set_.add(SIGUSR2);
@@ -49,7 +49,7 @@ class Signals {
       wait();
     });
   }
-  Server& server_;
+  Process& server_;
   Successor& successor_;
   std::string admin_;
   boost::asio::signal_set set_;
@@ -58,7 +58,7 @@ class Signals {
 // Reloads a moment after the file, or a link to it, was replaced or written.
 class Watch {
  public:
-  Watch(Server& server, const std::string& file)
+  Watch(Process& server, const std::string& file)
       : server_(server), name_(std::filesystem::path(file).filename()), events_(server.io()), timer_(server.io()) {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     std::string folder = std::filesystem::absolute(file).parent_path();
@@ -90,7 +90,7 @@ class Watch {
       if (!ec) server_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
     });
   }
-  Server& server_;
+  Process& server_;
   std::string name_;
   boost::asio::posix::stream_descriptor events_;
   boost::asio::steady_timer timer_;
@@ -106,11 +106,12 @@ struct How {
   std::vector<std::string> command;
 };
 
-int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out, const How& how, const Report& report) {
+int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out, const How& how,
+          const Report& report) {
   Admin* ours = nullptr;
-  ServerOptions options;
+  ProcessOptions options;
   options.handed_over = [&ours] { ours->stop(); };
-  Server server(config, options);
+  Process server(config, options);
   std::string error;
   TakeOver before;
   if (!how.take_over.empty() && !before.begin(how.take_over, server, error)) return fail(error);
@@ -125,7 +126,8 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   if (!before.finish(error) || !admin.arrive(error)) std::cerr << "albatross: " << error << "\n";
   for (const config::Listener& l : config->listeners) {
     std::cerr << "albatross: " << *l.name << " listens on "
-              << (l.protocol.value == config::Listener::Protocol::kHttps ? "https://" : "http://") << server.address(l.name) << "\n";
+              << (l.protocol.value == config::Listener::Protocol::kHttps ? "https://" : "http://")
+              << server.address(l.name) << "\n";
   }
   if (!how.quiet && !admin.address().empty()) std::cerr << "albatross: admin on " << admin.address() << "\n";
   Successor successor(server, how.command);
@@ -174,7 +176,8 @@ int serve_text(const nlohmann::json& tree, const std::string& admin, const Flags
     flags.report(out);
     return 2;
   }
-  return serve(config, out, {false, admin == "off", o.take_over, o.command}, [&flags](const config::Diagnostics& d) { flags.report(d); });
+  return serve(config, out, {false, admin == "off", o.take_over, o.command},
+               [&flags](const config::Diagnostics& d) { flags.report(d); });
 }
 
 int wrong_run(const std::string& why) {
@@ -216,7 +219,8 @@ int run_command(const RunOptions& o) {
     if (!parse_admin_address(o.admin, config->admin.bind))
       return wrong_run("--admin: write unix:/path, 127.0.0.1:9900 or off");
   }
-  return serve(config, out, {o.watch, false, o.take_over, o.command}, [](const config::Diagnostics& d) { d.print(std::cerr); });
+  return serve(config, out, {o.watch, false, o.take_over, o.command},
+               [](const config::Diagnostics& d) { d.print(std::cerr); });
 }
 
 int respond_command(const RespondOptions& o) {
@@ -232,9 +236,7 @@ int respond_command(const RespondOptions& o) {
        {"shutdown", {{"drain", "1s"}}}},
       "off",
       {"respond",
-       {{"listeners[0].bind", "--listen"},
-        {answer + ".body", "--body"},
-        {answer + ".content_type", "--content-type"}}},
+       {{"listeners[0].bind", "--listen"}, {answer + ".body", "--body"}, {answer + ".content_type", "--content-type"}}},
       {});
 }
 

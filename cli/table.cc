@@ -47,7 +47,8 @@ std::string trouble(const json& group) {
   std::string out;
   if (group.value("fail_open", false)) out = "no server is healthy: all of them get traffic";
   if (group.contains("circuit_open")) out += std::string(out.empty() ? "" : ", ") + "circuit open";
-  if (number(group, "waiting") > 0) out += (out.empty() ? "" : ", ") + std::to_string(number(group, "waiting")) + " waiting";
+  if (number(group, "waiting") > 0)
+    out += (out.empty() ? "" : ", ") + std::to_string(number(group, "waiting")) + " waiting";
   return out;
 }
 

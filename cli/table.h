@@ -9,8 +9,8 @@
 namespace albatross::cli {
 
 using Row = std::vector<std::string>;
-// Columns as wide as their widest cell and at least as `widths` asks; those right of `left` of them are numbers, and the last
-// may be as long as it likes.
+// Columns as wide as their widest cell and at least as `widths` asks; those right of `left` of them are numbers, and
+// the last may be as long as it likes.
 void print_table(const std::vector<Row>& rows, std::vector<std::size_t> widths, std::size_t left);
 
 // Members of an object; "" and 0 where they are absent.

@@ -8,15 +8,16 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 
 namespace albatross::cli {
 namespace {
 
 constexpr std::string_view kRequest =
-    "POST /v1/take-over HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: albatross-take-over\r\nContent-Length: 0\r\n\r\n";
+    "POST /v1/take-over HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: "
+    "albatross-take-over\r\nContent-Length: 0\r\n\r\n";
 
 // Byte by byte: what follows the head carries descriptors.
 std::string read_head(int fd) {
@@ -47,8 +48,9 @@ TakeOver::~TakeOver() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool TakeOver::begin(const std::string& socket, Server& server, std::string& error) {
-  const std::string path = std::filesystem::absolute(socket.starts_with("unix:") ? socket.substr(5) : socket).lexically_normal();
+bool TakeOver::begin(const std::string& socket, Process& server, std::string& error) {
+  const std::string path =
+      std::filesystem::absolute(socket.starts_with("unix:") ? socket.substr(5) : socket).lexically_normal();
   std::string why;
   fd_ = connect_to(path, why);
   if (fd_ < 0) {
@@ -57,10 +59,12 @@ bool TakeOver::begin(const std::string& socket, Server& server, std::string& err
   }
   timeval patience{HandOver::kPatience, 0};
   setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  const bool asked = ::send(fd_, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(kRequest.size());
+  const bool asked =
+      ::send(fd_, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(kRequest.size());
   const std::string head = asked ? read_head(fd_) : "";
   if (!head.starts_with("HTTP/1.1 101 ")) {
-    error = "--take-over " + path + ": the process there does not hand over" + (head.empty() ? "" : ": " + head.substr(0, head.find('\r')));
+    error = "--take-over " + path + ": the process there does not hand over" +
+            (head.empty() ? "" : ": " + head.substr(0, head.find('\r')));
     return false;
   }
   HandOver from;
@@ -87,7 +91,8 @@ void Successor::start(const std::string& admin) {
     return;
   }
   if (!admin.starts_with("unix:")) {
-    std::cerr << "albatross: SIGUSR2: a new process asks at the admin socket, and this one has none; run with admin on unix:/path\n";
+    std::cerr << "albatross: SIGUSR2: a new process asks at the admin socket, and this one has none; run with admin on "
+                 "unix:/path\n";
     return;
   }
   std::vector<std::string> words;
@@ -103,7 +108,8 @@ void Successor::start(const std::string& admin) {
   for (std::string& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
   // Not all libraries open what they open for this process alone.
-  if (::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0) std::cerr << "albatross: SIGUSR2: close_range: " << std::strerror(errno) << "\n";
+  if (::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+    std::cerr << "albatross: SIGUSR2: close_range: " << std::strerror(errno) << "\n";
   wait();
   if (int error = posix_spawnp(&pid_, argv[0], nullptr, nullptr, argv.data(), environ); error != 0) {
     pid_ = 0;

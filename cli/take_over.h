@@ -1,12 +1,12 @@
-// Replacing the running process by another one, without a refused connection: `run --take-over SOCKET`, and SIGUSR2 which
-// starts that.
+// Replacing the running process by another one, without a refused connection: `run --take-over SOCKET`, and SIGUSR2
+// which starts that.
 #pragma once
 
 #include <boost/asio/signal_set.hpp>
 #include <string>
 #include <vector>
 
-#include "proxy/server.h"
+#include "process/process.h"
 
 namespace albatross::cli {
 
@@ -15,7 +15,7 @@ class TakeOver {
  public:
   ~TakeOver();
   // Asks at its admin socket ("/path" or "unix:/path"), and gives what it hands over to `server`.
-  bool begin(const std::string& socket, Server& server, std::string& error);
+  bool begin(const std::string& socket, Process& server, std::string& error);
   // We serve: it leaves its sockets.
   bool finish(std::string& error);
   // Its admin socket's path; "": there was nobody.
@@ -29,7 +29,8 @@ class TakeOver {
 // Starts the same command again, with --take-over. Says how it ends if that is before us.
 class Successor {
  public:
-  Successor(Server& server, std::vector<std::string> command) : command_(std::move(command)), ended_(server.io(), SIGCHLD) {}
+  Successor(Process& server, std::vector<std::string> command)
+      : command_(std::move(command)), ended_(server.io(), SIGCHLD) {}
   // `admin`: the address of our admin API.
   void start(const std::string& admin);
 

@@ -52,8 +52,11 @@ std::string fixed(double value, int digits) {
 }
 
 json rates_of_server(const json& server, const json* before, double seconds) {
-  json out{{"address", text(server, "address")}, {"weight", number(server, "weight")}, {"in_flight", number(server, "in_flight")},
-           {"connections", number(server, "connections")}, {"state", health(server)}};
+  json out{{"address", text(server, "address")},
+           {"weight", number(server, "weight")},
+           {"in_flight", number(server, "in_flight")},
+           {"connections", number(server, "connections")},
+           {"state", health(server)}};
   out["requests_per_second"] = since(server, before, "requests") / seconds;
   out["failures_per_second"] = since(server, before, "failures") / seconds;
   double answers = since(server, before, "answers");
@@ -63,11 +66,16 @@ json rates_of_server(const json& server, const json* before, double seconds) {
 
 json rates(const Look& before, const Look& now) {
   const double seconds = std::max(0.001, std::chrono::duration<double>(now.at - before.at).count());
-  json out{{"seconds", seconds}, {"configuration", number(now.status, "configuration")}, {"draining", now.status.value("draining", false)},
-           {"listeners", json::array()}, {"server_groups", json::array()}};
+  json out{{"seconds", seconds},
+           {"configuration", number(now.status, "configuration")},
+           {"draining", now.status.value("draining", false)},
+           {"listeners", json::array()},
+           {"server_groups", json::array()}};
   for (const json& l : now.status["listeners"]) {
     const json* old = find(before.status["listeners"], "name", text(l, "name"));
-    out["listeners"].push_back({{"name", text(l, "name")}, {"address", text(l, "address")}, {"connections", number(l, "connections")},
+    out["listeners"].push_back({{"name", text(l, "name")},
+                                {"address", text(l, "address")},
+                                {"connections", number(l, "connections")},
                                 {"requests_per_second", since(l, old, "requests") / seconds}});
   }
   for (const json& g : now.status["server_groups"]) {
@@ -84,18 +92,20 @@ json rates(const Look& before, const Look& now) {
 
 void print(const json& r, bool on_terminal) {
   if (on_terminal) std::cout << "\033[H\033[2J";
-  std::cout << "configuration " << number(r, "configuration") << (r.value("draining", false) ? ", draining" : "") << ", over "
-            << fixed(real(r, "seconds"), 1) << " s\n\n";
+  std::cout << "configuration " << number(r, "configuration") << (r.value("draining", false) ? ", draining" : "")
+            << ", over " << fixed(real(r, "seconds"), 1) << " s\n\n";
   std::vector<Row> rows = {{"LISTENER", "ADDRESS", "CONNECTIONS", "REQUESTS/S"}};
   for (const json& l : r["listeners"]) {
-    rows.push_back({text(l, "name"), text(l, "address"), std::to_string(number(l, "connections")), fixed(real(l, "requests_per_second"), 0)});
+    rows.push_back({text(l, "name"), text(l, "address"), std::to_string(number(l, "connections")),
+                    fixed(real(l, "requests_per_second"), 0)});
   }
   print_table(rows, {20, 28, 13, 12}, 2);
   rows = {{"GROUP", "SERVER", "WEIGHT", "REQUESTS/S", "IN FLIGHT", "FAILED/S", "MS", "CONNECTIONS", "  STATE"}};
   for (const json& g : r["server_groups"]) {
     for (const json& s : g["servers"]) {
-      rows.push_back({text(g, "name"), text(s, "address"), std::to_string(number(s, "weight")), fixed(real(s, "requests_per_second"), 0),
-                      std::to_string(number(s, "in_flight")), fixed(real(s, "failures_per_second"), 1), fixed(real(s, "response_time") * 1000, 1),
+      rows.push_back({text(g, "name"), text(s, "address"), std::to_string(number(s, "weight")),
+                      fixed(real(s, "requests_per_second"), 0), std::to_string(number(s, "in_flight")),
+                      fixed(real(s, "failures_per_second"), 1), fixed(real(s, "response_time") * 1000, 1),
                       std::to_string(number(s, "connections")), "  " + text(s, "state")});
     }
     if (!text(g, "trouble").empty()) rows.push_back({text(g, "name"), text(g, "trouble")});

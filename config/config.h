@@ -156,7 +156,7 @@ struct Bind {
 };
 
 struct Listener {
-  // load() refuses what this version does not build (config/not_built.cc).
+  // load() refuses what this version does not build (config/table/not_built.cc).
   enum class Protocol : std::uint8_t { kHttp, kHttps, kQuic, kTcp, kTls, kUdp };
   Value<std::string> name;
   Bind bind;
@@ -184,7 +184,7 @@ struct Server {
   bool is_unix = false;
   Value<std::uint32_t> weight{100};  // 0..10000
   Value<std::string> zone;
-  Value<bool> backup{false};  // only when no other is usable
+  Value<bool> backup{false};                // only when no other is usable
   Value<std::uint32_t> max_requests{0};     // in flight, of the process; 0: any
   Value<std::uint32_t> max_connections{0};  // of the process, divided by its workers; 0: any
 };
@@ -209,14 +209,14 @@ struct Sticky {
 
 // Servers that fail requests get none for a while.
 struct PassiveCheck {
-  Value<std::uint32_t> failures{5};              // in a row, 1 .. 1000
-  Value<Duration> ejection{Duration(30'000)};    // 1 s .. 3600 s
-  Value<std::uint32_t> max_ejected{50};          // percent, 1 .. 100
+  Value<std::uint32_t> failures{5};            // in a row, 1 .. 1000
+  Value<Duration> ejection{Duration(30'000)};  // 1 s .. 3600 s
+  Value<std::uint32_t> max_ejected{50};        // percent, 1 .. 100
   // Every interval, of servers that had min_requests in it; 0: not looked at.
-  Value<std::uint32_t> failure_percent{0};       // 1 .. 100
-  Value<std::uint32_t> latency_factor{0};        // times the median of the group's servers, 2 .. 100
-  Value<std::uint32_t> min_requests{20};         // 1 .. 100000
-  Value<Duration> interval{Duration(10'000)};    // 1 s .. 300 s
+  Value<std::uint32_t> failure_percent{0};     // 1 .. 100
+  Value<std::uint32_t> latency_factor{0};      // times the median of the group's servers, 2 .. 100
+  Value<std::uint32_t> min_requests{20};       // 1 .. 100000
+  Value<Duration> interval{Duration(10'000)};  // 1 s .. 300 s
 };
 
 // A group that fails is left alone for a while.
@@ -236,11 +236,11 @@ struct Queue {
 // Only what cannot have had an effect is tried again.
 struct Retries {
   enum class On : std::uint8_t { kConnect, kReset, kTimeout };
-  Value<std::uint32_t> tries{2};                    // with the first, 1 .. 5
-  std::optional<Value<Duration>> per_try_timeout;   // from the request's end to the answer's head
+  Value<std::uint32_t> tries{2};                   // with the first, 1 .. 5
+  std::optional<Value<Duration>> per_try_timeout;  // from the request's end to the answer's head
   std::vector<On> on{On::kConnect, On::kReset};
   std::vector<std::pair<std::uint16_t, std::uint16_t>> codes;  // answers to idempotent requests
-  Value<std::uint32_t> budget{20};                  // percent of the active requests, 1 .. 100
+  Value<std::uint32_t> budget{20};                             // percent of the active requests, 1 .. 100
 };
 
 struct SlowStart {
@@ -254,15 +254,15 @@ struct HealthCheck {
   Value<Protocol> protocol{Protocol::kHttp};  // default: as the group
   Value<std::string> service;                 // kGrpc: what is asked for; empty: the server as a whole
   Value<std::string> path{"/"};
-  Value<std::string> method{"HEAD"};            // HEAD or GET
-  Value<std::string> host;                      // Host field of the probe; empty: the server's address
-  Value<std::uint16_t> port{0};                 // 0: the server's own
-  Value<Duration> interval{Duration(2000)};     // 100 ms .. 300 s
+  Value<std::string> method{"HEAD"};              // HEAD or GET
+  Value<std::string> host;                        // Host field of the probe; empty: the server's address
+  Value<std::uint16_t> port{0};                   // 0: the server's own
+  Value<Duration> interval{Duration(2000)};       // 100 ms .. 300 s
   std::optional<Value<Duration>> doubt_interval;  // while a change is in doubt; absent: the interval
-  Value<Duration> timeout{Duration(5000)};      // 100 ms .. 300 s
-  Value<std::uint32_t> healthy_threshold{3};    // 1 .. 10
-  Value<std::uint32_t> unhealthy_threshold{3};  // 1 .. 10
-  Value<bool> starts_healthy{true};             // until the first probe has an answer; written `initial_state`
+  Value<Duration> timeout{Duration(5000)};        // 100 ms .. 300 s
+  Value<std::uint32_t> healthy_threshold{3};      // 1 .. 10
+  Value<std::uint32_t> unhealthy_threshold{3};    // 1 .. 10
+  Value<bool> starts_healthy{true};               // until the first probe has an answer; written `initial_state`
   std::vector<std::pair<std::uint16_t, std::uint16_t>> codes{{200, 299}};  // inclusive; written as 2xx, 200, 200-299
 };
 
@@ -297,7 +297,7 @@ struct ServerGroup {
   Value<std::uint32_t> max_connections{0};  // to its servers, of the process, divided by its workers; 0: any
   Queue queue;
   std::optional<CircuitBreaker> circuit_breaker;
-  Value<bool> drain_unhealthy{false};            // what runs on a server that becomes unhealthy has connection_drain to end
+  Value<bool> drain_unhealthy{false};  // what runs on a server that becomes unhealthy has connection_drain to end
   std::vector<Value<std::string>> source_addresses;  // of connections to servers, by turns; empty: the kernel's choice
   UpstreamTls tls;
   Place at{};
@@ -328,9 +328,9 @@ struct Config {
   AccessLog access_log;
   Admin admin;
   Shutdown shutdown;
-  Value<std::string> zone;         // where this process stands; empty: nowhere
-  std::uint32_t workers = 0;                      // 0: auto
-  Value<std::uint64_t> max_connections{100'000};  // `limits: {connections: N}` at the top level
+  Value<std::string> zone;                         // where this process stands; empty: nowhere
+  std::uint32_t workers = 0;                       // 0: auto
+  Value<std::uint64_t> max_connections{100'000};   // `limits: {connections: N}` at the top level
   std::optional<Value<std::uint64_t>> max_memory;  // bytes; absent: the cgroup's limit
 };
 

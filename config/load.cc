@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "config/check.h"
-#include "config/lint.h"
-#include "config/table.h"
-#include "config/tree.h"
+#include "config/check/check.h"
+#include "config/check/lint.h"
+#include "config/table/table.h"
+#include "config/tree/tree.h"
 
 namespace albatross::config {
 namespace {
@@ -23,7 +23,9 @@ void finish(Config& config) {
     const bool tls = *group.protocol == P::kHttps || *group.protocol == P::kH2 || *group.protocol == P::kGrpcs;
     if (group.health_check && !group.health_check->protocol.written()) {
       const bool grpc = *group.protocol == P::kGrpc || *group.protocol == P::kGrpcs;
-      group.health_check->protocol = grpc ? HealthCheck::Protocol::kGrpc : tls ? HealthCheck::Protocol::kHttps : HealthCheck::Protocol::kHttp;
+      group.health_check->protocol = grpc  ? HealthCheck::Protocol::kGrpc
+                                     : tls ? HealthCheck::Protocol::kHttps
+                                           : HealthCheck::Protocol::kHttp;
     }
   }
   for (Listener& listener : config.listeners) {

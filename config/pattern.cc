@@ -1,6 +1,6 @@
 // The patterns of conditions: the shorthand in one text and the explicit forms.
-#include "config/table.h"
-#include "config/types.h"
+#include "config/table/table.h"
+#include "config/table/types.h"
 
 namespace albatross::config {
 namespace {

@@ -1,4 +1,4 @@
-#include "config/table.h"
+#include "config/table/table.h"
 
 namespace albatross::config {
 

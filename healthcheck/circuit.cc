@@ -31,8 +31,11 @@ CircuitChange record(const Circuit& circuit, GroupSlot& group, bool trial, bool 
   Nanos began = group.window_began.load(std::memory_order_relaxed);
   if (now >= began + circuit.window) start_window(group, now);
   std::uint32_t requests = group.requests.fetch_add(1, std::memory_order_relaxed) + 1;
-  std::uint32_t failures = failed ? group.failures.fetch_add(1, std::memory_order_relaxed) + 1 : group.failures.load(std::memory_order_relaxed);
-  if (requests < circuit.min_requests || std::uint64_t{failures} * 100 < std::uint64_t{requests} * circuit.failure_percent) return CircuitChange::kNone;
+  std::uint32_t failures = failed ? group.failures.fetch_add(1, std::memory_order_relaxed) + 1
+                                  : group.failures.load(std::memory_order_relaxed);
+  if (requests < circuit.min_requests ||
+      std::uint64_t{failures} * 100 < std::uint64_t{requests} * circuit.failure_percent)
+    return CircuitChange::kNone;
   Nanos closed = 0;
   if (!group.open_until.compare_exchange_strong(closed, now + circuit.open)) return CircuitChange::kNone;
   return CircuitChange::kOpened;

@@ -1,8 +1,9 @@
-// The circuit breaker of a group: when it fails as a whole, its servers are left alone for a while; then one request tries it,
-// and opens the circuit for the others or not. The state is in GroupSlot and shared by workers. Any worker's thread.
+// The circuit breaker of a group: when it fails as a whole, its servers are left alone for a while; then one request
+// tries it, and opens the circuit for the others or not. The state is in GroupSlot and shared by workers. Any worker's
+// thread.
 #pragma once
 
-#include "routing/server_table.h"
+#include "routing/balancing/server_table.h"
 
 namespace albatross {
 

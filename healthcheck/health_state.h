@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "routing/server_table.h"
+#include "routing/balancing/server_table.h"
 
 namespace albatross {
 

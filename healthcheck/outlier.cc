@@ -47,8 +47,10 @@ void judge(const OutlierGroup& group, Nanos now, const OnEject& on_eject) {
   const double median = group.check.latency_factor != 0 ? median_latency(samples) : 0;
   for (const Sample& s : samples) {
     std::string why;
-    if (group.check.failure_percent != 0 && std::uint64_t{s.failures} * 100 >= std::uint64_t{s.requests} * group.check.failure_percent) {
-      why = std::to_string(s.failures * std::uint64_t{100} / s.requests) + " % of " + std::to_string(s.requests) + " requests failed";
+    if (group.check.failure_percent != 0 &&
+        std::uint64_t{s.failures} * 100 >= std::uint64_t{s.requests} * group.check.failure_percent) {
+      why = std::to_string(s.failures * std::uint64_t{100} / s.requests) + " % of " + std::to_string(s.requests) +
+            " requests failed";
     } else if (median > 0 && s.latency > median * group.check.latency_factor) {
       why = "its answers took " + milliseconds(s.latency) + ", the group's " + milliseconds(median);
     } else {

@@ -1,4 +1,5 @@
-// Outliers: servers that stand out among those of their group, by the share of requests that they fail or by how long they take.
+// Outliers: servers that stand out among those of their group, by the share of requests that they fail or by how long
+// they take.
 //
 // Requests are counted in ServerSlot::window by the workers; every interval judge() looks at the group, on the control
 // thread, and starts a new window.

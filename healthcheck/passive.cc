@@ -20,7 +20,8 @@ bool eject(const PassiveCheck& check, std::span<const Candidate> candidates, Ser
   Nanos until = s.ejected_until.load(std::memory_order_relaxed);
   if (until > now || !may_eject(check, candidates, now)) return false;
   // Only one of the workers that see the last failure ejects.
-  std::uint32_t times = now > until + kMostBackOff * check.ejection ? 1 : std::min(s.ejections.load() + 1, kMostBackOff);
+  std::uint32_t times =
+      now > until + kMostBackOff * check.ejection ? 1 : std::min(s.ejections.load() + 1, kMostBackOff);
   Nanos next = now + times * check.ejection;
   if (!s.ejected_until.compare_exchange_strong(until, next)) return false;
   s.ejections.store(times);

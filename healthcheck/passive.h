@@ -1,18 +1,19 @@
-// Passive ejection: servers that fail requests get none for a while. Judged by what requests meet, not by probes. Here those
-// that fail in a row; outlier.h compares the servers of a group.
+// Passive ejection: servers that fail requests get none for a while. Judged by what requests meet, not by probes. Here
+// those that fail in a row; outlier.h compares the servers of a group.
 //
-// The counts are in ServerSlot and shared by workers, so that five failures are five, whoever met them. Any worker's thread.
+// The counts are in ServerSlot and shared by workers, so that five failures are five, whoever met them. Any worker's
+// thread.
 #pragma once
 
 #include <span>
 
-#include "routing/balancer.h"
+#include "routing/balancing/balancer.h"
 
 namespace albatross {
 
 struct PassiveCheck {
-  std::uint32_t failures = 0;   // in a row; 0: no ejection
-  Nanos ejection = 30 * kSecond;  // times how often it was ejected of late, ten at most
+  std::uint32_t failures = 0;      // in a row; 0: no ejection
+  Nanos ejection = 30 * kSecond;   // times how often it was ejected of late, ten at most
   std::uint32_t max_ejected = 50;  // percent of the group's servers; one of two or more always may be
   // outlier.h; 0: not looked at.
   std::uint32_t failure_percent = 0;

@@ -29,9 +29,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   }
   ~Probe() override { abandon(); }
 
-  void retarget(ProbeTarget target) {
-    target_ = std::move(target);
-  }
+  void retarget(ProbeTarget target) { target_ = std::move(target); }
   void abandon() {
     running_ = false;
     loop().cancel_timer(timer_);
@@ -164,7 +162,8 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     if (!running_) return;
     if (error.cause == Cause::kConnectRefused && address_ + 1 < target_.addresses.size()) return start(address_ + 1);
     std::string why(info(error.cause == Cause::kNone ? Cause::kUpstreamClosed : error.cause).detail);
-    if (error.system != 0 && error.cause != Cause::kConnectRefused) why += std::string(": ") + std::strerror(error.system);
+    if (error.system != 0 && error.cause != Cause::kConnectRefused)
+      why += std::string(": ") + std::strerror(error.system);
     if (error.detail != nullptr) why += std::string(": ") + error.detail;
     finish(false, why);
   }
@@ -195,7 +194,8 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   }
   void on_refused(Stream&, Cause, const char*) override {}
   void on_reset(Stream&, const Error& error) override {
-    if (running_ && target_.h2) finish(false, std::string(info(error.cause == Cause::kNone ? Cause::kUpstreamReset : error.cause).detail));
+    if (running_ && target_.h2)
+      finish(false, std::string(info(error.cause == Cause::kNone ? Cause::kUpstreamReset : error.cause).detail));
   }
   void on_sent(Stream&, std::size_t) override {}
   void on_finished(Stream&) override {}

@@ -1,7 +1,8 @@
 // Active probes (HTTP, HTTPS, TCP, gRPC): one prober for the process, on the control thread's loop.
 //
 // Each server with a check is probed every interval ±10 %, never twice at once. A new one is asked at once, and
-// the second probes are spread over one interval. Results go to ServerSlot::health; a change is reported. All calls are the loop thread's.
+// the second probes are spread over one interval. Results go to ServerSlot::health; a change is reported. All calls are
+// the loop thread's.
 #pragma once
 
 #include <functional>
@@ -13,7 +14,7 @@
 #include "base/siphash.h"
 #include "config/config.h"
 #include "net/tcp_transport.h"
-#include "routing/server_table.h"
+#include "routing/balancing/server_table.h"
 #include "session/session.h"
 #include "tls/tls_client.h"
 
@@ -22,7 +23,7 @@ namespace albatross {
 struct ProbeTarget {
   std::shared_ptr<ServerSlot> slot;
   std::vector<SocketAddress> addresses;
-  std::string host;  // of the Host field
+  std::string host;                // of the Host field
   std::shared_ptr<TlsClient> tls;  // for HTTPS checks
   bool h2 = false;                 // what the server speaks
   config::HealthCheck check;

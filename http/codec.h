@@ -1,7 +1,7 @@
 // A wire format without a socket: bytes in, callbacks out; messages in, bytes out.
 //
-// A Codec belongs to one Session and is used on its thread. It never destroys or reads anything by itself. Legal order in each
-// direction of a stream:
+// A Codec belongs to one Session and is used on its thread. It never destroys or reads anything by itself. Legal order
+// in each direction of a stream:
 //
 //        head(1xx)*         data*
 //   idle ---------> idle --head--> open --data--> open --trailers/end--> done
@@ -44,8 +44,8 @@ struct WireStream {
   bool tunnel = false;     // RFC 8441: both directions are bytes
   bool to_head = false;    // client: the request is a HEAD
   bool peer_reset = false;
-  bool closed = false;     // off the wire
-  std::uint8_t heads = 0;  // of responses
+  bool closed = false;        // off the wire
+  std::uint8_t heads = 0;     // of responses
   const char* why = nullptr;  // it was found wanting, a literal
 
   std::size_t held() const { return fresh.size() + waiting.size(); }
@@ -80,8 +80,8 @@ struct FeedResult {
 class Codec {
  public:
   virtual ~Codec() = default;
-  // Eats what it can. A serial codec stops early at the end of a message until next_message() is called, or when told to
-  // pause in a callback; the rest comes again with the next call, in front of new bytes.
+  // Eats what it can. A serial codec stops early at the end of a message until next_message() is called, or when told
+  // to pause in a callback; the rest comes again with the next call, in front of new bytes.
   virtual FeedResult feed(std::string_view bytes, CodecSink& sink) = 0;
   // The peer's direction has ended. kNone if that is a fine place to end.
   virtual FeedResult feed_end(CodecSink& sink) = 0;

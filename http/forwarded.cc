@@ -12,7 +12,8 @@ std::optional<IpAddress> address_of(std::string_view entry) {
     return close == std::string_view::npos ? std::nullopt : IpAddress::parse(entry.substr(1, close - 1));
   }
   std::size_t colon = entry.find(':');
-  if (colon != std::string_view::npos && entry.find(':', colon + 1) == std::string_view::npos) entry = entry.substr(0, colon);
+  if (colon != std::string_view::npos && entry.find(':', colon + 1) == std::string_view::npos)
+    entry = entry.substr(0, colon);
   return IpAddress::parse(entry);
 }
 
@@ -27,14 +28,15 @@ std::string_view joined(const Fields& fields) {
 }
 
 void strip_untrusted(Fields& fields) {
-  for (HeaderId id : {HeaderId::kXForwardedProto, HeaderId::kXForwardedHost, HeaderId::kXForwardedPort, HeaderId::kForwarded,
-                      HeaderId::kXRealIp, HeaderId::kClientCertSubject, HeaderId::kClientCertIssuer,
-                      HeaderId::kClientCertFingerprint, HeaderId::kClientCertVerify}) {
+  for (HeaderId id : {HeaderId::kXForwardedProto, HeaderId::kXForwardedHost, HeaderId::kXForwardedPort,
+                      HeaderId::kForwarded, HeaderId::kXRealIp, HeaderId::kClientCertSubject,
+                      HeaderId::kClientCertIssuer, HeaderId::kClientCertFingerprint, HeaderId::kClientCertVerify}) {
     fields.remove(id);
   }
 }
 
-void set_unless_believed(Fields& fields, bool trusted, bool wanted, HeaderId id, std::string_view name, std::string_view value) {
+void set_unless_believed(Fields& fields, bool trusted, bool wanted, HeaderId id, std::string_view name,
+                         std::string_view value) {
   if (trusted && fields.find(id) != nullptr) return;
   if (!wanted || value.empty()) return;
   fields.set(id, name, value);
@@ -71,7 +73,8 @@ void apply_forwarded(const ForwardedPolicy& policy, const ForwardedPeer& peer, F
     case ForwardedFor::kProcess: {
       if (peer.text.empty()) break;
       std::string_view list = joined(fields);
-      std::string_view value = list.empty() ? peer.text : fields.arena().concat(list, std::string_view(", "), peer.text);
+      std::string_view value =
+          list.empty() ? peer.text : fields.arena().concat(list, std::string_view(", "), peer.text);
       fields.set(HeaderId::kXForwardedFor, "X-Forwarded-For", value);
       break;
     }

@@ -20,19 +20,19 @@ struct ForwardedPolicy {
 };
 
 struct ForwardedPeer {
-  IpAddress address;          // the peer's, or the PROXY header's
-  std::string_view text;      // the same as text; "" for a unix peer without one
-  std::string_view scheme;    // of this connection
-  std::string_view port;      // the listener's
-  std::string_view host;      // the request's authority
-  bool trusted = false;       // address is in policy.trusted
+  IpAddress address;        // the peer's, or the PROXY header's
+  std::string_view text;    // the same as text; "" for a unix peer without one
+  std::string_view scheme;  // of this connection
+  std::string_view port;    // the listener's
+  std::string_view host;    // the request's authority
+  bool trusted = false;     // address is in policy.trusted
 };
 
 // The client as rules and logs see it: the peer, or with kProcess the first untrusted address from the right.
 IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& peer, const Fields& fields);
 
-// Edits X-Forwarded-* and, from a peer that is not trusted, strips what only a proxy may say: Forwarded, X-Real-IP, Proxy,
-// X-Forwarded-* and the client-certificate fields.
+// Edits X-Forwarded-* and, from a peer that is not trusted, strips what only a proxy may say: Forwarded, X-Real-IP,
+// Proxy, X-Forwarded-* and the client-certificate fields.
 void apply_forwarded(const ForwardedPolicy& policy, const ForwardedPeer& peer, Fields& fields);
 
 }  // namespace albatross

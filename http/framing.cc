@@ -1,6 +1,6 @@
 #include "http/framing.h"
 
-#include "http/h1_parse.h"
+#include "http/h1/parse.h"
 #include "http/uri.h"
 
 namespace albatross {
@@ -56,7 +56,8 @@ struct ConnectionOptions {
 std::uint32_t keep_alive_timeout(std::string_view value) {
   std::uint64_t seconds = 0;
   for_each_token(value, [&](std::string_view t) {
-    if (t.size() > 8 && equals_ignore_case(t.substr(0, 8), "timeout=") && !parse_length(t.substr(8), seconds)) seconds = 0;
+    if (t.size() > 8 && equals_ignore_case(t.substr(0, 8), "timeout=") && !parse_length(t.substr(8), seconds))
+      seconds = 0;
   });
   return static_cast<std::uint32_t>(seconds < 86400 ? seconds : 86400);
 }
@@ -101,7 +102,8 @@ Refusal apply_host(Head& head, Field* rows, std::uint32_t count) {
   Field* host = only(rows, count, HeaderId::kHost, hosts);
   if (hosts > 1) return {Cause::kMalformedRequest, "more than one host field"};
   if (host == nullptr && head.version == Version::kHttp11) return {Cause::kMalformedRequest, "no host field"};
-  if (host != nullptr && !valid_authority(host->value())) return {Cause::kMalformedRequest, "the host field is not a host"};
+  if (host != nullptr && !valid_authority(host->value()))
+    return {Cause::kMalformedRequest, "the host field is not a host"};
   Refusal why = split_target(head);
   if (why.cause != Cause::kNone) return why;
   if (host != nullptr) {
@@ -183,7 +185,8 @@ Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count) {
   ConnectionOptions options = strip_hop_by_hop(rows, count);
   head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
   bool has_body = head.body.kind == BodyLength::Kind::kChunked || head.body.length > 0;
-  head.upgrade = websocket && options.upgrade && head.version == Version::kHttp11 && head.method == Method::kGet && !has_body;
+  head.upgrade =
+      websocket && options.upgrade && head.version == Version::kHttp11 && head.method == Method::kGet && !has_body;
   if (!has_body) head.expect_continue = false;
   apply_te(rows, count);
   remove_underscores(rows, count);
@@ -249,15 +252,18 @@ Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, 
   head.method = method_of(head.method_text);
   if (!is_token(head.method_text)) return {Cause::kMalformedRequest, "the method is not a token"};
   bool websocket = head.method == Method::kConnect && protocol == "websocket";
-  if (!protocol.empty() && head.method != Method::kConnect) return {Cause::kMalformedRequest, ":protocol without CONNECT"};
+  if (!protocol.empty() && head.method != Method::kConnect)
+    return {Cause::kMalformedRequest, ":protocol without CONNECT"};
   if (head.method == Method::kConnect && !websocket) return {Cause::kNotImplemented, "CONNECT is not implemented"};
-  if (head.scheme != "http" && head.scheme != "https") return {Cause::kMalformedRequest, "the :scheme is neither http nor https"};
+  if (head.scheme != "http" && head.scheme != "https")
+    return {Cause::kMalformedRequest, "the :scheme is neither http nor https"};
   if (!head.authority.empty() && !valid_authority(head.authority)) {
     return {Cause::kMalformedRequest, "the :authority is not a host"};
   }
   if (Refusal why = check_h2_target(head); why.cause != Cause::kNone) return why;
   std::int64_t declared;
-  for (Refusal why : {apply_host(head, rows, count), h2_length(end, rows, count, head.body, declared), apply_expect(head, rows, count)}) {
+  for (Refusal why : {apply_host(head, rows, count), h2_length(end, rows, count, head.body, declared),
+                      apply_expect(head, rows, count)}) {
     if (why.cause != Cause::kNone) return why;
   }
   if (head.authority.empty()) return {Cause::kMalformedRequest, "neither :authority nor host"};

@@ -14,16 +14,16 @@ struct Refusal {
   const char* detail = nullptr;
 };
 
-// Fills authority, path, query, body, keep_alive, expect_continue and upgrade; marks removed: hop-by-hop fields, those that
-// Connection nominates (never Host or framing), and names with an underscore, which some servers read as a hyphen.
+// Fills authority, path, query, body, keep_alive, expect_continue and upgrade; marks removed: hop-by-hop fields, those
+// that Connection nominates (never Host or framing), and names with an underscore, which some servers read as a hyphen.
 Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count);
 
 // The same for a response. HEAD, 1xx, 204 and 304 have no body whatever they declare.
 Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Field* rows, std::uint32_t count);
 
-// A request that came as HTTP/2 (RFC 9113 §8.2, §8.3), after HPACK and the checks of its own layer: method_text, scheme, target
-// and authority hold the pseudo-fields. Stricter where an HTTP/1.1 server would read something else. `protocol`: of an
-// extended CONNECT (RFC 8441), else empty. `end`: no body follows.
+// A request that came as HTTP/2 (RFC 9113 §8.2, §8.3), after HPACK and the checks of its own layer: method_text,
+// scheme, target and authority hold the pseudo-fields. Stricter where an HTTP/1.1 server would read something else.
+// `protocol`: of an extended CONNECT (RFC 8441), else empty. `end`: no body follows.
 Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, Field* rows, std::uint32_t count);
 Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows, std::uint32_t count);
 

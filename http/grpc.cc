@@ -10,14 +10,16 @@ struct Unit {
   char letter;
   Nanos size;
 };
-constexpr Unit kUnits[] = {{'n', 1}, {'u', 1000}, {'m', kMilli}, {'S', kSecond}, {'M', 60 * kSecond}, {'H', 3600 * kSecond}};
+constexpr Unit kUnits[] = {{'n', 1},       {'u', 1000},         {'m', kMilli},
+                           {'S', kSecond}, {'M', 60 * kSecond}, {'H', 3600 * kSecond}};
 constexpr Nanos kMost = 99'999'999;
 
 }  // namespace
 
 bool is_grpc(const Head& request) {
   std::string_view type = request.fields.value(HeaderId::kContentType);
-  return type.size() >= 16 && equals_ignore_case(type.substr(0, 16), "application/grpc") && (type.size() == 16 || type[16] == '+' || type[16] == ';');
+  return type.size() >= 16 && equals_ignore_case(type.substr(0, 16), "application/grpc") &&
+         (type.size() == 16 || type[16] == '+' || type[16] == ';');
 }
 
 std::optional<Nanos> parse_grpc_timeout(std::string_view text) {

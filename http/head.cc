@@ -14,8 +14,9 @@ void Fields::add(HeaderId id, std::string_view name, std::string_view value) {
     rows_ = rows;
     capacity_ = grown;
   }
-  rows_[size_++] = Field{name.data(), value.data(), static_cast<std::uint32_t>(value.size()),
-                         static_cast<std::uint16_t>(name.size()), id, false};
+  rows_[size_++] = Field{
+      name.data(), value.data(), static_cast<std::uint32_t>(value.size()), static_cast<std::uint16_t>(name.size()),
+      id,          false};
   present_ |= bit(id);
 }
 

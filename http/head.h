@@ -1,7 +1,8 @@
 // Heads: ordered fields with one-byte ids for the names the proxy knows, and the start line's parts.
 //
-// A Fields lives in an Arena: its rows are in the arena and its names and values are views into it. Copying a Fields copies
-// the handle, not the rows. An edit marks a row removed or adds one; nothing moves, so views stay good. One thread.
+// A Fields lives in an Arena: its rows are in the arena and its names and values are views into it. Copying a Fields
+// copies the handle, not the rows. An edit marks a row removed or adds one; nothing moves, so views stay good. One
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -90,9 +91,9 @@ struct Head {
   Fields fields;
   Version version = Version::kHttp11;
   BodyLength body;
-  bool keep_alive = true;      // this message lets the connection live on
+  bool keep_alive = true;                // this message lets the connection live on
   std::uint32_t keep_alive_timeout = 0;  // seconds, from `Keep-Alive: timeout=`; 0: not said
-  bool upgrade = false;        // request: asks for websocket; response: 101 to such a request
+  bool upgrade = false;                  // request: asks for websocket; response: 101 to such a request
 
   // Requests.
   Method method = Method::kOther;

@@ -1,8 +1,9 @@
-// Bytes on their way to a transport: what was serialised this turn as views, what could not be written yet as owned blocks.
+// Bytes on their way to a transport: what was serialised this turn as views, what could not be written yet as owned
+// blocks.
 //
-// Views (borrow) and scratch (reserve) are good until settle-time: the Session then writes them or calls own_all(), which
-// copies the rest. In the normal case nothing is copied: a head in scratch and a body in the read buffer leave in one
-// sendmsg. One thread.
+// Views (borrow) and scratch (reserve) are good until settle-time: the Session then writes them or calls own_all(),
+// which copies the rest. In the normal case nothing is copied: a head in scratch and a body in the read buffer leave in
+// one sendmsg. One thread.
 #pragma once
 
 #include <sys/uio.h>
@@ -47,8 +48,8 @@ class Output {
   void append(std::string_view bytes);  // copies
   // Views become owned bytes.
   void own_all();
-  // While on, everything is copied into owned blocks at once, and nothing is borrowed: for what is written later than at
-  // settle time.
+  // While on, everything is copied into owned blocks at once, and nothing is borrowed: for what is written later than
+  // at settle time.
   void set_gathering(bool on);
   bool gathering() const { return gathering_; }
 
@@ -72,7 +73,7 @@ class Output {
   char* reserved_ = nullptr;
   std::size_t reserved_size_ = 0;
   bool gathering_ = false;
-  bool in_block_ = false;  // the reservation is at the end of owned_
+  bool in_block_ = false;          // the reservation is at the end of owned_
   std::unique_ptr<char[]> large_;  // a reservation that the scratch had no room for
 };
 

@@ -133,7 +133,8 @@ Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena
     if (i + 2 >= path.size() || hex(path[i + 1]) < 0 || hex(path[i + 2]) < 0) return bad("a bad escape in the path");
     int v = hex(path[i + 1]) * 16 + hex(path[i + 2]);
     i += 2;
-    if ((v == '/' || v == '\\' || v == 0) && slashes == EncodedSlash::kReject) return bad("an encoded slash, backslash or NUL in the path");
+    if ((v == '/' || v == '\\' || v == 0) && slashes == EncodedSlash::kReject)
+      return bad("an encoded slash, backslash or NUL in the path");
     if (unreserved(static_cast<char>(v)) && v < 0x80) {
       text[n++] = static_cast<char>(v);
     } else {

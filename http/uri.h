@@ -1,5 +1,5 @@
-// Request targets and paths (RFC 9112 §3.2, RFC 3986 §6.2). One normaliser: what it makes is what rules see, what logs show
-// as the path, and what the server gets. Pure functions.
+// Request targets and paths (RFC 9112 §3.2, RFC 3986 §6.2). One normaliser: what it makes is what rules see, what logs
+// show as the path, and what the server gets. Pure functions.
 #pragma once
 
 #include <string_view>
@@ -21,9 +21,9 @@ Refusal split_target(Head& head);
 
 enum class EncodedSlash : bool { kReject, kPass };
 
-// Decodes unreserved characters, writes the other escapes in upper case, resolves dot segments, keeps "//". `%2F`, `%5C`, `\`
-// and `%00` are refused unless passed; a bad escape and a dot segment with parameters ("..;x") always. An already normal
-// path is returned as it is; else the result is in the arena.
+// Decodes unreserved characters, writes the other escapes in upper case, resolves dot segments, keeps "//". `%2F`,
+// `%5C`, `\` and `%00` are refused unless passed; a bad escape and a dot segment with parameters ("..;x") always. An
+// already normal path is returned as it is; else the result is in the arena.
 Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena, std::string_view& out);
 
 }  // namespace albatross

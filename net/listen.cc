@@ -58,11 +58,12 @@ std::vector<ListenSocket> open_unix(const SocketAddress& a, std::string& error) 
 }
 
 bool is_any_v6(const SocketAddress& a) {
-  return a.family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(a.storage)->sin6_addr);
+  return a.family() == AF_INET6 &&
+         IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(a.storage)->sin6_addr);
 }
 
-// `first_alone`: the first one is bound without SO_REUSEPORT, so that a foreign owner of the port shows; then it admits its
-// siblings.
+// `first_alone`: the first one is bound without SO_REUSEPORT, so that a foreign owner of the port shows; then it admits
+// its siblings.
 std::vector<ListenSocket> open_tcp(const SocketAddress& address, int count, bool first_alone, std::string& error) {
   std::vector<ListenSocket> out;
   SocketAddress at = address;

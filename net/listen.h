@@ -1,7 +1,7 @@
 // Listening sockets, and taking connections from them.
 //
-// Listening sockets belong to the Server (they outlive workers and are handed over on upgrade); an Acceptor watches one for
-// one worker's loop, level-triggered, and leaves the descriptor open when it goes.
+// Listening sockets belong to the Server (they outlive workers and are handed over on upgrade); an Acceptor watches one
+// for one worker's loop, level-triggered, and leaves the descriptor open when it goes.
 #pragma once
 
 #include <functional>
@@ -17,10 +17,10 @@ struct ListenSocket {
   SocketAddress address;  // as bound: the real port
 };
 
-// Opens `count` sockets on one address (TCP: SO_REUSEPORT siblings; unix: one descriptor, shared). The first TCP bind is
-// made without SO_REUSEPORT, so a second process fails with "address already in use". A stale unix socket file that nobody
-// listens on is replaced. On failure: empty, and `error` says why. `any` listens on v6 and v4 at once (v4 only where
-// the machine has no v6).
+// Opens `count` sockets on one address (TCP: SO_REUSEPORT siblings; unix: one descriptor, shared). The first TCP bind
+// is made without SO_REUSEPORT, so a second process fails with "address already in use". A stale unix socket file that
+// nobody listens on is replaced. On failure: empty, and `error` says why. `any` listens on v6 and v4 at once (v4 only
+// where the machine has no v6).
 std::vector<ListenSocket> open_listeners(const SocketAddress& address, int count, std::string& error);
 // `count` more SO_REUSEPORT siblings of a TCP socket that open_listeners() made, perhaps in another process.
 std::vector<ListenSocket> add_listeners(const SocketAddress& bound, int count, std::string& error);

@@ -134,7 +134,8 @@ void Loop::turn(Nanos max_wait) {
     std::uint64_t key = events[i].data.u64;
     if (key == kWakeKey) continue;
     Slot& s = slots_[static_cast<std::uint32_t>(key)];
-    if (s.generation == static_cast<std::uint32_t>(key >> 32) && s.handler != nullptr) s.handler->on_io(events[i].events);
+    if (s.generation == static_cast<std::uint32_t>(key >> 32) && s.handler != nullptr)
+      s.handler->on_io(events[i].events);
   }
   run_ready();
   run_mail();

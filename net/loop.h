@@ -1,9 +1,9 @@
 // One thread's event loop: edge-triggered epoll, a ready list, a mailbox, a timer wheel and deferred destruction.
 //
-// A turn: wait; events become flags (IoHandler::on_io); the ready list runs, each entry once under its own budget and back
-// in line if work is left; the mailbox; due timers; then what was deferred is destroyed. Nothing is destroyed inside a
-// callback, and a stale event of a closed descriptor is dropped by its generation. All calls are the loop thread's own but
-// post(), which any thread may call. The time is read once a turn.
+// A turn: wait; events become flags (IoHandler::on_io); the ready list runs, each entry once under its own budget and
+// back in line if work is left; the mailbox; due timers; then what was deferred is destroyed. Nothing is destroyed
+// inside a callback, and a stale event of a closed descriptor is dropped by its generation. All calls are the loop
+// thread's own but post(), which any thread may call. The time is read once a turn.
 #pragma once
 
 #include <atomic>
@@ -58,8 +58,8 @@ class Loop {
 
   // Registers a descriptor until remove(). Returns its slot. `events` with EPOLLET for hot sockets.
   std::uint32_t add(int fd, std::uint32_t events, IoHandler* handler);
-  // Forgets the slot; the caller closes the descriptor (which leaves the epoll set by itself). With `detach`, also leaves
-  // the epoll set: for a descriptor that lives on elsewhere.
+  // Forgets the slot; the caller closes the descriptor (which leaves the epoll set by itself). With `detach`, also
+  // leaves the epoll set: for a descriptor that lives on elsewhere.
   void remove(std::uint32_t slot, int fd, bool detach = false);
   void modify(std::uint32_t slot, int fd, std::uint32_t events);
 

@@ -14,8 +14,8 @@ namespace albatross {
 struct ProxyHeader {
   enum class State : std::uint8_t { kComplete, kIncomplete, kBad };
   State state = State::kIncomplete;
-  std::size_t size = 0;    // bytes to eat
-  bool local = false;      // LOCAL or UNKNOWN: the connection's own address counts
+  std::size_t size = 0;  // bytes to eat
+  bool local = false;    // LOCAL or UNKNOWN: the connection's own address counts
   IpAddress source;
   std::uint16_t source_port = 0;
 };

@@ -22,7 +22,8 @@ struct Resolver::Impl {
     o.sock_state_cb_data = this;
     o.timeout = 2000;
     o.tries = 3;
-    if (ares_init_options(&channel, &o, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS) std::abort();
+    if (ares_init_options(&channel, &o, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS)
+      std::abort();
     if (!servers.empty()) ares_set_servers_ports_csv(channel, servers.c_str());
   }
   ~Impl() {
@@ -67,7 +68,8 @@ struct Resolver::Impl {
       self->sockets.erase(it);
       return;
     }
-    std::uint32_t events = (readable != 0 ? static_cast<std::uint32_t>(EPOLLIN) : 0u) | (writable != 0 ? static_cast<std::uint32_t>(EPOLLOUT) : 0u);
+    std::uint32_t events = (readable != 0 ? static_cast<std::uint32_t>(EPOLLIN) : 0u) |
+                           (writable != 0 ? static_cast<std::uint32_t>(EPOLLOUT) : 0u);
     if (it == self->sockets.end()) {
       auto s = std::make_unique<Socket>(self, fd);
       s->slot = self->loop.add(fd, events, s.get());
@@ -108,9 +110,7 @@ struct Resolver::Impl {
       found.push_back(s.ip());
       ttl = std::min(ttl, a->ai_ttl);
     }
-    auto less = [](const IpAddress& a, const IpAddress& b) {
-      return a.is_v4 != b.is_v4 ? a.is_v4 : a.bytes < b.bytes;
-    };
+    auto less = [](const IpAddress& a, const IpAddress& b) { return a.is_v4 != b.is_v4 ? a.is_v4 : a.bytes < b.bytes; };
     std::sort(found.begin(), found.end(), less);
     found.erase(std::unique(found.begin(), found.end()), found.end());
     if (found.empty()) {

@@ -74,7 +74,8 @@ IoResult TcpTransport::send(int fd, const iovec* parts, int count, bool& writabl
   m.msg_iov = const_cast<iovec*>(parts);
   m.msg_iovlen = static_cast<std::size_t>(count);
   for (;;) {
-    ssize_t n = count == 1 ? ::send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL) : ::sendmsg(fd, &m, MSG_NOSIGNAL);
+    ssize_t n =
+        count == 1 ? ::send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL) : ::sendmsg(fd, &m, MSG_NOSIGNAL);
     if (n >= 0) {
       if (static_cast<std::size_t>(n) < total) writable = false;
       return {static_cast<std::size_t>(n), IoStatus::kOk, 0};

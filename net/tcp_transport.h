@@ -34,9 +34,9 @@ class TcpTransport final : public Transport {
   std::unique_ptr<ProxyPeek> peek_;
 };
 
-// A non-blocking connect, from an address of ours or (null) the kernel's choice; the port is chosen late, so that it need
-// only differ for the same destination. Returns the descriptor, or -errno: EADDRNOTAVAIL if no
-// port is left, ENXIO if `from` is not an address of this machine. kAgain-like progress is the normal case.
+// A non-blocking connect, from an address of ours or (null) the kernel's choice; the port is chosen late, so that it
+// need only differ for the same destination. Returns the descriptor, or -errno: EADDRNOTAVAIL if no port is left, ENXIO
+// if `from` is not an address of this machine. kAgain-like progress is the normal case.
 struct SocketAddress;
 int start_connect(const SocketAddress& to, const IpAddress* from = nullptr);
 

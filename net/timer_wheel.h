@@ -68,7 +68,7 @@ class TimerWheel {
 
   std::array<Timer*, kSlots> slots_{};
   std::array<std::uint64_t, kSlots / 64> busy_{};
-  std::uint64_t done_;  // ticks up to and including this one have been served
+  std::uint64_t done_;       // ticks up to and including this one have been served
   Timer* cursor_ = nullptr;  // the next one in the slot being served
 };
 

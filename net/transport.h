@@ -1,8 +1,8 @@
 // Non-blocking bytes to one peer: TCP, TLS or memory.
 //
 // A Transport is owned by its Session and used on its loop's thread only. It is registered with the loop once, for both
-// directions, edge-triggered; readiness is kept in flags, so a call that would only find EAGAIN is not made. After an edge
-// that carried a hang-up it reads on to the end: such an edge is the last.
+// directions, edge-triggered; readiness is kept in flags, so a call that would only find EAGAIN is not made. After an
+// edge that carried a hang-up it reads on to the end: such an edge is the last.
 #pragma once
 
 #include <sys/uio.h>

@@ -38,12 +38,14 @@ std::uint64_t resident_memory() {
   char text[128];
   if (!read_file("/proc/self/statm", text, sizeof text)) return 0;
   const char* resident = std::strchr(text, ' ');
-  return resident == nullptr ? 0 : std::strtoull(resident, nullptr, 10) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  return resident == nullptr ? 0
+                             : std::strtoull(resident, nullptr, 10) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::uint64_t cgroup_memory_limit() {
   char text[64];
-  return read_file("/sys/fs/cgroup/memory.max", text, sizeof text) ? std::strtoull(text, nullptr, 10) : 0;  // "max" is no number
+  return read_file("/sys/fs/cgroup/memory.max", text, sizeof text) ? std::strtoull(text, nullptr, 10)
+                                                                   : 0;  // "max" is no number
 }
 
 }  // namespace albatross

@@ -9,9 +9,9 @@ namespace albatross {
 
 enum class OverloadLevel : std::uint8_t {
   kNone,
-  kNoKeepAlive,    // idle connections to servers are closed, clients' are not kept
-  kEndLargest,     // the exchanges that hold the most memory are ended
-  kRefuse,         // new requests get 503
+  kNoKeepAlive,  // idle connections to servers are closed, clients' are not kept
+  kEndLargest,   // the exchanges that hold the most memory are ended
+  kRefuse,       // new requests get 503
   kStopAccepting,
 };
 
@@ -19,7 +19,9 @@ enum class OverloadLevel : std::uint8_t {
 struct Resources {
   std::uint64_t memory = 0, memory_limit = 0;
   std::uint64_t descriptors = 0, descriptor_limit = 0;
-  double memory_ratio() const { return memory_limit == 0 ? 0 : static_cast<double>(memory) / static_cast<double>(memory_limit); }
+  double memory_ratio() const {
+    return memory_limit == 0 ? 0 : static_cast<double>(memory) / static_cast<double>(memory_limit);
+  }
   double descriptor_ratio() const {
     return descriptor_limit == 0 ? 0 : static_cast<double>(descriptors) / static_cast<double>(descriptor_limit);
   }

@@ -1,5 +1,5 @@
-// What the workers serve by: shared const parts, built together on the builder thread, posted to each worker, pinned by running
-// exchanges, and destroyed on the control thread.
+// What the workers serve by: shared const parts, built together on the builder thread, posted to each worker, pinned by
+// running exchanges, and destroyed on the control thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -9,14 +9,14 @@
 #include <vector>
 
 #include "config/config.h"
-#include "http/forwarded.h"
-#include "http/h1_parse.h"
 #include "healthcheck/circuit.h"
 #include "healthcheck/passive.h"
+#include "http/forwarded.h"
+#include "http/h1/parse.h"
 #include "proxy/stats.h"
-#include "proxy/upstream_pool.h"
-#include "routing/balancer.h"
-#include "routing/route.h"
+#include "proxy/upstream/upstream_pool.h"
+#include "routing/balancing/balancer.h"
+#include "routing/rules/route.h"
 #include "session/session.h"
 
 namespace albatross {
@@ -46,7 +46,7 @@ struct ServerEntry {
   std::string zone;
   bool backup = false;
   std::uint32_t max_requests = 0;  // 0: any
-  std::string sticky_value;  // of its cookie, a number in hexadecimal; "": the group has none
+  std::string sticky_value;        // of its cookie, a number in hexadecimal; "": the group has none
 };
 
 struct StickySettings {
@@ -109,7 +109,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const GroupRuntime>> groups;
 };
 
-class GroupQueue;  // proxy/group_queue.h
+class GroupQueue;  // proxy/upstream/group_queue.h
 
 // One worker's view of a snapshot: what must not be shared.
 struct GroupState {
@@ -117,10 +117,10 @@ struct GroupState {
   GroupStats* stats = nullptr;
   Balancer balancer;
   std::vector<ServerStats*> server_stats;  // beside group->servers
-  std::vector<ServerPool*> pools;  // beside the candidates; filled on the worker
-  std::shared_ptr<GroupQueue> queue;  // null: nothing ever waits
-  std::uint32_t active = 0;         // exchanges of this worker on the group
-  double retry_tokens = 10;         // refilled at 10/s, see Exchange
+  std::vector<ServerPool*> pools;          // beside the candidates; filled on the worker
+  std::shared_ptr<GroupQueue> queue;       // null: nothing ever waits
+  std::uint32_t active = 0;                // exchanges of this worker on the group
+  double retry_tokens = 10;                // refilled at 10/s, see Exchange
   Nanos tokens_at = 0;
 };
 
@@ -138,6 +138,7 @@ struct WorkerSnapshot {
   std::uint32_t pins = 0;  // exchanges that run on it; the worker's own reference counts as one
 };
 
-std::unique_ptr<WorkerSnapshot> make_worker_snapshot(std::shared_ptr<const Snapshot> shared, StatsRegistry& stats, int worker);
+std::unique_ptr<WorkerSnapshot> make_worker_snapshot(std::shared_ptr<const Snapshot> shared, StatsRegistry& stats,
+                                                     int worker);
 
 }  // namespace albatross

@@ -1,5 +1,5 @@
-// What the proxy counts, by name. The Registry makes the objects on the control thread (or builder) and never frees them, so
-// that counts survive reloads; each worker has its own set and is the only one to write it.
+// What the proxy counts, by name. The Registry makes the objects on the control thread (or builder) and never frees
+// them, so that counts survive reloads; each worker has its own set and is the only one to write it.
 #pragma once
 
 #include <array>
@@ -100,7 +100,12 @@ class StatsTable {
 class StatsRegistry {
  public:
   explicit StatsRegistry(int workers)
-      : workers_(workers), listeners_(workers), groups_(workers), servers_(workers), rules_(workers), worker_stats_(static_cast<std::size_t>(workers)) {}
+      : workers_(workers),
+        listeners_(workers),
+        groups_(workers),
+        servers_(workers),
+        rules_(workers),
+        worker_stats_(static_cast<std::size_t>(workers)) {}
   ListenerStats& listener(const std::string& name, int worker) { return get(listeners_, name, worker); }
   GroupStats& group(const std::string& name, int worker) { return get(groups_, name, worker); }
   // `name`: GROUP/ADDRESS

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "proxy/group_queue.h"
+#include "proxy/upstream/group_queue.h"
 #include "tls/tls_server.h"
 
 namespace albatross {
@@ -15,14 +15,16 @@ Worker::Worker(const Clock& clock, WorkerSettings settings)
     : settings_(std::move(settings)),
       loop_(clock),
       context_(loop_),
-      pool_(context_, [this] { return close_oldest_idle(); }, [this](ServerPool& p) { serve_queue(p.slot->group); }),
+      pool_(
+          context_, [this] { return close_oldest_idle(); }, [this](ServerPool& p) { serve_queue(p.slot->group); }),
       stats_(settings_.stats->worker(settings_.index)) {}
 
 Worker::~Worker() {
   stop_accepting(false);
   for_each_slot([](ListenerSlot& s) {
     ListenerSlot* slot = &s;
-    while (slot->oldest != nullptr) slot->oldest->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+    while (slot->oldest != nullptr)
+      slot->oldest->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
   });
   pool_.close_all();
 }
@@ -135,7 +137,8 @@ void Worker::apply(std::unique_ptr<WorkerSnapshot> snapshot, const std::vector<W
 void Worker::open(const WorkerListen& w) {
   ListenerSlot& slot = *slots_.at(w.listener);
   slot.acceptors.push_back(std::make_unique<Acceptor>(
-      loop_, w.fd, w.shared, [this](Acceptor& a) { return may_accept(a); }, [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
+      loop_, w.fd, w.shared, [this](Acceptor& a) { return may_accept(a); },
+      [this, &slot](int fd, const SocketAddress& peer) { accept(slot, fd, peer); },
       [this](int error) { return on_exhausted(error); }));
 }
 

@@ -11,12 +11,12 @@
 
 #include "net/listen.h"
 #include "net/loop.h"
-#include "proxy/access_log.h"
 #include "proxy/drain.h"
-#include "proxy/exchange.h"
+#include "proxy/exchange/exchange.h"
 #include "proxy/overload.h"
 #include "proxy/snapshot.h"
-#include "proxy/upstream_pool.h"
+#include "proxy/upstream/upstream_pool.h"
+#include "telemetry/access_log.h"
 
 namespace albatross {
 
@@ -29,7 +29,7 @@ struct WorkerSettings {
   std::string instance;  // names this process in the loop header
   // Takes a retired snapshot to the control thread, where it is destroyed.
   std::function<void(std::unique_ptr<WorkerSnapshot>)> retire;
-  std::function<void(std::string)> event;  // for the event log; any thread
+  std::function<void(std::string)> event;                                // for the event log; any thread
   std::function<void(int worker, const std::string& group)> wake_queue;  // has that worker serve its queue; any thread
 };
 

@@ -1,5 +1,5 @@
-// Drains (PRODUCT §5): of a server, of a listener, of all. No new requests or connections, idle ones close over a while, tunnels
-// and calls are told one after another, what is left at the deadline is cut.
+// Drains (PRODUCT §5): of a server, of a listener, of all. No new requests or connections, idle ones close over a
+// while, tunnels and calls are told one after another, what is left at the deadline is cut.
 #include <algorithm>
 
 #include "proxy/worker.h"
@@ -11,7 +11,9 @@ constexpr Nanos kTick = 50 * kMilli;
 
 std::size_t due(std::size_t total, Nanos passed, Nanos span) {
   if (span == 0 || passed >= span) return total;
-  return static_cast<std::size_t>(static_cast<double>(total) * static_cast<double>(passed) / static_cast<double>(span)) + 1;
+  return static_cast<std::size_t>(static_cast<double>(total) * static_cast<double>(passed) /
+                                  static_cast<double>(span)) +
+         1;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace albatross {
 
 struct ConnectionInfo {
-  IpAddress client;           // the peer's address, or the PROXY header's; invalid for unix peers
+  IpAddress client;  // the peer's address, or the PROXY header's; invalid for unix peers
   std::uint16_t client_port = 0;
   std::uint16_t local_port = 0;
   bool secure = false;

@@ -1,5 +1,5 @@
-// One body, one way, with credit: what comes from one Stream goes to another, and only when it has left is more asked for.
-// A member of an Exchange; holds no bytes itself. One thread.
+// One body, one way, with credit: what comes from one Stream goes to another, and only when it has left is more asked
+// for. A member of an Exchange; holds no bytes itself. One thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The life of a connection: its streams come, are heard and go. What a stream is told is in stream.cc, bytes are moved in
-// session_io.cc, what only many streams need is in session_mux.cc.
+// The life of a connection: its streams come, are heard and go. What a stream is told is in stream.cc, bytes are moved
+// in session_io.cc, what only many streams need is in session_mux.cc.
 #include "session/session.h"
 
 #include <algorithm>
@@ -171,7 +171,8 @@ void Session::finish_release() {
   ended_ = nullptr;
   context_.bury(s);
   bool whole = s.in_done_ && s.out_done_ && out_.empty() && transport_->pending() == 0;
-  if (s.tunnel_ && s.out_done_ && state_ == State::kOpen && !write_broken_ && (!out_.empty() || transport_->pending() > 0)) {
+  if (s.tunnel_ && s.out_done_ && state_ == State::kOpen && !write_broken_ &&
+      (!out_.empty() || transport_->pending() > 0)) {
     // The last bytes of a tunnel still go; nobody waits for them but the peer.
     state_ = State::kLingering;
     read_deadline_ = now() + kLinger;
@@ -351,7 +352,8 @@ void Session::on_timer() {
   if (read_deadline_ == 0 || at < read_deadline_) return arm();
   read_deadline_ = 0;
   if (opening()) {
-    return close({server ? Cause::kHandshakeFailed : Cause::kConnectTimeout, side, RetrySafety::kSafe, 0, nullptr}, false);
+    return close({server ? Cause::kHandshakeFailed : Cause::kConnectTimeout, side, RetrySafety::kSafe, 0, nullptr},
+                 false);
   }
   if (state_ == State::kLingering || !server) return close_idle();
   if (mux_) {

@@ -1,12 +1,13 @@
-// One connection as Streams, in either role: a Transport below, a Codec for the wire, which may be serial (HTTP/1.1: one stream
-// at a time) or multiplex (HTTP/2).
+// One connection as Streams, in either role: a Transport below, a Codec for the wire, which may be serial (HTTP/1.1:
+// one stream at a time) or multiplex (HTTP/2).
 //
-// Owned by a worker through its SessionOwner; used on the worker's thread. It never dies inside a callback: after on_closed
-// the owner hands it to Loop::destroy_later. Reads go to the worker's scratch and are handed on before the next read anywhere
-// (SessionContext::settle), so in the steady state a body is never copied and an idle connection holds no buffer.
+// Owned by a worker through its SessionOwner; used on the worker's thread. It never dies inside a callback: after
+// on_closed the owner hands it to Loop::destroy_later. Reads go to the worker's scratch and are handed on before the
+// next read anywhere (SessionContext::settle), so in the steady state a body is never copied and an idle connection
+// holds no buffer.
 //
-// Deadlines here: handshake, idle, request_head, send (of the connection and of each stream), lingering close, connect, GOAWAY,
-// PING. Those of an exchange are the exchange's.
+// Deadlines here: handshake, idle, request_head, send (of the connection and of each stream), lingering close, connect,
+// GOAWAY, PING. Those of an exchange are the exchange's.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "http/h1_parse.h"
-#include "http/h2_codec.h"
+#include "http/h1/parse.h"
+#include "http/h2/codec.h"
 #include "net/transport.h"
 #include "session/connection_info.h"
 #include "session/stream.h"
@@ -31,8 +32,8 @@ class SessionContext final : public Ready {
   ~SessionContext() override;
   Loop& loop() { return loop_; }
   OutputScratch& scratch() { return scratch_; }
-  // Writes, or takes ownership of, everything that was sent since the last time. Views die here. A connection of many streams
-  // only gathers what is small; it writes once, at the end of the turn.
+  // Writes, or takes ownership of, everything that was sent since the last time. Views die here. A connection of many
+  // streams only gathers what is small; it writes once, at the end of the turn.
   void settle();
   void mark_dirty(Session& s);
   void forget(Session& s);
@@ -93,7 +94,8 @@ class Session final : public Deferred, public Ready, private CodecSink {
  public:
   enum class State : std::uint8_t { kOpening, kOpen, kLingering, kClosed };
 
-  Session(SessionContext& context, SessionOwner& owner, Role role, const HeadLimits& limits, const SessionTimeouts& timeouts);
+  Session(SessionContext& context, SessionOwner& owner, Role role, const HeadLimits& limits,
+          const SessionTimeouts& timeouts);
   ~Session() override;
 
   // Before start().
@@ -117,8 +119,8 @@ class Session final : public Deferred, public Ready, private CodecSink {
   // Client, HTTP/2: the server takes websockets.
   bool takes_tunnels() const;
 
-  // Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps); an idle connection is still read until
-  // `idle_until`, then closed.
+  // Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps); an idle connection is still read
+  // until `idle_until`, then closed.
   void drain(Nanos idle_until);
   bool draining() const { return draining_; }
   // What is to be written and could not be yet.
@@ -139,7 +141,10 @@ class Session final : public Deferred, public Ready, private CodecSink {
   std::uint64_t requests() const { return requests_; }
   Nanos idle_since() const { return idle_since_; }
   Nanos opened_at() const { return opened_at_; }
-  void set_idle_deadline(Nanos deadline) { read_deadline_ = deadline; arm(); }
+  void set_idle_deadline(Nanos deadline) {
+    read_deadline_ = deadline;
+    arm();
+  }
   // Client: what the server's Keep-Alive said of its patience; 0: nothing.
   std::uint32_t peer_keep_alive() const { return peer_keep_alive_; }
   void set_half_close(bool on) { half_close_ = on; }
@@ -252,7 +257,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   bool refused_ = false;
   bool half_close_ = false;
   bool write_broken_ = false;
-  bool shut_ = false;  // our direction is closed
+  bool shut_ = false;          // our direction is closed
   bool abort_at_end_ = false;  // the response's end is the connection's: a cut must be a reset
   bool in_feed_ = false;
   bool needs_more_ = false;  // what is held is the start of something
@@ -267,7 +272,7 @@ class Session final : public Deferred, public Ready, private CodecSink {
   static constexpr std::uint32_t kMinRead = 16 * 1024;
   static constexpr std::uint32_t kMaxRead = 192 * 1024;
   static constexpr std::size_t kLowWater = 16 * 1024;
-  static constexpr std::size_t kGatherBelow = 8 * 1024;   // fresh bytes: larger ones go at once, without a copy
+  static constexpr std::size_t kGatherBelow = 8 * 1024;  // fresh bytes: larger ones go at once, without a copy
   static constexpr std::size_t kGatherAtMost = 32 * 1024;
   static constexpr std::uint32_t kMaxDiscard = 64 * 1024;
   static constexpr Nanos kLinger = 2 * kSecond;

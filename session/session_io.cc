@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "http/h1_codec.h"
+#include "http/h1/codec.h"
 #include "net/proxy_header.h"
 #include "session/session.h"
 #include "tls/tls_info.h"
@@ -52,7 +52,8 @@ bool Session::finish_opening() {
     return false;
   }
   state_ = State::kOpen;
-  if (const ProxyHeader* h = transport_->proxy_header(); h != nullptr && !h->local) info.set_client(h->source, h->source_port);
+  if (const ProxyHeader* h = transport_->proxy_header(); h != nullptr && !h->local)
+    info.set_client(h->source, h->source_port);
   idle_since_ = last_heard_ = now();
   if (!choose_codec({})) return false;
   if (role_ == Role::kServer) {
@@ -74,7 +75,8 @@ bool Session::choose_codec(std::string_view first) {
     close({Cause::kUpstreamTls, Source::kUpstream, RetrySafety::kSafe, 0, "the server does not speak h2"}, false);
     return false;
   }
-  if (tls == nullptr && wire_ == Wire::kEither && first.size() < kH2Preface.size() && kH2Preface.substr(0, first.size()) == first) {
+  if (tls == nullptr && wire_ == Wire::kEither && first.size() < kH2Preface.size() &&
+      kH2Preface.substr(0, first.size()) == first) {
     return true;  // not known yet
   }
   h2 = h2 || (tls == nullptr && wire_ == Wire::kEither && !opens_http1(first));
@@ -229,7 +231,9 @@ void Session::end_of_input() {
                  false);
   }
   if (!has_stream()) {
-    close({codec_ && codec_->head_started() ? Cause::kClientLeft : Cause::kNone, Source::kDownstream, RetrySafety::kNever, 0, nullptr}, false);
+    close({codec_ && codec_->head_started() ? Cause::kClientLeft : Cause::kNone, Source::kDownstream,
+           RetrySafety::kNever, 0, nullptr},
+          false);
     return;
   }
   in_feed_ = true;

@@ -171,8 +171,8 @@ void Session::reset_stalled(Nanos at) {
     end_stream(*s);
     codec_->abandon(*s);
     touch();
-    events->on_reset(*s, {server ? Cause::kSendTimeout : Cause::kResponseTimeout, server ? Source::kDownstream : Source::kUpstream,
-                          RetrySafety::kNever, 0, nullptr});
+    events->on_reset(*s, {server ? Cause::kSendTimeout : Cause::kResponseTimeout,
+                          server ? Source::kDownstream : Source::kUpstream, RetrySafety::kNever, 0, nullptr});
     if (state_ != State::kOpen) return;
   }
   streams_changed();

@@ -34,7 +34,8 @@ void Stream::begin(Session& session, Nanos send_timeout) {
   events = nullptr;
   id = 0;
   fresh = {};
-  has_trailers = ends = end_sent = end_seen = deferred = listed = head_seen = tunnel = to_head = peer_reset = closed = false;
+  has_trailers = ends = end_sent = end_seen = deferred = listed = head_seen = tunnel = to_head = peer_reset = closed =
+      false;
   heads = 0;
   why = nullptr;
   owed_ = queued_ = 0;

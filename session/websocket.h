@@ -1,5 +1,5 @@
-// WebSocket frame boundaries (RFC 6455 §5.2), headers only: where a close frame of ours may be put between the peer's frames.
-// Pure state; one for each direction of a tunnel.
+// WebSocket frame boundaries (RFC 6455 §5.2), headers only: where a close frame of ours may be put between the peer's
+// frames. Pure state; one for each direction of a tunnel.
 #pragma once
 
 #include <cstdint>

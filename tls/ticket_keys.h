@@ -1,5 +1,5 @@
-// Session-ticket keys that all workers and configurations of the process share (RFC 5077 §4): one encrypts, the last ones
-// still decrypt. Rotated by the control thread; readers take a shared lock only during handshakes. Thread-safe.
+// Session-ticket keys that all workers and configurations of the process share (RFC 5077 §4): one encrypts, the last
+// ones still decrypt. Rotated by the control thread; readers take a shared lock only during handshakes. Thread-safe.
 #pragma once
 
 #include <array>

@@ -53,13 +53,15 @@ bool load_certificate(SSL_CTX* ctx, const config::Certificate& c, const std::str
   ERR_clear_error();
   SSL_CTX_set_default_passwd_cb(ctx, no_password);
   if (SSL_CTX_use_certificate_chain_file(ctx, c.cert->c_str()) != 1) {
-    out.error(c.cert.at, path + ".cert", *c.cert + ": " + last_tls_error(), "a PEM file with the certificate, then its chain");
+    out.error(c.cert.at, path + ".cert", *c.cert + ": " + last_tls_error(),
+              "a PEM file with the certificate, then its chain");
     return false;
   }
   if (SSL_CTX_use_PrivateKey_file(ctx, c.key->c_str(), SSL_FILETYPE_PEM) != 1) {
     std::string why = last_tls_error();
     out.error(c.key.at, path + ".key", *c.key + ": " + why,
-              why == "key values mismatch" ? "this key belongs to another certificate" : "a PEM file with an unencrypted private key");
+              why == "key values mismatch" ? "this key belongs to another certificate"
+                                           : "a PEM file with an unencrypted private key");
     return false;
   }
   X509* x = SSL_CTX_get0_certificate(ctx);
@@ -70,7 +72,8 @@ bool load_certificate(SSL_CTX* ctx, const config::Certificate& c, const std::str
   unsigned size = 0;
   X509_digest(x, EVP_sha256(), digest, &size);
   fingerprint.append(reinterpret_cast<char*>(digest), size);
-  if (info.not_after < std::time(nullptr)) out.warning(c.cert.at, path + ".cert", *c.cert + ": the certificate has expired", "renew it");
+  if (info.not_after < std::time(nullptr))
+    out.warning(c.cert.at, path + ".cert", *c.cert + ": the certificate has expired", "renew it");
   return true;
 }
 

@@ -33,13 +33,15 @@ class Client final : public TlsClient, public std::enable_shared_from_this<Clien
     SSL_CTX_set_app_data(ctx_, this);
     SSL_CTX_sess_set_new_cb(ctx_, on_new_session);
     std::string_view alpn = h2 ? "\x02h2" : "\x08http/1.1";
-    SSL_CTX_set_alpn_protos(ctx_, reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
+    SSL_CTX_set_alpn_protos(ctx_, reinterpret_cast<const unsigned char*>(alpn.data()),
+                            static_cast<unsigned>(alpn.size()));
     ERR_clear_error();
     if (!verify_) return true;
     if (settings.ca->empty()) {
       SSL_CTX_set_default_verify_paths(ctx_);
     } else if (SSL_CTX_load_verify_file(ctx_, settings.ca->c_str()) != 1) {
-      out.error(settings.ca.at, path + ".tls.ca", *settings.ca + ": " + last_tls_error(), "a PEM file with the CA's certificates");
+      out.error(settings.ca.at, path + ".tls.ca", *settings.ca + ": " + last_tls_error(),
+                "a PEM file with the CA's certificates");
       return false;
     }
     return true;

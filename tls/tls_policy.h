@@ -9,8 +9,8 @@ struct TlsPolicy {
   std::string_view name;
   int min_version;  // OpenSSL's TLS1_2_VERSION etc.
   int max_version;
-  const char* ciphers;       // TLS 1.2 and below, OpenSSL's syntax
-  bool weak;                 // admits TLS 1.0 or 1.1
+  const char* ciphers;  // TLS 1.2 and below, OpenSSL's syntax
+  bool weak;            // admits TLS 1.0 or 1.1
 };
 
 // Null if unknown.

@@ -23,11 +23,12 @@ struct ContextDeleter {
 using Context = std::unique_ptr<SSL_CTX, ContextDeleter>;
 
 // `arg`: what the listener speaks, in the order of our preference.
-int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size, void* arg) {
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size,
+                void* arg) {
   std::string_view ours(static_cast<const char*>(arg));
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()), static_cast<unsigned>(ours.size()),
-                            in, size) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), in, size) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 §3.2
   }
   *out = chosen;
@@ -85,8 +86,9 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
     SSL_CTX_set_read_ahead(x, 1);
     SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);  // tickets only: no state to share or to run out of
     SSL_CTX_set_num_tickets(x, 2);
-    SSL_CTX_set_session_id_context(x, reinterpret_cast<const unsigned char*>(listener.data()),
-                                   static_cast<unsigned>(std::min<std::size_t>(listener.size(), SSL_MAX_SSL_SESSION_ID_LENGTH)));
+    SSL_CTX_set_session_id_context(
+        x, reinterpret_cast<const unsigned char*>(listener.data()),
+        static_cast<unsigned>(std::min<std::size_t>(listener.size(), SSL_MAX_SSL_SESSION_ID_LENGTH)));
     SSL_CTX_set_app_data(x, this);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
     SSL_CTX_set_tlsext_servername_callback(x, on_server_name);
@@ -112,7 +114,8 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
     return SSL_TLSEXT_ERR_OK;
   }
 
-  static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int encrypt) {
+  static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+                       int encrypt) {
     const TicketKeys& keys = *static_cast<Server*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->tickets_;
     TicketKeys::Key key;
     bool renew = false;
@@ -123,9 +126,9 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
     } else if (!keys.find(name, key, renew)) {
       return 0;
     }
-    OSSL_PARAM params[3] = {
-        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0), OSSL_PARAM_construct_end()};
+    OSSL_PARAM params[3] = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
+                            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0),
+                            OSSL_PARAM_construct_end()};
     bool ok = EVP_MAC_CTX_set_params(mac, params) == 1 &&
               (encrypt == 1 ? EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv)
                             : EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv)) == 1;

@@ -1,8 +1,8 @@
 // The server side of TLS for one listener: certificates by SNI, policy, ALPN, session tickets.
 //
-// Built on the builder thread from files, const and shared by all workers (OpenSSL's contexts are reference-counted and safe
-// to share when nobody changes them). Ticket keys are the process's (TicketKeys): every worker and every configuration
-// resumes what any of them issued, unless the certificate or client rules differ (session id context).
+// Built on the builder thread from files, const and shared by all workers (OpenSSL's contexts are reference-counted and
+// safe to share when nobody changes them). Ticket keys are the process's (TicketKeys): every worker and every
+// configuration resumes what any of them issued, unless the certificate or client rules differ (session id context).
 #pragma once
 
 #include <memory>
@@ -27,7 +27,8 @@ struct CertificateInfo {
 
 class TlsServer {
  public:
-  // Errors (unreadable file, key that does not match, unknown policy) go to `out` at the certificate's place; null then.
+  // Errors (unreadable file, key that does not match, unknown policy) go to `out` at the certificate's place; null
+  // then.
   static std::shared_ptr<TlsServer> create(const config::Listener& listener, const std::string& path,
                                            std::shared_ptr<TicketKeys> tickets, config::Diagnostics& out);
   virtual ~TlsServer() = default;

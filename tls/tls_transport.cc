@@ -90,7 +90,8 @@ std::string last_tls_error() {
   return reason != nullptr ? reason : "unknown error";
 }
 
-TlsTransport::TlsTransport(Loop& loop, Ready& owner, int fd, SSL* ssl, bool connecting, bool proxied, std::shared_ptr<void> keep)
+TlsTransport::TlsTransport(Loop& loop, Ready& owner, int fd, SSL* ssl, bool connecting, bool proxied,
+                           std::shared_ptr<void> keep)
     : Transport(owner),
       fd_(fd),
       ssl_(ssl),

@@ -1,8 +1,9 @@
 // Transport over OpenSSL on a socket, through a BIO of ours.
 //
 // The BIO's read side keeps the readiness flags (the socket BIO would hide short reads and strand bytes under edge
-// triggering). Its write side always takes what OpenSSL produces into a thread's scratch, which leaves in one send; what
-// the socket does not take is kept here (pending()). So SSL_write never waits, and neither direction waits on the other.
+// triggering). Its write side always takes what OpenSSL produces into a thread's scratch, which leaves in one send;
+// what the socket does not take is kept here (pending()). So SSL_write never waits, and neither direction waits on the
+// other.
 #pragma once
 
 #include <memory>
@@ -20,7 +21,8 @@ namespace albatross {
 class TlsTransport final : public Transport {
  public:
   // Takes the descriptor and the SSL, whose role and context are set. `keep` outlives the connection.
-  TlsTransport(Loop& loop, Ready& owner, int fd, ssl_st* ssl, bool connecting, bool proxied, std::shared_ptr<void> keep);
+  TlsTransport(Loop& loop, Ready& owner, int fd, ssl_st* ssl, bool connecting, bool proxied,
+               std::shared_ptr<void> keep);
   ~TlsTransport() override;
 
   IoResult open() override;
@@ -57,7 +59,7 @@ class TlsTransport final : public Transport {
   bool drained_ = false;  // the last SSL_read wanted more than was there
   bool at_end_ = false;   // the socket has given its end
   bool send_failed_ = false;
-  bool shut_pending_ = false;  // the end follows what is pending
+  bool shut_pending_ = false;        // the end follows what is pending
   IoStatus sticky_ = IoStatus::kOk;  // an end or error found behind bytes that were handed out first
 };
 

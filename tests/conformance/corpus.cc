@@ -42,7 +42,8 @@ std::string unsound(const std::string& raw) {
   std::string held = raw;
   const Message m = read_message(Side::kRequest, held, [] { return std::string(); });
   if (!held.empty()) return "bytes behind the request: " + shown(held);
-  if (!m.start.ends_with(" HTTP/1.1") || std::count(m.start.begin(), m.start.end(), ' ') != 2) return "start line " + m.start;
+  if (!m.start.ends_with(" HTTP/1.1") || std::count(m.start.begin(), m.start.end(), ' ') != 2)
+    return "start line " + m.start;
   if (m.count("host") != 1) return "not one host field";
   if (m.count("content-length") + m.count("transfer-encoding") > 1) return "more than one framing field";
   if (m.has("te") && m.get("te") != "trailers") return "te";

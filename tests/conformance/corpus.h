@@ -12,8 +12,8 @@ namespace albatross::test {
 
 using namespace std::string_literals;
 
-// A request as a client sends it. {200}: it goes through, and what the server got is sound (below) and holds `wants` but not
-// `lacks`, both in lower case. Anything else: it is refused with one of these, and nothing behind it is read.
+// A request as a client sends it. {200}: it goes through, and what the server got is sound (below) and holds `wants`
+// but not `lacks`, both in lower case. Anything else: it is refused with one of these, and nothing behind it is read.
 struct RequestCase {
   std::string name;
   std::string bytes;
@@ -37,8 +37,8 @@ class RequestCorpus {
   TestProxy proxy_;
 };
 
-// What is wrong with a request as a server got it, or "": one Host, at most one framing field, no hop-by-hop field, clean
-// lines.
+// What is wrong with a request as a server got it, or "": one Host, at most one framing field, no hop-by-hop field,
+// clean lines.
 std::string unsound(const std::string& raw_request);
 
 // A GET of "/" with these field lines (each with its CRLF) behind Host.

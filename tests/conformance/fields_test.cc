@@ -45,8 +45,10 @@ TEST_CASE("long field names smuggle nothing", "[fields]") {
     const std::string name = std::string(size - 14, 'a') + "Content-Length";
     const std::vector<int> status = size < 30'000 ? std::vector<int>{200} : std::vector<int>{400, 431};
     cases.push_back({"at the end, " + std::to_string(size), get(name + ": 34\r\n"), status});
-    cases.push_back({"in front, " + std::to_string(size), get("Content-Length" + std::string(size - 14, 'a') + ": 34\r\n"), status});
-    cases.push_back({"with a colon, " + std::to_string(size), get(std::string(size, 'a') + "Content-Length:0 : x\r\n"), status});
+    cases.push_back({"in front, " + std::to_string(size),
+                     get("Content-Length" + std::string(size - 14, 'a') + ": 34\r\n"), status});
+    cases.push_back(
+        {"with a colon, " + std::to_string(size), get(std::string(size, 'a') + "Content-Length:0 : x\r\n"), status});
   }
   corpus.run(cases);
 }
@@ -108,9 +110,11 @@ TEST_CASE("the Host field", "[fields]") {
       {"absolute without a host field", "GET http://a/ HTTP/1.1\r\n\r\n"},
       {"absolute with two", "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"},
   };
-  for (const char* bad : {"", " ", "a b", "a/b", "a\\b", "a?b", "a#b", "u@a", "a:b", "a:80:80", "a:", "a:99999", "a:-1", "a:+80",
-                          "a: 80", ":80", "[::1", "::1", "[::g]", "[]", "[::1]x", "[::1]:", "[1.2.3.4]", "a%00b", "a%zz", "a%2", "a%20b",
-                          "a%0db", "a\xff", "\"a\"", "<a>", "a|b", "a^b", "a{b}", "http://a", "a\tb", "a`b"}) {
+  for (const char* bad :
+       {"",       " ",       "a b",       "a/b",   "a\\b",     "a?b",  "a#b",   "u@a",   "a:b",   "a:80:80",
+        "a:",     "a:99999", "a:-1",      "a:+80", "a: 80",    ":80",  "[::1",  "::1",   "[::g]", "[]",
+        "[::1]x", "[::1]:",  "[1.2.3.4]", "a%00b", "a%zz",     "a%2",  "a%20b", "a%0db", "a\xff", "\"a\"",
+        "<a>",    "a|b",     "a^b",       "a{b}",  "http://a", "a\tb", "a`b"}) {
     cases.push_back({"bad", host(bad)});
   }
   corpus.run(cases);

@@ -5,7 +5,8 @@ using namespace albatross::test;
 
 TEST_CASE("a refusal reaches a client that is still sending", "[refusal]") {
   RequestCorpus corpus;
-  const std::string bad = GENERATE("GET / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n"s, post("Content-Length: x\r\n", ""), chunked("zz\r\n"));
+  const std::string bad =
+      GENERATE("GET / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n"s, post("Content-Length: x\r\n", ""), chunked("zz\r\n"));
   for (int i = 0; i < 20; ++i) {
     Client client(corpus.proxy().port());
     client.send(bad + std::string(30'000, 'x'));
@@ -52,9 +53,10 @@ TEST_CASE("requests behind a refused one are not served", "[refusal]") {
 
 TEST_CASE("a request that is cut off is not forwarded as a whole one", "[refusal]") {
   RequestCorpus corpus;
-  for (const std::string& part : {"G"s, "GET / HTTP/1.1\r\n"s, "GET / HTTP/1.1\r\nHost: a\r\n"s, "GET / HTTP/1.1\r\nHost: a\r\n\r"s,
-                                  post("Content-Length: 5\r\n", "abcd"), chunked("5\r\nabcd"), chunked("5\r\nabcde\r\n"), chunked("0\r\n"),
-                                  chunked("0\r\nX: y\r\n")}) {
+  for (const std::string& part :
+       {"G"s, "GET / HTTP/1.1\r\n"s, "GET / HTTP/1.1\r\nHost: a\r\n"s, "GET / HTTP/1.1\r\nHost: a\r\n\r"s,
+        post("Content-Length: 5\r\n", "abcd"), chunked("5\r\nabcd"), chunked("5\r\nabcde\r\n"), chunked("0\r\n"),
+        chunked("0\r\nX: y\r\n")}) {
     Client client(corpus.proxy().port());
     client.send(part);
     client.half_close();
@@ -77,8 +79,11 @@ TEST_CASE("a refusal says why in the log", "[refusal]") {
   send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
   send("GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n");
   const auto lines = proxy.log(5);
-  const std::vector<std::pair<int, std::string>> wanted = {
-      {400, "malformed_request"}, {414, "target_too_long"}, {431, "head_too_large"}, {501, "not_implemented"}, {400, "bad_path"}};
+  const std::vector<std::pair<int, std::string>> wanted = {{400, "malformed_request"},
+                                                           {414, "target_too_long"},
+                                                           {431, "head_too_large"},
+                                                           {501, "not_implemented"},
+                                                           {400, "bad_path"}};
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     CHECK(lines[i]["status"] == wanted[i].first);
     CHECK(lines[i]["termination"] == wanted[i].second);

@@ -1,5 +1,5 @@
-// What servers may answer: RFC 9112 §4, §6.3, §7; anything else is a 502, or visibly cut short, and never reaches another
-// client.
+// What servers may answer: RFC 9112 §4, §6.3, §7; anything else is a 502, or visibly cut short, and never reaches
+// another client.
 #include <mutex>
 
 #include "tests/conformance/corpus.h"
@@ -24,7 +24,8 @@ struct ResponseCase {
 class ResponseCorpus {
  public:
   ResponseCorpus()
-      : upstream_([this](FakeConnection& c) { serve(c); }), proxy_(Setup{.servers = {upstream_.address()}, .log = false}) {}
+      : upstream_([this](FakeConnection& c) { serve(c); }),
+        proxy_(Setup{.servers = {upstream_.address()}, .log = false}) {}
 
   void run(const std::vector<ResponseCase>& cases) {
     for (const ResponseCase& c : cases) {
@@ -96,7 +97,9 @@ constexpr Outcome kBad = Outcome::kBadGateway;
 constexpr Outcome kCut = Outcome::kCut;
 constexpr Outcome kWhole = Outcome::kWhole;
 
-std::string ok(const std::string& fields, const std::string& body) { return "HTTP/1.1 200 OK\r\n" + fields + "\r\n" + body; }
+std::string ok(const std::string& fields, const std::string& body) {
+  return "HTTP/1.1 200 OK\r\n" + fields + "\r\n" + body;
+}
 
 }  // namespace
 
@@ -117,11 +120,41 @@ TEST_CASE("status lines", "[response]") {
       {"a bare LF", "HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nok"},
       {"all bare LF", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"},
   };
-  for (const char* bad : {"", " ", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 099 X", "HTTP/1.1 99 X",
-                          "HTTP/1.1 000 X", "HTTP/1.1 600 X", "HTTP/1.1 999 X", "HTTP/1.1 2x0 OK", "HTTP/1.1 -20 OK", "HTTP/1.1 +20 OK",
-                          "HTTP/1.1  200 OK", "HTTP/1.1\t200 OK", "HTTP/1.1 200OK", "HTTP/1.1 200\tOK", "HTTP/1.2 200 OK", "HTTP/2.0 200 OK",
-                          "HTTP/2 200 OK", "HTTP/0.9 200 OK", "HTTP/1.10 200 OK", "HTTP/1 200 OK", "http/1.1 200 OK", "ICY 200 OK", " HTTP/1.1 200 OK",
-                          "\r\nHTTP/1.1 200 OK", "HTTP/1.1 OK 200", "200 OK", "<html>", "SSH-2.0-x", "HTTP/1.1 0x1 OK", "HTTP/1.1 200.1 OK"}) {
+  for (const char* bad : {"",
+                          " ",
+                          "HTTP/1.1",
+                          "HTTP/1.1 ",
+                          "HTTP/1.1 20",
+                          "HTTP/1.1 20 OK",
+                          "HTTP/1.1 2000 OK",
+                          "HTTP/1.1 099 X",
+                          "HTTP/1.1 99 X",
+                          "HTTP/1.1 000 X",
+                          "HTTP/1.1 600 X",
+                          "HTTP/1.1 999 X",
+                          "HTTP/1.1 2x0 OK",
+                          "HTTP/1.1 -20 OK",
+                          "HTTP/1.1 +20 OK",
+                          "HTTP/1.1  200 OK",
+                          "HTTP/1.1\t200 OK",
+                          "HTTP/1.1 200OK",
+                          "HTTP/1.1 200\tOK",
+                          "HTTP/1.2 200 OK",
+                          "HTTP/2.0 200 OK",
+                          "HTTP/2 200 OK",
+                          "HTTP/0.9 200 OK",
+                          "HTTP/1.10 200 OK",
+                          "HTTP/1 200 OK",
+                          "http/1.1 200 OK",
+                          "ICY 200 OK",
+                          " HTTP/1.1 200 OK",
+                          "\r\nHTTP/1.1 200 OK",
+                          "HTTP/1.1 OK 200",
+                          "200 OK",
+                          "<html>",
+                          "SSH-2.0-x",
+                          "HTTP/1.1 0x1 OK",
+                          "HTTP/1.1 200.1 OK"}) {
     cases.push_back({"bad", bad + rest});
   }
   corpus.run(cases);
@@ -130,8 +163,9 @@ TEST_CASE("status lines", "[response]") {
 TEST_CASE("response fields", "[response]") {
   ResponseCorpus corpus;
   std::vector<ResponseCase> cases;
-  for (const std::string& bad : {"X y: z"s, "X : z"s, ": z"s, "X"s, " X: z"s, "X: a\r\n b"s, "X: a\r\n\tb"s, "X(: z"s, "X: a\rb"s, "X: a\0b"s, "X\0: a"s,
-                                 "X: a\x01"s, "X: \x7f"s, "X: a\nY: b"s, "X\x80: a"s, "\"X\": a"s}) {
+  for (const std::string& bad :
+       {"X y: z"s, "X : z"s, ": z"s, "X"s, " X: z"s, "X: a\r\n b"s, "X: a\r\n\tb"s, "X(: z"s, "X: a\rb"s, "X: a\0b"s,
+        "X\0: a"s, "X: a\x01"s, "X: \x7f"s, "X: a\nY: b"s, "X\x80: a"s, "\"X\": a"s}) {
     cases.push_back({"bad", ok(bad + "\r\nContent-Length: 2\r\n", "ok")});
   }
   cases.push_back({"a huge head", ok("X: " + std::string(100'000, 'a') + "\r\nContent-Length: 2\r\n", "ok")});
@@ -161,7 +195,8 @@ TEST_CASE("response lengths", "[response]") {
       {"until the end", ok("", "all"), kWhole, "all", "GET", true},
       {"until the end, nothing", ok("", ""), kWhole, "", "GET", true},
   };
-  for (const char* bad : {"", "+2", "-2", "0x2", "2 2", "2,2", "2, 2", "2;", "2.0", "a", "18446744073709551618", "99999999999999999999999", "\"2\"", "2 x"}) {
+  for (const char* bad : {"", "+2", "-2", "0x2", "2 2", "2,2", "2, 2", "2;", "2.0", "a", "18446744073709551618",
+                          "99999999999999999999999", "\"2\"", "2 x"}) {
     cases.push_back({"bad", ok("Content-Length: "s + bad + "\r\n", "ok")});
   }
   corpus.run(cases);
@@ -181,15 +216,20 @@ TEST_CASE("chunked responses", "[response]") {
       {"in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"},
   };
   const std::string whole = "5\r\nabcde\r\n3\r\nfgh\r\n0\r\n\r\n";
-  for (std::size_t n = 0; n < whole.size(); ++n) cases.push_back({"cut off", chunks(whole.substr(0, n)), kCut, "", "GET", true});
-  for (const std::string& bad : {"x\r\nok\r\n"s, "-1\r\nok\r\n"s, "2\nok\r\n"s, "2\r\nokk\r\n"s, "2\r\nok\n0\r\n\r\n"s, "2\r\nok\r\n0\n\n"s, "2\r\nok\r\n0\r\nX"s + "\r\n\r\n",
-                                 "10000000000000000\r\nok"s, "2;\nok\r\n"s, "2;a\rb\r\nok\r\n"s, "\r\n2\r\nok\r\n"s, "2 \r\nok\r\n"s, "0x2\r\nok\r\n"s}) {
+  for (std::size_t n = 0; n < whole.size(); ++n)
+    cases.push_back({"cut off", chunks(whole.substr(0, n)), kCut, "", "GET", true});
+  for (const std::string& bad :
+       {"x\r\nok\r\n"s, "-1\r\nok\r\n"s, "2\nok\r\n"s, "2\r\nokk\r\n"s, "2\r\nok\n0\r\n\r\n"s, "2\r\nok\r\n0\n\n"s,
+        "2\r\nok\r\n0\r\nX"s + "\r\n\r\n", "10000000000000000\r\nok"s, "2;\nok\r\n"s, "2;a\rb\r\nok\r\n"s,
+        "\r\n2\r\nok\r\n"s, "2 \r\nok\r\n"s, "0x2\r\nok\r\n"s}) {
     cases.push_back({"bad", chunks(bad), kCut});
   }
-  for (const char* bad : {"", "xchunked", "chunked, identity", "identity", "gzip", "gzip, chunked", "chunked, chunked", "chunked;a", "\"chunked\""}) {
+  for (const char* bad : {"", "xchunked", "chunked, identity", "identity", "gzip", "gzip, chunked", "chunked, chunked",
+                          "chunked;a", "\"chunked\""}) {
     cases.push_back({"another coding", ok("Transfer-Encoding: "s + bad + "\r\n", "2\r\nok\r\n0\r\n\r\n")});
   }
-  cases.push_back({"twice", ok("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n")});
+  cases.push_back(
+      {"twice", ok("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n")});
   corpus.run(cases);
 }
 
@@ -206,7 +246,8 @@ TEST_CASE("responses that have no body", "[response]") {
       {"HEAD with a body", ok("Content-Length: 4\r\n", "evil"), kWhole, "", "HEAD"},
       {"HEAD with chunked", ok("Transfer-Encoding: chunked\r\n", ""), kWhole, "", "HEAD"},
       {"HEAD without framing", ok("", ""), kWhole, "", "HEAD"},
-      {"HEAD with a whole answer behind", ok("Content-Length: 0\r\n", ok("Content-Length: 4\r\n", "evil")), kWhole, "", "HEAD"},
+      {"HEAD with a whole answer behind", ok("Content-Length: 0\r\n", ok("Content-Length: 4\r\n", "evil")), kWhole, "",
+       "HEAD"},
   });
 }
 

@@ -169,7 +169,7 @@ class Documentation(unittest.TestCase):
         self.assertEqual(sorted(first_column(section(OPERATIONS, "## Terminations"))), sorted(causes))
 
     def test_every_log_field_is_documented(self):
-        source = (ROOT / "proxy/access_log.cc").read_text()
+        source = (ROOT / "telemetry/access_log.cc").read_text()
         texts = re.search(r"kKeys\[kTexts\] = \{(.*?)\};", source, re.S)[1]
         known = set(re.findall(r'"(\w+)"', texts)) | set(re.findall(r'field\("(\w+)"\)', source)) | {"time", "status"}
         documented = first_column(section(OPERATIONS, "## Access log"))

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "http/chunked.h"
+#include "http/h1/chunked.h"
 #include "tests/unit/http/codec_recorder.h"
 
 namespace albatross::http_test {

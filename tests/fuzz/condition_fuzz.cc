@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "routing/condition.h"
+#include "routing/rules/condition.h"
 #include "tests/unit/routing/rule_generator.h"
 
 namespace albatross::test {

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "http/h1_write.h"
+#include "http/h1/write.h"
 #include "tests/unit/http/codec_recorder.h"
 
 namespace albatross::http_test {
@@ -18,7 +18,7 @@ void require(bool ok, const char* what, std::string_view first, std::string_view
 class Rewriter final : public CodecSink {
  public:
   WireStream& on_begin(StreamId) override { return one_stream(); }
-    Arena& arena_of(WireStream&) override { return arena_; }
+  Arena& arena_of(WireStream&) override { return arena_; }
   void on_head(WireStream&, Head& head, bool) override {
     if (head.authority.empty()) return;  // HTTP/1.0 without a host has no form in 1.1
     std::string written = text_of(head);

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "http/h1_write.h"
+#include "http/h1/write.h"
 #include "tests/unit/http/codec_recorder.h"
 
 namespace albatross::http_test {
@@ -19,7 +19,7 @@ class Rewriter final : public CodecSink {
  public:
   explicit Rewriter(Method request) : request_(request) {}
   WireStream& on_begin(StreamId) override { return one_stream(); }
-    Arena& arena_of(WireStream&) override { return arena_; }
+  Arena& arena_of(WireStream&) override { return arena_; }
   void on_head(WireStream&, Head& head, bool) override {
     if (head.status < 200) return;
     static BlockPool pool;

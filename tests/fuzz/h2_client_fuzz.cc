@@ -1,5 +1,5 @@
-// Bytes as a server's of HTTP/2 to a client with three requests under way: each stream ends at most once, and nothing but heads
-// that an HTTP/1.1 client may be sent comes out.
+// Bytes as a server's of HTTP/2 to a client with three requests under way: each stream ends at most once, and nothing
+// but heads that an HTTP/1.1 client may be sent comes out.
 #include <cstdlib>
 #include <iostream>
 
@@ -21,7 +21,8 @@ void check(std::string_view input) {
   end.when_head = [&](WireStream& s, Head& h, bool) {
     require(h.status >= 100 && h.status <= 999, "the status is no status");
     for (const Field& f : h.fields) {
-      require(f.removed || (is_token(f.name()) && is_field_value(f.value())), "a field that HTTP/1.1 would read otherwise");
+      require(f.removed || (is_token(f.name()) && is_field_value(f.value())),
+              "a field that HTTP/1.1 would read otherwise");
     }
     if (how % 5 == 1 && h.status >= 200) end.codec.abandon(s);
   };

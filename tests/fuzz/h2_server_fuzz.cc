@@ -1,5 +1,5 @@
-// Bytes as a client's of HTTP/2, behind a good preface: whatever comes, each stream ends once, heads are what rules and servers
-// may rely on, and answers go out.
+// Bytes as a client's of HTTP/2, behind a good preface: whatever comes, each stream ends once, heads are what rules and
+// servers may rely on, and answers go out.
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -20,11 +20,13 @@ void check_request(const Head& h) {
   require(is_token(h.method_text), "the method is no token");
   require(valid_authority(h.authority), "the authority is no host");
   require(h.target == "*" || h.target[0] == '/', "the target is no path");
-  for (char c : h.target) require(static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f, "the target");
+  for (char c : h.target)
+    require(static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f, "the target");
   for (const Field& f : h.fields) {
     if (f.removed) continue;
     require(is_token(f.name()) && is_field_value(f.value()), "a field that HTTP/1.1 would read otherwise");
-    require(f.id != HeaderId::kTransferEncoding && f.id != HeaderId::kConnection && f.id != HeaderId::kContentLength, "framing");
+    require(f.id != HeaderId::kTransferEncoding && f.id != HeaderId::kConnection && f.id != HeaderId::kContentLength,
+            "framing");
   }
 }
 
@@ -61,7 +63,8 @@ void check(std::string_view input) {
   for (std::size_t at = 0; (at = end.text.find(" closed", at)) != std::string::npos; ++at) {
     std::size_t start = end.text.rfind(';', at);
     start = start == std::string::npos ? 0 : start + 1;
-    require(++closes[static_cast<StreamId>(std::stoul(end.text.substr(start, at - start)))] == 1, "a stream ended twice");
+    require(++closes[static_cast<StreamId>(std::stoul(end.text.substr(start, at - start)))] == 1,
+            "a stream ended twice");
   }
 }
 

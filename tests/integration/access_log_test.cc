@@ -1,4 +1,5 @@
-// The access log (PRODUCT §8): one JSON line a request, a closed list of fields, nothing that a client can break out of.
+// The access log (PRODUCT §8): one JSON line a request, a closed list of fields, nothing that a client can break out
+// of.
 #include <set>
 
 #include "tests/support/client.h"
@@ -8,19 +9,47 @@
 using namespace albatross::test;
 
 namespace {
-const std::set<std::string> kFields = {"time", "status", "request_method", "request_uri", "host", "client_ip", "client_port", "scheme", "server_protocol",
-                                       "request_time", "upstream_addr", "upstream_status", "upstream_response_time", "upstream_connect_time",
-                                       "body_bytes_sent", "request_length", "ssl_protocol", "ssl_cipher", "http_user_agent", "http_referer",
-                                       "http_x_forwarded_for", "listener", "rule", "server_group", "attempts", "termination", "request_id", "trace_id",
+const std::set<std::string> kFields = {"time",
+                                       "status",
+                                       "request_method",
+                                       "request_uri",
+                                       "host",
+                                       "client_ip",
+                                       "client_port",
+                                       "scheme",
+                                       "server_protocol",
+                                       "request_time",
+                                       "upstream_addr",
+                                       "upstream_status",
+                                       "upstream_response_time",
+                                       "upstream_connect_time",
+                                       "body_bytes_sent",
+                                       "request_length",
+                                       "ssl_protocol",
+                                       "ssl_cipher",
+                                       "http_user_agent",
+                                       "http_referer",
+                                       "http_x_forwarded_for",
+                                       "listener",
+                                       "rule",
+                                       "server_group",
+                                       "attempts",
+                                       "termination",
+                                       "request_id",
+                                       "trace_id",
                                        "grpc_status"};
 }
 
 TEST_CASE("a line has the fields of the request", "[log]") {
   FakeUpstream up(FakeUpstream::say("12345"));
-  TestProxy proxy(Setup{.servers = {up.address()},
-                        .listener = "rules:\n  - {name: r1, priority: 1, conditions: [{path: [{prefix: /a}]}], actions: [{forward: app}]}\n"});
+  TestProxy proxy(Setup{
+      .servers = {up.address()},
+      .listener =
+          "rules:\n  - {name: r1, priority: 1, conditions: [{path: [{prefix: /a}]}], actions: [{forward: app}]}\n"});
   Client client(proxy.port());
-  client.send("POST /a?b=c HTTP/1.1\r\nHost: h.example:1\r\nUser-Agent: ua/1\r\nReferer: http://r/\r\nX-Forwarded-For: 9.9.9.9\r\nContent-Length: 3\r\n\r\nabc");
+  client.send(
+      "POST /a?b=c HTTP/1.1\r\nHost: h.example:1\r\nUser-Agent: ua/1\r\nReferer: http://r/\r\nX-Forwarded-For: "
+      "9.9.9.9\r\nContent-Length: 3\r\n\r\nabc");
   CHECK(client.read_response().status() == 200);
   const auto line = proxy.log(1)[0];
   for (const auto& [key, value] : line.items()) CHECK(kFields.contains(key));
@@ -94,7 +123,8 @@ TEST_CASE("no byte that a client may send breaks a line", "[log]") {
                                            std::string(4095, 'x') + "\xc3\xa9"};
   Client client(proxy.port());
   for (const std::string& agent : agents) {
-    CHECK(client.get("/'\"\\<>`{}|^", "User-Agent: " + agent + "\r\nReferer: " + agent.substr(0, 100) + "\r\n").status() != 0);
+    CHECK(client.get("/'\"\\<>`{}|^", "User-Agent: " + agent + "\r\nReferer: " + agent.substr(0, 100) + "\r\n")
+              .status() != 0);
     if (client.held().empty()) client = Client(proxy.port());
   }
   const auto lines = proxy.log(agents.size());  // each of them parses, or this throws
@@ -116,7 +146,9 @@ TEST_CASE("gRPC's status is logged, from the head and from the trailers", "[log]
   FakeUpstream up([=](FakeConnection& c) {
     c.read_request();
     if (trailers) {
-      c.write("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\ngrpc-status: 7\r\n\r\n");
+      c.write(
+          "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: "
+          "chunked\r\n\r\n1\r\nx\r\n0\r\ngrpc-status: 7\r\n\r\n");
     } else {
       c.write("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\ngrpc-status: 7\r\nContent-Length: 0\r\n\r\n");
     }
@@ -135,7 +167,7 @@ TEST_CASE("the log file can be moved away", "[log]") {
   client.get("/one");
   proxy.log(1);
   std::filesystem::rename(proxy.folder().file("access.log"), proxy.folder().file("access.log.1"));
-  proxy.ask([](albatross::Server& s) {
+  proxy.ask([](albatross::Process& s) {
     s.reopen_logs();
     return 0;
   });

@@ -228,7 +228,8 @@ TEST_CASE("a body over the rule's limit is a 413", "[bodies]") {
   TestProxy proxy(Setup{.servers = {up.address()},
                         .listener = "limits: {body: 1KiB}\n"
                                     "rules:\n"
-                                    "  - {name: more, priority: 1, conditions: [{path: [/more]}], limits: {body: 4KiB}, actions: [{forward: app}]}"});
+                                    "  - {name: more, priority: 1, conditions: [{path: [/more]}], limits: {body: "
+                                    "4KiB}, actions: [{forward: app}]}"});
   auto status = [&](const std::string& path, const std::string& framing, const std::string& body) {
     Client client(proxy.port());
     client.send("POST " + path + " HTTP/1.1\r\nHost: a\r\n" + framing + "\r\n\r\n" + body);

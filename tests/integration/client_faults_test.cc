@@ -71,7 +71,8 @@ TEST_CASE("half a body and then the end cancels the request", "[faults]") {
   FakeUpstream up;
   TestProxy proxy(Setup{.servers = {up.address()}});
   Client client(proxy.port());
-  client.send("POST / HTTP/1.1\r\nHost: a\r\n" + std::string(chunked ? "Transfer-Encoding: chunked\r\n\r\n64\r\nabc" : "Content-Length: 100\r\n\r\nabc"));
+  client.send("POST / HTTP/1.1\r\nHost: a\r\n" +
+              std::string(chunked ? "Transfer-Encoding: chunked\r\n\r\n64\r\nabc" : "Content-Length: 100\r\n\r\nabc"));
   REQUIRE(eventually([&] { return up.received().ends_with("abc") || up.received().ends_with("abc\r\n"); }));
   if (reset) {
     client.reset();

@@ -8,8 +8,8 @@
 #include "tests/support/client.h"
 #include "tests/support/failure.h"
 #include "tests/support/fake_upstream.h"
-#include "tests/support/temp_dir.h"
 #include "tests/support/setup.h"
+#include "tests/support/temp_dir.h"
 
 using namespace albatross::test;
 

@@ -18,8 +18,10 @@ Message seen(TestProxy& proxy, const std::string& fields, const std::string& hos
 
 TEST_CASE("X-Forwarded-For is appended to, removed, preserved or processed", "[headers]") {
   FakeUpstream up;
-  const std::string mode = GENERATE(std::string("append"), std::string("remove"), std::string("preserve"), std::string("process"));
-  TestProxy proxy(Setup{.servers = {up.address()}, .listener = "trusted_proxies: [127.0.0.1, 10.0.0.0/8]\nx_forwarded: {for: " + mode + "}"});
+  const std::string mode =
+      GENERATE(std::string("append"), std::string("remove"), std::string("preserve"), std::string("process"));
+  TestProxy proxy(Setup{.servers = {up.address()},
+                        .listener = "trusted_proxies: [127.0.0.1, 10.0.0.0/8]\nx_forwarded: {for: " + mode + "}"});
   const std::string given = "X-Forwarded-For: 6.6.6.6, 7.7.7.7, 10.1.1.1\r\n";
   const std::string got = seen(proxy, given).get("x-forwarded-for");
   if (mode == "append" || mode == "process") CHECK(got == "6.6.6.6, 7.7.7.7, 10.1.1.1, 127.0.0.1");
@@ -51,7 +53,8 @@ TEST_CASE("what a trusted peer says of the client is believed, what others say i
   FakeUpstream up;
   const bool trusted = GENERATE(true, false);
   TestProxy proxy(Setup{.servers = {up.address()},
-                        .listener = std::string("x_forwarded: {port: true, host: true}\ntrusted_proxies: ") + (trusted ? "[127.0.0.0/8]" : "[10.0.0.0/8]")});
+                        .listener = std::string("x_forwarded: {port: true, host: true}\ntrusted_proxies: ") +
+                                    (trusted ? "[127.0.0.0/8]" : "[10.0.0.0/8]")});
   const Message m = seen(proxy,
                          "X-Forwarded-Proto: https\r\nX-Forwarded-Host: public.example\r\nX-Forwarded-Port: 443\r\n"
                          "Forwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n");
@@ -64,7 +67,8 @@ TEST_CASE("what a trusted peer says of the client is believed, what others say i
 
 TEST_CASE("an untrusted peer cannot choose the client's address by process", "[headers]") {
   FakeUpstream up;
-  TestProxy proxy(Setup{.servers = {up.address()}, .listener = "trusted_proxies: [10.0.0.0/8]\nx_forwarded: {for: process}"});
+  TestProxy proxy(
+      Setup{.servers = {up.address()}, .listener = "trusted_proxies: [10.0.0.0/8]\nx_forwarded: {for: process}"});
   seen(proxy, "X-Forwarded-For: 6.6.6.6\r\n");
   CHECK(proxy.log(1)[0]["client_ip"] == "127.0.0.1");
 }
@@ -76,8 +80,8 @@ TEST_CASE("X-Request-Id is kept if it is sound, else made", "[headers]") {
   const std::string longest(128, 'a');
   CHECK(seen(proxy, "X-Request-Id: " + longest + "\r\n").get("x-request-id") == longest);
   std::vector<std::string> made;
-  for (const std::string& bad : {std::string(), std::string("X-Request-Id:\r\n"), std::string("X-Request-Id: a b\r\n"), std::string("X-Request-Id: a\"b\r\n"),
-                                 "X-Request-Id: " + longest + "a\r\n"}) {
+  for (const std::string& bad : {std::string(), std::string("X-Request-Id:\r\n"), std::string("X-Request-Id: a b\r\n"),
+                                 std::string("X-Request-Id: a\"b\r\n"), "X-Request-Id: " + longest + "a\r\n"}) {
     const Message m = seen(proxy, bad);
     CHECK(m.count("x-request-id") == 1);
     CHECK(m.get("x-request-id").size() == 32);
@@ -103,7 +107,9 @@ TEST_CASE("traceparent is passed on or made", "[headers]") {
   const Message kept = seen(proxy, "traceparent: " + good + "\r\ntracestate: a=b\r\n");
   CHECK(kept.get("traceparent") == good);
   CHECK(kept.get("tracestate") == "a=b");
-  for (const std::string& bad : {std::string(), std::string("traceparent: x\r\n"), std::string("traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01\r\n")}) {
+  for (const std::string& bad :
+       {std::string(), std::string("traceparent: x\r\n"),
+        std::string("traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01\r\n")}) {
     const Message m = seen(proxy, bad + "tracestate: a=b\r\n");
     CHECK(m.count("traceparent") == 1);
     CHECK(m.get("traceparent").size() == 55);
@@ -114,9 +120,10 @@ TEST_CASE("traceparent is passed on or made", "[headers]") {
 }
 
 TEST_CASE("hop-by-hop fields of a response stay behind", "[headers]") {
-  FakeUpstream up(FakeUpstream::say("ok",
-                                    "Connection: X-Hop, keep-alive\r\nX-Hop: 1\r\nKeep-Alive: timeout=50\r\nProxy-Connection: x\r\n"
-                                    "Upgrade: h2c\r\nX-End: 2\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX_Under: 3\r\n"));
+  FakeUpstream up(
+      FakeUpstream::say("ok",
+                        "Connection: X-Hop, keep-alive\r\nX-Hop: 1\r\nKeep-Alive: timeout=50\r\nProxy-Connection: x\r\n"
+                        "Upgrade: h2c\r\nX-End: 2\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX_Under: 3\r\n"));
   TestProxy proxy(Setup{.servers = {up.address()}});
   Client client(proxy.port());
   const Message m = client.get("/");

@@ -61,7 +61,7 @@ class Patient {
 
 // What the server of that address is thought of.
 Health health_of(TestProxy& proxy, const std::string& address) {
-  return proxy.ask([&](Server& s) {
+  return proxy.ask([&](Process& s) {
     for (const auto& g : s.snapshot().groups) {
       for (const auto& e : g->servers) {
         if (e.slot->address == address) return e.slot->health.load();

@@ -62,7 +62,9 @@ TEST_CASE("twenty reloads under load fail no request", "[threads]") {
   FakeUpstream one(paths), two(paths);
   const Setup first{.servers = {one.address()}, .workers = 2};
   const Setup second{.servers = {one.address(), two.address()},
-                     .listener = "rules:\n  - {name: r, priority: 1, conditions: [{path: [\"~[05]$\"]}], actions: [{insert_header: {name: x, value: y}}, {forward: app}]}",
+                     .listener =
+                         "rules:\n  - {name: r, priority: 1, conditions: [{path: [\"~[05]$\"]}], actions: "
+                         "[{insert_header: {name: x, value: y}}, {forward: app}]}",
                      .workers = 2};
   const Setup third{.servers = {two.address()}, .workers = 2};
   TestProxy proxy(first);
@@ -81,7 +83,8 @@ TEST_CASE("listeners come and go under load", "[threads]") {
   Setup setup{.servers = {up.address()}, .workers = 2};
   TestProxy proxy(setup);
   Load load(proxy.port(), 3, false);
-  const std::string more = "  - {name: more, bind: \"127.0.0.1:0\", default_actions: [{fixed_response: {body: more}}]}\n";
+  const std::string more =
+      "  - {name: more, bind: \"127.0.0.1:0\", default_actions: [{fixed_response: {body: more}}]}\n";
   for (int i = 0; i < 8; ++i) {
     std::string yaml = setup.yaml();
     if (i % 2 == 0) yaml.insert(yaml.find("server_groups:"), more);
@@ -112,12 +115,15 @@ TEST_CASE("limits, their queue and overrides hold between workers", "[threads]")
   Load load(proxy.port(), 8, false);
   for (std::uint32_t i = 0; i < 10; ++i) {
     const int before = load.answered();
-    auto result = proxy.ask([&](albatross::Server& s) { return s.set_server_weight("app", up.address(), i % 2 == 0 ? 1 : 100, false); });
+    auto result = proxy.ask(
+        [&](albatross::Process& s) { return s.set_server_weight("app", up.address(), i % 2 == 0 ? 1 : 100, false); });
     CHECK(result.ok());
-    CHECK(proxy.reload(Setup{.servers = {up.address(), other.address()},
-                             .group = "max_requests: " + std::to_string(2 + i % 3) + "\nqueue: {size: 1000, timeout: 20s}",
-                             .workers = 2})
-              .ok);
+    CHECK(
+        proxy
+            .reload(Setup{.servers = {up.address(), other.address()},
+                          .group = "max_requests: " + std::to_string(2 + i % 3) + "\nqueue: {size: 1000, timeout: 20s}",
+                          .workers = 2})
+            .ok);
     CHECK(eventually([&] { return load.answered() > before + 50; }));
   }
   CHECK(load.end() == std::vector<std::string>{});
@@ -126,15 +132,17 @@ TEST_CASE("limits, their queue and overrides hold between workers", "[threads]")
 
 TEST_CASE("probes change the health under load", "[threads]") {
   std::atomic<bool> sick{false};
-  FakeUpstream well(paths), moody([&](FakeConnection& c) {
+  FakeUpstream well(paths), moody([&](FakeConnection&c) {
     for (;;) {
       const Message m = c.read_request();
       c.respond(m.target() == "/healthz" && sick ? 500 : 200, m.target());
     }
   });
-  TestProxy proxy(Setup{.servers = {well.address(), moody.address()},
-                        .group = "health_check: {path: /healthz, method: GET, interval: 100ms, unhealthy_threshold: 1, healthy_threshold: 1}",
-                        .workers = 2});
+  TestProxy proxy(Setup{
+      .servers = {well.address(), moody.address()},
+      .group =
+          "health_check: {path: /healthz, method: GET, interval: 100ms, unhealthy_threshold: 1, healthy_threshold: 1}",
+      .workers = 2});
   Load load(proxy.port(), 3, false);
   for (int i = 0; i < 4; ++i) {
     sick = i % 2 == 0;

@@ -56,7 +56,8 @@ TEST_CASE("an empty or failed answer keeps the last good one", "[names]") {
   TestProxy proxy(pair.setup(), pair.options());
   CHECK(body(proxy) == "one");
   pair.names.set("app.test", GENERATE(FakeNames::Answer{.addresses = {}}, FakeNames::Answer{.addresses = {}, .code = 3},
-                                      FakeNames::Answer{.addresses = {}, .code = 2}, FakeNames::Answer{.addresses = {}, .silent = true}));
+                                      FakeNames::Answer{.addresses = {}, .code = 2},
+                                      FakeNames::Answer{.addresses = {}, .silent = true}));
   const int before = pair.names.queries();
   REQUIRE(eventually([&] { return pair.names.queries() >= before + 4; }, Ms(20'000)));
   for (int i = 0; i < 5; ++i) CHECK(body(proxy) == "one");
@@ -87,6 +88,7 @@ TEST_CASE("a TTL of zero is no storm", "[names]") {
 TEST_CASE("localhost tries both families", "[names]") {
   const bool six = GENERATE(false, true);
   FakeUpstream up(FakeUpstream::say("local"), six ? "[::1]:0" : "127.0.0.1:0");
-  TestProxy proxy(Setup{.servers = {"localhost:" + std::to_string(up.port())}, .group = "retries: false", .log = false});
+  TestProxy proxy(
+      Setup{.servers = {"localhost:" + std::to_string(up.port())}, .group = "retries: false", .log = false});
   for (int i = 0; i < 5; ++i) CHECK(body(proxy) == "local");
 }

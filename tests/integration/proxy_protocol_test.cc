@@ -17,7 +17,8 @@ std::string v2(char command, char family, const std::string& addresses) {
   return kSignature + command + family + static_cast<char>(size >> 8) + static_cast<char>(size & 255) + addresses;
 }
 const std::string kV4("\x0a\x01\x02\x03\x0a\0\0\x01\x11\x5c\0\x50", 12);  // 10.1.2.3:4444 -> 10.0.0.1:80
-const std::string kV6 = std::string("\x20\x01\x0d\xb8", 4) + std::string(11, '\0') + "\x07" + std::string(16, '\0') + std::string("\x11\x5c\0\x50", 4);
+const std::string kV6 = std::string("\x20\x01\x0d\xb8", 4) + std::string(11, '\0') + "\x07" + std::string(16, '\0') +
+                        std::string("\x11\x5c\0\x50", 4);
 
 }  // namespace
 
@@ -57,15 +58,32 @@ TEST_CASE("the client's address comes from the PROXY header", "[proxy_protocol]"
 TEST_CASE("a connection without a proper PROXY header is closed", "[proxy_protocol]") {
   FakeUpstream up;
   TestProxy proxy(Setup{.servers = {up.address()}, .listener = kFrom});
-  for (const std::string& bad :
-       {std::string(), kGet, std::string("PROXY"), std::string("PROXY \r\n"), std::string("proxy TCP4 1.1.1.1 2.2.2.2 1 2\r\n"),
-        std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1\r\n"), std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1 2 3\r\n"), std::string("PROXY TCP4 1.1.1.999 2.2.2.2 1 2\r\n"),
-        std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1 65536\r\n"), std::string("PROXY TCP4 1.1.1.1 2.2.2.2 -1 2\r\n"), std::string("PROXY TCP4 ::1 ::1 1 2\r\n"),
-        std::string("PROXY TCP6 1.1.1.1 2.2.2.2 1 2\r\n"), std::string("PROXY TCP5 1.1.1.1 2.2.2.2 1 2\r\n"), std::string("PROXY TCP4 1.1.1.1  2.2.2.2 1 2\r\n"),
-        std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\n"), "PROXY TCP4 " + std::string(200, '1') + "\r\n", "PROXY UNKNOWN " + std::string(200, 'x') + "\r\n",
-        v2('\x11', '\x11', kV4), v2('\x31', '\x11', kV4), v2('\x22', '\x11', kV4), v2('\x21', '\x11', kV4.substr(0, 11)), v2('\x21', '\x21', kV4),
-        v2('\x21', '\x11', kV4 + std::string("\x04\0\x09xy", 5)), v2('\x21', '\x11', kV4 + std::string("\x04\0", 2)),
-        kSignature + std::string("\x21\x11\xff\xff", 4) + std::string(70'000, 'x'), std::string("\r\n\r\n\0\r\nQUIX\n", 12) + std::string(40, 'x')}) {
+  for (const std::string& bad : {std::string(),
+                                 kGet,
+                                 std::string("PROXY"),
+                                 std::string("PROXY \r\n"),
+                                 std::string("proxy TCP4 1.1.1.1 2.2.2.2 1 2\r\n"),
+                                 std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1\r\n"),
+                                 std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1 2 3\r\n"),
+                                 std::string("PROXY TCP4 1.1.1.999 2.2.2.2 1 2\r\n"),
+                                 std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1 65536\r\n"),
+                                 std::string("PROXY TCP4 1.1.1.1 2.2.2.2 -1 2\r\n"),
+                                 std::string("PROXY TCP4 ::1 ::1 1 2\r\n"),
+                                 std::string("PROXY TCP6 1.1.1.1 2.2.2.2 1 2\r\n"),
+                                 std::string("PROXY TCP5 1.1.1.1 2.2.2.2 1 2\r\n"),
+                                 std::string("PROXY TCP4 1.1.1.1  2.2.2.2 1 2\r\n"),
+                                 std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\n"),
+                                 "PROXY TCP4 " + std::string(200, '1') + "\r\n",
+                                 "PROXY UNKNOWN " + std::string(200, 'x') + "\r\n",
+                                 v2('\x11', '\x11', kV4),
+                                 v2('\x31', '\x11', kV4),
+                                 v2('\x22', '\x11', kV4),
+                                 v2('\x21', '\x11', kV4.substr(0, 11)),
+                                 v2('\x21', '\x21', kV4),
+                                 v2('\x21', '\x11', kV4 + std::string("\x04\0\x09xy", 5)),
+                                 v2('\x21', '\x11', kV4 + std::string("\x04\0", 2)),
+                                 kSignature + std::string("\x21\x11\xff\xff", 4) + std::string(70'000, 'x'),
+                                 std::string("\r\n\r\n\0\r\nQUIX\n", 12) + std::string(40, 'x')}) {
     INFO(bad.substr(0, 60));
     Client client(proxy.port());
     client.send(bad + (bad == kGet ? "" : kGet));
@@ -103,7 +121,11 @@ TEST_CASE("the PROXY header comes before TLS", "[proxy_protocol]") {
   folder->write("a.pem", identity.certificate);
   folder->write("a.key", identity.key);
   FakeUpstream up;
-  TestProxy proxy(Setup{.servers = {up.address()}, .listener = kFrom + "certificates: [{cert: a.pem, key: a.key}]", .protocol = "https"}.yaml(), {}, folder);
+  TestProxy proxy(Setup{.servers = {up.address()},
+                        .listener = kFrom + "certificates: [{cert: a.pem, key: a.key}]",
+                        .protocol = "https"}
+                      .yaml(),
+                  {}, folder);
   for (const std::string& header : {std::string("PROXY TCP4 10.1.2.3 10.0.0.1 4444 80\r\n"), v2('\x21', '\x11', kV4)}) {
     Client client(std::make_unique<SecureChannel>(connect_to(loopback(proxy.port())), SecureOptions{.before = header}));
     const Message m = client.get("/");
@@ -116,7 +138,8 @@ TEST_CASE("the address of the PROXY header is what rules and trust see", "[proxy
   FakeUpstream up;
   TestProxy proxy(Setup{.servers = {up.address()},
                         .listener = kFrom + "trusted_proxies: [10.0.0.0/8]\nx_forwarded: {for: process}\n"
-                                            "rules:\n  - {name: inner, priority: 1, conditions: [{source_ip: [6.6.6.6]}], actions: [{fixed_response: {body: inner}}]}"});
+                                            "rules:\n  - {name: inner, priority: 1, conditions: [{source_ip: "
+                                            "[6.6.6.6]}], actions: [{fixed_response: {body: inner}}]}"});
   Client client(proxy.port());
   client.send("PROXY TCP4 10.1.2.3 10.0.0.1 4444 80\r\nGET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n");
   CHECK(client.read_response().body == "inner");

@@ -1,6 +1,6 @@
 // Exchanges whose bytes are cut, delayed, half-closed or reset at any place, on either side. Whatever happens: every
-// connection ends before its deadline, a complete answer is byte by byte the right one, a request that arrives is whole, and
-// the next client gets its own answer.
+// connection ends before its deadline, a complete answer is byte by byte the right one, a request that arrives is
+// whole, and the next client gets its own answer.
 #include <cstdlib>
 #include <random>
 #include <thread>
@@ -65,7 +65,8 @@ Plan plan_of(std::size_t id, Framing in, std::size_t in_size, Framing out, std::
   p.response_body = text_of(id, out_size, 'A');
   p.response = "HTTP/1.1 200 OK\r\nX-Id: " + std::to_string(id) + "\r\n";
   if (out == Framing::kClose) p.response += "\r\n" + p.response_body;
-  if (out == Framing::kLength) p.response += "Content-Length: " + std::to_string(out_size) + "\r\n\r\n" + p.response_body;
+  if (out == Framing::kLength)
+    p.response += "Content-Length: " + std::to_string(out_size) + "\r\n\r\n" + p.response_body;
   if (out == Framing::kChunked) p.response += "Transfer-Encoding: chunked\r\n\r\n" + in_chunks(p.response_body, 61);
   p.closes = out == Framing::kClose;
   return p;
@@ -76,10 +77,12 @@ class Bed {
   explicit Bed(std::vector<Plan> plans)
       : plans_(std::move(plans)),
         upstream_([this](FakeConnection& c) { serve(c); }),
-        proxy_(Setup{.servers = {upstream_.address()},
-                     .listener = "timeouts: {idle: 1s, request_head: 400ms, request_body: 400ms, response: 1s, send: 400ms, total: 2s}",
-                     .workers = 2,
-                     .log = false}) {}
+        proxy_(Setup{
+            .servers = {upstream_.address()},
+            .listener =
+                "timeouts: {idle: 1s, request_head: 400ms, request_body: 400ms, response: 1s, send: 400ms, total: 2s}",
+            .workers = 2,
+            .log = false}) {}
 
   // Runs all of them, `width` at a time, and returns what went wrong.
   std::vector<std::string> run(std::size_t width) {
@@ -100,12 +103,13 @@ class Bed {
   void complain(std::size_t id, const std::string& what) {
     const Plan& p = plans_[id];
     auto side = [](const Conduct& s) {
-      return "fault " + std::to_string(static_cast<int>(s.fault)) + " at " + std::to_string(s.at) + " pieces of " + std::to_string(s.piece);
+      return "fault " + std::to_string(static_cast<int>(s.fault)) + " at " + std::to_string(s.at) + " pieces of " +
+             std::to_string(s.piece);
     };
     std::lock_guard lock(lock_);
     if (wrong_.size() < 10) {
-      wrong_.push_back(std::to_string(id) + ": " + what + "\n  client: " + side(p.client) + "; server: " + side(p.server) + "\n  " +
-                       p.request.substr(0, 80) + "\n  " + p.response.substr(0, 100));
+      wrong_.push_back(std::to_string(id) + ": " + what + "\n  client: " + side(p.client) + "; server: " +
+                       side(p.server) + "\n  " + p.request.substr(0, 80) + "\n  " + p.response.substr(0, 100));
     }
   }
 
@@ -178,7 +182,8 @@ class Bed {
     } else if (!p.faulty() || answer.status() < 400) {
       complain(id, "answered: " + answer.raw);
     }
-    if (p.client.fault == Fault::kHalfClose && p.client.at < p.request.size() && answer.status() == 200) complain(id, "half a request was answered");
+    if (p.client.fault == Fault::kHalfClose && p.client.at < p.request.size() && answer.status() == 200)
+      complain(id, "half a request was answered");
     // The connection ends by itself: at once, or after its idle time, for which a few wait.
     if (lower_case(answer.get("connection")) == "close" || id % 16 == 0) client.read_all();
   }
@@ -254,7 +259,8 @@ TEST_CASE("anything at any place", "[random]") {
   auto below = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
   auto side = [&](std::size_t size) {
     Conduct s;
-    static constexpr Fault kFaults[] = {Fault::kNone, Fault::kNone, Fault::kNone, Fault::kStall, Fault::kHalfClose, Fault::kClose, Fault::kReset};
+    static constexpr Fault kFaults[] = {Fault::kNone,      Fault::kNone,  Fault::kNone, Fault::kStall,
+                                        Fault::kHalfClose, Fault::kClose, Fault::kReset};
     s.fault = kFaults[below(std::size(kFaults))];
     s.at = below(size);
     s.piece = size < 400 && below(3) == 0 ? 1 : 1 + below(size);

@@ -95,7 +95,7 @@ TEST_CASE("a bad file changes nothing and says why", "[reload]") {
   CHECK(client.get("/").body == "one");
   CHECK(proxy.port() == port);
   CHECK(Client(port).get("/").body == "one");
-  CHECK(proxy.ask([](Server& s) { return s.failed_reloads(); }) == 1);
+  CHECK(proxy.ask([](Process& s) { return s.failed_reloads(); }) == 1);
   CHECK(proxy.reload(saying("three")).ok);
   CHECK(eventually([&] { return client.get("/").body == "three"; }));
 }
@@ -107,7 +107,7 @@ TEST_CASE("a file that has gone changes nothing", "[reload]") {
   std::filesystem::remove(proxy.folder().file("albatross.yaml"));
   std::promise<ReloadResult> answer;
   auto future = answer.get_future();
-  proxy.ask([&](Server& s) {
+  proxy.ask([&](Process& s) {
     s.reload([&](const ReloadResult& r) { answer.set_value(r); });
     return 0;
   });

@@ -34,7 +34,8 @@ void check(TestProxy& proxy, const std::vector<Ask>& asks) {
 }
 
 // The request as the server got it.
-Message forwarded(TestProxy& proxy, const std::string& path, const std::string& fields = {}, const std::string& host = "a.example") {
+Message forwarded(TestProxy& proxy, const std::string& path, const std::string& fields = {},
+                  const std::string& host = "a.example") {
   Client client(proxy.port());
   std::string raw = client.get(path, fields, host).body;
   return read_message(Side::kRequest, raw, [] { return std::string(); });
@@ -45,14 +46,15 @@ const std::string kOtherwise = "- fixed_response: {body: none}";
 }  // namespace
 
 TEST_CASE("every kind of condition decides", "[rules]") {
-  TestProxy proxy(Setup{.listener = naming({{"host", "{host: [a.example, \"*.b.example\"]}"},
-                                            {"path", "{path: [\"/exact\", \"/wild/*/x\", {prefix: /pre}, \"~^/re/[0-9]+$\"]}"},
-                                            {"header", "{header: {name: X-Kind, values: [\"a*c\", \"~*^zed$\"]}}"},
-                                            {"cookie", "{cookie: {name: canary, values: [always]}}"},
-                                            {"query", "{query: {name: v, values: [\"2\", \"a b\"]}}"},
-                                            {"both", "{path: [/both]}, {header: {name: x-two, values: [\"*\"]}}"},
-                                            {"not", "{path: [{prefix: /not}]}, {not: {header: {name: x-no, values: [\"*\"]}}}"}}),
-                        .actions = kOtherwise});
+  TestProxy proxy(
+      Setup{.listener = naming({{"host", "{host: [a.example, \"*.b.example\"]}"},
+                                {"path", "{path: [\"/exact\", \"/wild/*/x\", {prefix: /pre}, \"~^/re/[0-9]+$\"]}"},
+                                {"header", "{header: {name: X-Kind, values: [\"a*c\", \"~*^zed$\"]}}"},
+                                {"cookie", "{cookie: {name: canary, values: [always]}}"},
+                                {"query", "{query: {name: v, values: [\"2\", \"a b\"]}}"},
+                                {"both", "{path: [/both]}, {header: {name: x-two, values: [\"*\"]}}"},
+                                {"not", "{path: [{prefix: /not}]}, {not: {header: {name: x-no, values: [\"*\"]}}}"}}),
+            .actions = kOtherwise});
   check(proxy, {{"none"},
                 {"host", "/", "", "a.example"},
                 {"host", "/", "", "A.Example:8080"},
@@ -96,11 +98,14 @@ TEST_CASE("method and source address decide", "[rules]") {
 }
 
 TEST_CASE("the lowest priority that matches wins, whatever the order in the file", "[rules]") {
-  TestProxy proxy(Setup{.listener = "rules:\n"
-                                    "  - {name: late, priority: 50, actions: [{fixed_response: {body: late}}]}\n"
-                                    "  - {name: early, priority: 7, conditions: [{path: [{prefix: /x}]}], actions: [{fixed_response: {body: early}}]}\n"
-                                    "  - {name: first, priority: 6, conditions: [{path: [/x/y]}], actions: [{fixed_response: {body: first}}]}\n",
-                        .actions = kOtherwise});
+  TestProxy proxy(Setup{
+      .listener =
+          "rules:\n"
+          "  - {name: late, priority: 50, actions: [{fixed_response: {body: late}}]}\n"
+          "  - {name: early, priority: 7, conditions: [{path: [{prefix: /x}]}], actions: [{fixed_response: {body: "
+          "early}}]}\n"
+          "  - {name: first, priority: 6, conditions: [{path: [/x/y]}], actions: [{fixed_response: {body: first}}]}\n",
+      .actions = kOtherwise});
   check(proxy, {{"late"}, {"early", "/x"}, {"early", "/x/z"}, {"first", "/x/y"}});
   const auto lines = proxy.log(4);
   CHECK(lines[3]["rule"] == "first");
@@ -111,20 +116,22 @@ TEST_CASE("weights share the requests out", "[rules]") {
   auto group = [](const std::string& name, const FakeUpstream& up) {
     return "- {name: " + name + ", servers: [{address: \"" + up.address() + "\"}]}\n";
   };
-  TestProxy proxy(Setup{.groups = group("blue", blue) + group("green", green) + group("none", none),
-                        .actions = "- forward: {groups: [{name: blue, weight: 95}, {name: green, weight: 5}, {name: none, weight: 0}]}",
-                        .log = false});
+  TestProxy proxy(Setup{
+      .groups = group("blue", blue) + group("green", green) + group("none", none),
+      .actions = "- forward: {groups: [{name: blue, weight: 95}, {name: green, weight: 5}, {name: none, weight: 0}]}",
+      .log = false});
   Client client(proxy.port());
   int greens = 0;
   for (int i = 0; i < 2000; ++i) greens += client.get("/").body == "green" ? 1 : 0;
-  CHECK(greens > 50);   // 100 are expected; five deviations either way
+  CHECK(greens > 50);  // 100 are expected; five deviations either way
   CHECK(greens < 150);
   CHECK(none.requests() == 0);
 }
 
 TEST_CASE("servers of a group take turns by weight", "[rules]") {
   FakeUpstream one(FakeUpstream::say("1")), two(FakeUpstream::say("2")), three(FakeUpstream::say("3"));
-  TestProxy proxy(Setup{.groups = "- name: g\n  servers:\n    - {address: \"" + one.address() + "\", weight: 30}\n    - {address: \"" + two.address() +
+  TestProxy proxy(Setup{.groups = "- name: g\n  servers:\n    - {address: \"" + one.address() +
+                                  "\", weight: 30}\n    - {address: \"" + two.address() +
                                   "\", weight: 10}\n    - {address: \"" + three.address() + "\", weight: 0}\n",
                         .actions = "- forward: g"});
   Client client(proxy.port());
@@ -136,8 +143,10 @@ TEST_CASE("servers of a group take turns by weight", "[rules]") {
 
 TEST_CASE("a sticky client stays on the group it first got", "[rules]") {
   FakeUpstream blue(FakeUpstream::say("blue")), green(FakeUpstream::say("green"));
-  TestProxy proxy(Setup{.groups = "- {name: blue, servers: [{address: \"" + blue.address() + "\"}]}\n- {name: green, servers: [{address: \"" + green.address() + "\"}]}\n",
-                        .actions = "- forward: {groups: [{name: blue, weight: 50}, {name: green, weight: 50}], sticky: 1000s}"});
+  TestProxy proxy(
+      Setup{.groups = "- {name: blue, servers: [{address: \"" + blue.address() +
+                      "\"}]}\n- {name: green, servers: [{address: \"" + green.address() + "\"}]}\n",
+            .actions = "- forward: {groups: [{name: blue, weight: 50}, {name: green, weight: 50}], sticky: 1000s}"});
   for (int i = 0; i < 10; ++i) {
     Client client(proxy.port());
     const Message first = client.get("/");
@@ -168,7 +177,8 @@ TEST_CASE("redirects change what they name and keep the rest", "[rules]") {
   CHECK(location("{protocol: https, port: 8443}", "/a", "x.example:8080") == "308 https://x.example:8443/a");
   CHECK(location("{host: y.example, code: 301}", "/a?b", "x.example") == "301 http://y.example/a?b");
   CHECK(location("{path: /new, code: 302}", "/a?b", "x.example") == "302 http://x.example/new?b");
-  CHECK(location("{path: \"/new${path}\", query: \"\", code: 307}", "/a?b", "x.example") == "307 http://x.example/new/a");
+  CHECK(location("{path: \"/new${path}\", query: \"\", code: 307}", "/a?b", "x.example") ==
+        "307 http://x.example/new/a");
   CHECK(location("{query: \"u=${host}\", code: 303}", "/a", "x.example") == "303 http://x.example/a?u=x.example");
 }
 
@@ -219,14 +229,15 @@ TEST_CASE("a fixed response to a request with a body leaves the connection in or
 
 TEST_CASE("a rewrite changes host, path and query by captures and variables", "[rules]") {
   FakeUpstream up;
-  TestProxy proxy(Setup{.servers = {up.address()},
-                        .listener = "rules:\n"
-                                    "  - name: users\n"
-                                    "    priority: 1\n"
-                                    "    conditions: [{path: [\"~^/v3/users/([0-9]+)/(.*)$\"]}]\n"
-                                    "    actions:\n"
-                                    "      - rewrite: {host: \"inner.${host}\", path: \"/u/${2}/../${1}\", query: \"id=${1}&${query}\"}\n"
-                                    "      - forward: app\n"});
+  TestProxy proxy(Setup{
+      .servers = {up.address()},
+      .listener = "rules:\n"
+                  "  - name: users\n"
+                  "    priority: 1\n"
+                  "    conditions: [{path: [\"~^/v3/users/([0-9]+)/(.*)$\"]}]\n"
+                  "    actions:\n"
+                  "      - rewrite: {host: \"inner.${host}\", path: \"/u/${2}/../${1}\", query: \"id=${1}&${query}\"}\n"
+                  "      - forward: app\n"});
   const Message m = forwarded(proxy, "/v3/users/42/x%20y?a=b");
   CHECK(m.target() == "/u/42?id=42&a=b");
   CHECK(m.get("host") == "inner.a.example");
@@ -237,11 +248,13 @@ TEST_CASE("a rewrite changes host, path and query by captures and variables", "[
 TEST_CASE("headers are inserted and removed in order", "[rules]") {
   FakeUpstream up;
   TestProxy proxy(Setup{.servers = {up.address()},
-                        .actions = "- insert_header: {name: X-Edge, value: \"${listener} ${client_ip} ${protocol} ${cookie:c} ${header:x-in}\"}\n"
+                        .actions = "- insert_header: {name: X-Edge, value: \"${listener} ${client_ip} ${protocol} "
+                                   "${cookie:c} ${header:x-in}\"}\n"
                                    "- remove_header: {name: X-In}\n"
                                    "- insert_header: {name: X-Id, value: \"${request_id}\"}\n"
                                    "- forward: app"});
-  const Message m = forwarded(proxy, "/", "X-In: in\r\nX-Edge: forged\r\nx-edge: twice\r\nCookie: c=d\r\nX-Request-Id: rid\r\nX-IN: again\r\n");
+  const Message m = forwarded(
+      proxy, "/", "X-In: in\r\nX-Edge: forged\r\nx-edge: twice\r\nCookie: c=d\r\nX-Request-Id: rid\r\nX-IN: again\r\n");
   CHECK(m.count("x-edge") == 1);
   CHECK(m.get("x-edge") == "web 127.0.0.1 http d in");
   CHECK_FALSE(m.has("x-in"));
@@ -257,7 +270,8 @@ TEST_CASE("a rule's timeouts are its own", "[rules]") {
   });
   TestProxy proxy(Setup{.servers = {up.address()},
                         .listener = "timeouts: {response: 1s}\n"
-                                    "rules:\n  - {name: slow, priority: 1, conditions: [{path: [/slow]}], timeouts: {response: 10s}, actions: [{forward: app}]}\n"});
+                                    "rules:\n  - {name: slow, priority: 1, conditions: [{path: [/slow]}], timeouts: "
+                                    "{response: 10s}, actions: [{forward: app}]}\n"});
   Client patient(proxy.port()), other(proxy.port());
   patient.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
   CHECK(other.get("/").status() == 504);

@@ -1,4 +1,5 @@
-// Servers that refuse, hang, die or lie: who is tried again, what the client sees, and that nothing leaks to the next one.
+// Servers that refuse, hang, die or lie: who is tried again, what the client sees, and that nothing leaks to the next
+// one.
 #include "tests/support/client.h"
 #include "tests/support/failure.h"
 #include "tests/support/fake_upstream.h"
@@ -181,8 +182,8 @@ TEST_CASE("a cut answer to an HTTP/1.0 client is a reset, for it has no other si
 }
 
 TEST_CASE("bytes behind an answer do not reach the next client", "[faults]") {
-  const std::string extra = GENERATE(std::string("x"), std::string("\r\n"),
-                                     std::string("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
+  const std::string extra =
+      GENERATE(std::string("x"), std::string("\r\n"), std::string("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
   FakeUpstream up([=](FakeConnection& c) {
     c.read_request();
     c.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" + extra);

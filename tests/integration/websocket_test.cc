@@ -210,15 +210,17 @@ TEST_CASE("an idle tunnel is told 1001 and closed", "[websocket]") {
 
 TEST_CASE("a tunnel outlives every other timer", "[websocket]") {
   FakeUpstream up(echo);
-  TestProxy proxy(Setup{.servers = {up.address()},
-                        .listener = "timeouts: {idle: 1s, request_head: 200ms, request_body: 200ms, response: 1s, send: 300ms}"});
+  TestProxy proxy(
+      Setup{.servers = {up.address()},
+            .listener = "timeouts: {idle: 1s, request_head: 200ms, request_body: 200ms, response: 1s, send: 300ms}"});
   Client client = upgraded(proxy);
   CHECK(client.stays_silent(Ms(1500)));
   client.send("still");
   CHECK(client.read_exact(5) == "still");
 }
 
-TEST_CASE("much goes through a tunnel both ways at once, and a side that does not read holds the other back", "[websocket]") {
+TEST_CASE("much goes through a tunnel both ways at once, and a side that does not read holds the other back",
+          "[websocket]") {
   constexpr std::size_t kSize = 16U << 20;
   std::atomic<bool> read{false};
   std::atomic<std::size_t> got{0};
@@ -240,7 +242,8 @@ TEST_CASE("much goes through a tunnel both ways at once, and a side that does no
   std::atomic<std::size_t> sent{0};
   std::thread sender([&] {
     const std::string part(65'536, 'a');
-    while (sent < kSize && send_all(client.channel().descriptor(), part, Deadline()) == Got::kBytes) sent += part.size();
+    while (sent < kSize && send_all(client.channel().descriptor(), part, Deadline()) == Got::kBytes)
+      sent += part.size();
   });
   std::size_t last = ~std::size_t{0};
   CHECK(eventually([&] {

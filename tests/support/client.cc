@@ -50,7 +50,8 @@ std::string Client::more(const Deadline& deadline) {
 
 Message Client::read_response(bool to_head) {
   const Deadline deadline;
-  return read_message(Side::kResponse, held_, [&] { return more(deadline); }, to_head);
+  return read_message(
+      Side::kResponse, held_, [&] { return more(deadline); }, to_head);
 }
 
 Message Client::get(const std::string& path, const std::string& fields, const std::string& host) {

@@ -40,9 +40,7 @@ bool eventually(Condition condition, Ms patience = kPatience) {
 // How long something took.
 class Stopwatch {
  public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
-  }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
 
  private:
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

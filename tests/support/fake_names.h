@@ -67,7 +67,8 @@ class FakeNames {
       if (n < 17) continue;
       ++queries_;
       const std::string reply = answer(std::string(query, static_cast<std::size_t>(n)));
-      if (!reply.empty()) ::sendto(socket_.get(), reply.data(), reply.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
+      if (!reply.empty())
+        ::sendto(socket_.get(), reply.data(), reply.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     }
   }
 
@@ -99,7 +100,8 @@ class FakeNames {
                  std::string(reinterpret_cast<const char*>(&a), 4);
       ++count;
     }
-    return query.substr(0, 2) + u16(0x8180U | static_cast<unsigned>(known.code)) + u16(1) + u16(count) + u16(0) + u16(0) + question + records;
+    return query.substr(0, 2) + u16(0x8180U | static_cast<unsigned>(known.code)) + u16(1) + u16(count) + u16(0) +
+           u16(0) + question + records;
   }
 
   Fd socket_, stop_;

@@ -126,7 +126,10 @@ FakeUpstream::Handler FakeUpstream::say(std::string body, std::string fields) {
 }
 
 FakeUpstream::FakeUpstream(Handler handler, const std::string& address)
-    : handler_(std::move(handler)), address_(address), listener_(listen_on(address, port_)), stop_(::eventfd(0, EFD_CLOEXEC)) {
+    : handler_(std::move(handler)),
+      address_(address),
+      listener_(listen_on(address, port_)),
+      stop_(::eventfd(0, EFD_CLOEXEC)) {
   if (const std::size_t colon = address_.rfind(":0"); !address_.starts_with("unix:") && colon != std::string::npos) {
     address_ = address_.substr(0, colon + 1) + std::to_string(port_);
   }

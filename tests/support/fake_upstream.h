@@ -1,8 +1,8 @@
 // A server whose every byte a test decides.
 //
 // Each accepted connection runs the handler on a thread of its own; when the handler returns, the connection is closed.
-// Without a handler it answers each request with 200 and, as the body, the request's raw bytes. Counters may be read from
-// any thread. The destructor ends every handler that waits.
+// Without a handler it answers each request with 200 and, as the body, the request's raw bytes. Counters may be read
+// from any thread. The destructor ends every handler that waits.
 #pragma once
 
 #include <atomic>

@@ -97,7 +97,8 @@ bool has_no_body(Side side, const Message& m, bool bodyless) {
 
 std::string lower_case(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return out;
 }
 
@@ -117,8 +118,8 @@ std::string Message::trailer(std::string_view name) const {
   return v == nullptr ? std::string() : *v;
 }
 std::size_t Message::count(std::string_view name) const {
-  return static_cast<std::size_t>(
-      std::count_if(fields.begin(), fields.end(), [&](const auto& f) { return lower_case(f.first) == lower_case(name); }));
+  return static_cast<std::size_t>(std::count_if(
+      fields.begin(), fields.end(), [&](const auto& f) { return lower_case(f.first) == lower_case(name); }));
 }
 
 Message read_message(Side side, std::string& held, const ByteSource& more, bool bodyless) {

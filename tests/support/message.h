@@ -18,8 +18,8 @@ struct Message {
   FieldList fields;
   std::string body;  // decoded
   FieldList trailers;
-  std::vector<std::string> chunks;        // as they were cut, if chunked
-  std::vector<Message> informational;     // responses: what came before the final head
+  std::vector<std::string> chunks;     // as they were cut, if chunked
+  std::vector<Message> informational;  // responses: what came before the final head
   bool chunked = false;
   bool until_close = false;
 

@@ -16,13 +16,13 @@ TestProxy::TestProxy(const std::string& yaml, const ProxyOptions& options, std::
   config::Diagnostics out(file, source->text);
   auto config = std::make_shared<config::Config>(config::load(*source, out));
   config->file = file;
-  ServerOptions server_options{options.clock, options.name_servers, [this](const std::string& line) {
-                                 std::lock_guard lock(lock_);
-                                 events_.push_back(line);
-                               }};
+  ProcessOptions server_options{options.clock, options.name_servers, [this](const std::string& line) {
+                                  std::lock_guard lock(lock_);
+                                  events_.push_back(line);
+                                }};
   std::ostringstream text;
   if (out.ok()) {
-    server_ = std::make_unique<Server>(config, server_options);
+    server_ = std::make_unique<Process>(config, server_options);
     if (server_->start(out, error)) {
       thread_ = std::thread([this] {
         server_->run();
@@ -43,16 +43,15 @@ TestProxy::~TestProxy() {
 }
 
 std::uint16_t TestProxy::port(const std::string& listener) {
-  return ask([&](Server& s) { return s.port(listener); });
+  return ask([&](Process& s) { return s.port(listener); });
 }
 
 ReloadResult TestProxy::reload(const std::string& yaml) {
   folder_->write("albatross.yaml", yaml);
   std::promise<ReloadResult> answer;
   auto future = answer.get_future();
-  boost::asio::post(server_->io(), [&] {
-    server_->reload([&](const ReloadResult& result) { answer.set_value(result); });
-  });
+  boost::asio::post(server_->io(),
+                    [&] { server_->reload([&](const ReloadResult& result) { answer.set_value(result); }); });
   if (future.wait_for(kPatience * 3) != std::future_status::ready) throw TimedOut("reload");
   return future.get();
 }
@@ -70,7 +69,8 @@ std::vector<nlohmann::json> TestProxy::log() const {
 
 std::vector<nlohmann::json> TestProxy::log(std::size_t lines) const {
   if (!eventually([&] { return log().size() >= lines; })) {
-    throw TimedOut("the access log has no " + std::to_string(lines) + " lines: " + read_file(folder_->file("access.log")));
+    throw TimedOut("the access log has no " + std::to_string(lines) +
+                   " lines: " + read_file(folder_->file("access.log")));
   }
   return log();
 }

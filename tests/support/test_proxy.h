@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "proxy/server.h"
+#include "process/process.h"
 #include "tests/support/setup.h"
 #include "tests/support/socket.h"
 #include "tests/support/temp_dir.h"
@@ -61,7 +61,7 @@ class TestProxy {
   std::shared_ptr<TempDir> folder_;
   std::mutex lock_;
   std::vector<std::string> events_;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<Process> server_;
   std::thread thread_;
   std::atomic<bool> stopped_{false};
 };

@@ -94,15 +94,17 @@ class Describer {
     for (const Action& one_action : l.default_actions) action(one_action);
   }
   void group(const ServerGroup& g) {
-    put("group", g.name, g.protocol, g.scheduler, g.hash.on, g.hash.name, g.hash.algorithm, g.hash.max_load, g.zone_affinity, g.fail_open, g.connection_drain, g.connect_timeout,
-        g.response_timeout);
-    put(g.keep_alive_idle, g.keep_alive_pool, g.retries.tries, g.retries.per_try_timeout, g.retries.budget, g.max_requests, g.max_connections, g.queue.size, g.queue.timeout, g.drain_unhealthy, g.tls.ca, g.tls.server_name, g.tls.verify);
+    put("group", g.name, g.protocol, g.scheduler, g.hash.on, g.hash.name, g.hash.algorithm, g.hash.max_load,
+        g.zone_affinity, g.fail_open, g.connection_drain, g.connect_timeout, g.response_timeout);
+    put(g.keep_alive_idle, g.keep_alive_pool, g.retries.tries, g.retries.per_try_timeout, g.retries.budget,
+        g.max_requests, g.max_connections, g.queue.size, g.queue.timeout, g.drain_unhealthy, g.tls.ca,
+        g.tls.server_name, g.tls.verify);
     for (const Server& s : g.servers) put("server", s.address, s.host, s.port, s.is_unix, s.weight, s.zone, s.backup);
     if (g.slow_start) put("slow_start", g.slow_start->window, g.slow_start->curve);
     if (!g.health_check) return;
     const HealthCheck& h = *g.health_check;
-    put("health", h.service, h.starts_healthy, h.doubt_interval, h.protocol, h.path, h.method, h.host, h.port, h.interval, h.timeout, h.healthy_threshold,
-        h.unhealthy_threshold, h.codes);
+    put("health", h.service, h.starts_healthy, h.doubt_interval, h.protocol, h.path, h.method, h.host, h.port,
+        h.interval, h.timeout, h.healthy_threshold, h.unhealthy_threshold, h.codes);
   }
 
   std::ostringstream out_;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "config/load.h"
-#include "config/tree.h"
+#include "config/tree/tree.h"
 
 namespace albatross::config::test {
 

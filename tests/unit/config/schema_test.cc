@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "config/not_built.h"
-#include "config/table.h"
+#include "config/table/not_built.h"
+#include "config/table/table.h"
 #include "sample.h"
 
 namespace albatross::config::test {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "http/chunked.h"
+#include "http/h1/chunked.h"
 #include "tests/unit/http/codec_recorder.h"
 
 namespace albatross::http_test {

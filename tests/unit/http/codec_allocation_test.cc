@@ -6,9 +6,9 @@
 #include <string>
 
 #include "http/forwarded.h"
-#include "http/h1_codec.h"
-#include "tests/unit/http/codec_recorder.h"
+#include "http/h1/codec.h"
 #include "http/uri.h"
+#include "tests/unit/http/codec_recorder.h"
 
 namespace {
 std::size_t allocations = 0;
@@ -38,7 +38,7 @@ namespace {
 // One exchange's arena, and the head that came last.
 struct Sink final : CodecSink {
   WireStream& on_begin(StreamId) override { return one_stream(); }
-    Arena& arena_of(WireStream&) override { return arena; }
+  Arena& arena_of(WireStream&) override { return arena; }
   void on_head(WireStream&, Head& h, bool) override { head = h; }
   void on_data(WireStream&, std::string_view data) override { body += data.size(); }
   void on_end(WireStream&, Fields*) override { ++ends; }

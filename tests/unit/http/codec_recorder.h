@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/siphash.h"
-#include "http/h1_codec.h"
+#include "http/h1/codec.h"
 
 namespace albatross::http_test {
 
@@ -30,7 +30,7 @@ inline std::string described(const Head& head);
 class Recorder final : public CodecSink {
  public:
   WireStream& on_begin(StreamId) override { return one_stream(); }
-    Arena& arena_of(WireStream&) override { return arena_; }
+  Arena& arena_of(WireStream&) override { return arena_; }
   void on_head(WireStream&, Head& head, bool end) override;
   void on_data(WireStream&, std::string_view data) override;
   void on_end(WireStream&, Fields* trailers) override;

@@ -1,7 +1,7 @@
 // What goes out is rebuilt from the parts, and means the same when it is read again.
 #include <catch2/catch_test_macros.hpp>
 
-#include "http/h1_write.h"
+#include "http/h1/write.h"
 #include "tests/unit/http/codec_recorder.h"
 
 namespace albatross::http_test {
@@ -51,7 +51,7 @@ struct Get : Message {
 class Reader final : public CodecSink {
  public:
   WireStream& on_begin(StreamId) override { return one_stream(); }
-    Arena& arena_of(WireStream&) override { return arena; }
+  Arena& arena_of(WireStream&) override { return arena; }
   void on_head(WireStream&, Head& h, bool) override { head = h; }
   void on_data(WireStream&, std::string_view) override {}
   void on_end(WireStream&, Fields*) override {}

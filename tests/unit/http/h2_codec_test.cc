@@ -7,7 +7,8 @@ namespace albatross::http_test {
 namespace {
 
 struct Pair {
-  explicit Pair(const H2Settings& settings = {}) : client(Role::kClient, {}, settings), server(Role::kServer, {}, settings) {
+  explicit Pair(const H2Settings& settings = {})
+      : client(Role::kClient, {}, settings), server(Role::kServer, {}, settings) {
     talk(client, server);
   }
   void talk_all(std::size_t piece = 1 << 20) { talk(client, server, piece); }
@@ -251,7 +252,10 @@ TEST_CASE("what a stream may not carry resets it, and its siblings go on") {
       {"a name with a space", [](Head& h) { h.fields.add("a b", "v"); }},
       {"a value with LF", [](Head& h) { h.fields.add("x", "a\nb"); }},
       {"a value with NUL", [](Head& h) { h.fields.add("x", std::string_view("a\0b", 3)); }},
-      {"content-length without a body", [](Head& h) { h.body = {BodyLength::Kind::kLength, 3}; }},
+      {"content-length without a body",
+       [](Head& h) {
+         h.body = {BodyLength::Kind::kLength, 3};
+       }},
   };
   for (const Case& c : cases) {
     INFO(c.what);

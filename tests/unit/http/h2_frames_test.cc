@@ -1,5 +1,5 @@
 // Following frames by their headers, and the budgets of a peer.
-#include "http/h2_frames.h"
+#include "http/h2/frames.h"
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/siphash.h"
-#include "http/h2_budget.h"
+#include "http/h2/budget.h"
 
 namespace albatross::http_test {
 namespace {

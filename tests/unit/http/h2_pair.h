@@ -1,5 +1,5 @@
-// Two H2Codecs, a client's and a server's, joined by memory: what one produces the other is fed, in pieces of any size. Each
-// end writes down what it hears.
+// Two H2Codecs, a client's and a server's, joined by memory: what one produces the other is fed, in pieces of any size.
+// Each end writes down what it hears.
 #pragma once
 
 #include <deque>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "http/h2_codec.h"
+#include "http/h2/codec.h"
 #include "tests/unit/http/codec_recorder.h"
 
 namespace albatross::http_test {
@@ -73,7 +73,8 @@ class H2End final : public CodecSink {
   WireStream& on_begin(StreamId) override { return new_stream(); }
   Arena& arena_of(WireStream&) override { return arena; }
   void on_head(WireStream& s, Head& head, bool end) override {
-    note(s, (head.status != 0 ? std::to_string(head.status) : std::string(head.method_text) + " " + std::string(head.target)) +
+    note(s, (head.status != 0 ? std::to_string(head.status)
+                              : std::string(head.method_text) + " " + std::string(head.target)) +
                 (head.upgrade ? " upgrade" : "") + (end ? " end" : ""));
     last = head;
     if (when_head) when_head(s, head, end);
@@ -87,10 +88,14 @@ class H2End final : public CodecSink {
     note(s, "end" + (trailers == nullptr ? "" : " with" + described(*trailers)));
     if (when_end) when_end(s);
   }
-  void on_over_limit(WireStream& s, Cause cause, const char*) override { note(s, "over " + std::string(info(cause).name)); }
+  void on_over_limit(WireStream& s, Cause cause, const char*) override {
+    note(s, "over " + std::string(info(cause).name));
+  }
   void on_closed(WireStream& s, const Error& e) override {
     note(s, "closed" + (e.cause == Cause::kNone ? "" : " " + std::string(info(e.cause).name)) +
-                (e.retry == RetrySafety::kSafe ? " safe" : e.retry == RetrySafety::kRefused ? " refused" : ""));
+                (e.retry == RetrySafety::kSafe      ? " safe"
+                 : e.retry == RetrySafety::kRefused ? " refused"
+                                                    : ""));
   }
 
   std::string text;

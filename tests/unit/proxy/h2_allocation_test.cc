@@ -9,7 +9,7 @@
 #include <array>
 #include <cstring>
 
-#include "http/h2_memory.h"
+#include "http/h2/memory.h"
 #include "tests/unit/proxy/heap.h"
 
 namespace albatross::test {

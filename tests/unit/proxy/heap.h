@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "config/load.h"
-#include "proxy/server.h"
+#include "process/process.h"
 
 namespace albatross::test {
 inline std::atomic<std::uint64_t> allocations{0};
@@ -66,9 +66,9 @@ namespace albatross::test {
 struct Running {
   explicit Running(const std::string& json) : source{"test.json", json, config::Format::kJson}, out("test.json", json) {
     auto c = std::make_shared<config::Config>(config::load(source, out));
-    ServerOptions o;
+    ProcessOptions o;
     o.log = [](const std::string&) {};
-    server = std::make_unique<Server>(c, o);
+    server = std::make_unique<Process>(c, o);
     std::string error;
     REQUIRE(out.ok());
     REQUIRE(server->start(out, error));
@@ -80,7 +80,7 @@ struct Running {
   }
   config::Source source;
   config::Diagnostics out;
-  std::unique_ptr<Server> server;
+  std::unique_ptr<Process> server;
   std::thread thread;
 };
 

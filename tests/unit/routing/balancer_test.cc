@@ -1,4 +1,4 @@
-#include "routing/balancer.h"
+#include "routing/balancing/balancer.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -32,7 +32,9 @@ struct Group {
     for (const ServerSlot& s : slots) servers.push_back({s.address, s.weight});
     return HashTable::build(kind, servers);
   }
-  void start() { balancer.reset(settings, group, candidates, settings.scheduler == Scheduler::kHash ? table() : nullptr, random); }
+  void start() {
+    balancer.reset(settings, group, candidates, settings.scheduler == Scheduler::kHash ? table() : nullptr, random);
+  }
   int pick(std::uint64_t key = 0, std::vector<int> tried = {}, bool fail_open = false) {
     return balancer.pick({key, now, tried, fail_open});
   }
@@ -56,7 +58,8 @@ struct Group {
   }
 };
 
-constexpr Scheduler kAll[] = {Scheduler::kRoundRobin, Scheduler::kLeastOutstanding, Scheduler::kTwoChoices, Scheduler::kHash};
+constexpr Scheduler kAll[] = {Scheduler::kRoundRobin, Scheduler::kLeastOutstanding, Scheduler::kTwoChoices,
+                              Scheduler::kHash};
 
 }  // namespace
 
@@ -71,7 +74,8 @@ TEST_CASE("every scheduler keeps to the weights within one percent") {
         for (std::uint32_t w : weights) total += w;
         auto shares = g.shares(at_once);
         for (std::size_t i = 0; i < weights.size(); ++i) {
-          INFO("scheduler " << static_cast<int>(s) << ", " << at_once << " at once, server " << i << " of " << weights.size());
+          INFO("scheduler " << static_cast<int>(s) << ", " << at_once << " at once, server " << i << " of "
+                            << weights.size());
           CHECK(std::abs(shares[i] - weights[i] / total) < 0.01);
         }
       }
@@ -108,7 +112,8 @@ TEST_CASE("backups wait until no other server is usable") {
     g.candidates[2].backup = true;
     // A backup owns no key.
     if (s == Scheduler::kHash) {
-      g.balancer.reset(g.settings, g.group, g.candidates, HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
+      g.balancer.reset(g.settings, g.group, g.candidates,
+                       HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
     } else {
       g.start();
     }
@@ -211,7 +216,8 @@ TEST_CASE("a key stays where it is while its server lives") {
 }
 
 TEST_CASE("ketama keeps to the weights within one percent") {
-  for (const std::vector<std::uint32_t>& weights : {std::vector<std::uint32_t>{100, 100, 100}, {1, 2, 3, 0, 4}, std::vector<std::uint32_t>(20, 50)}) {
+  for (const std::vector<std::uint32_t>& weights :
+       {std::vector<std::uint32_t>{100, 100, 100}, {1, 2, 3, 0, 4}, std::vector<std::uint32_t>(20, 50)}) {
     Group g(Scheduler::kHash, weights);
     g.balancer.reset(g.settings, g.group, g.candidates, g.table(HashTable::Kind::kKetama), g.random);
     double total = 0;

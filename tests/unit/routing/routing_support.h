@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
-#include "routing/rule_table.h"
+#include "routing/rules/rule_table.h"
 
 namespace albatross::test {
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "routing/regex.h"
+#include "routing/rules/regex.h"
 #include "tests/unit/routing/routing_support.h"
 
 namespace albatross::test {

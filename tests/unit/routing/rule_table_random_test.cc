@@ -2,7 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <random>
 
-#include "routing/rule_table_compiled.h"
+#include "routing/rules/rule_table_compiled.h"
 #include "tests/unit/routing/rule_generator.h"
 
 namespace albatross::test {

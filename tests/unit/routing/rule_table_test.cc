@@ -1,9 +1,9 @@
 // The compiled table as a whole: order, captures, errors, regexes that cannot be skipped, many rules.
-#include "routing/rule_table.h"
+#include "routing/rules/rule_table.h"
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "routing/rule_table_compiled.h"
+#include "routing/rules/rule_table_compiled.h"
 #include "tests/unit/routing/routing_support.h"
 
 namespace albatross::test {

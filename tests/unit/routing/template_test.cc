@@ -1,4 +1,4 @@
-#include "routing/template.h"
+#include "routing/rules/template.h"
 
 #include <catch2/catch_test_macros.hpp>
 

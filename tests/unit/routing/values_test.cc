@@ -3,9 +3,9 @@
 #include <chrono>
 #include <random>
 
-#include "routing/condition.h"
-#include "routing/regex.h"
-#include "routing/text_matcher.h"
+#include "routing/rules/condition.h"
+#include "routing/rules/regex.h"
+#include "routing/rules/text_matcher.h"
 
 namespace albatross::test {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "config/table.h"
+#include "config/table/table.h"
 #include "tls/ticket_keys.h"
 
 namespace albatross::tls_test {

@@ -1,0 +1,238 @@
+// Actions: what a rule does with a request.
+#include <algorithm>
+
+#include "config/table/table.h"
+#include "config/table/types.h"
+
+namespace albatross::config {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = Action::Kind;
+using Fault = std::pair<std::string, std::string>;
+
+constexpr std::size_t kLargestBody = 64 << 10;
+constexpr std::string_view kAnswers[] = {"forward", "redirect", "fixed_response"};
+// One connection's own fields and those that frame a message (RFC 9110 §7.6.1, RFC 9112 §6): written anew by the proxy.
+constexpr std::string_view kOwnFields[] = {"connection", "content-length",    "keep-alive", "proxy-connection",
+                                           "te",         "transfer-encoding", "trailer",    "upgrade"};
+
+Type<std::string> template_text() { return text(Text::kTemplate); }
+
+Type<std::string> edited_header() {
+  return checked(token("header name"), [](const std::string& text) -> Fault {
+    const std::string field = lower(text);
+    if (std::find(std::begin(kOwnFields), std::end(kOwnFields), field) != std::end(kOwnFields)) {
+      return {field + " frames the message, which the proxy does itself", "it cannot be edited"};
+    }
+    if (field == "host") return {"host cannot be edited as a header", "write rewrite: {host: …}"};
+    return {};
+  });
+}
+
+Type<std::string> redirect_protocol() {
+  Type<std::string> type = checked(template_text(), [](const std::string& text) -> Fault {
+    if (text == "http" || text == "https" || is_template(text)) return {};
+    return {"\"" + text + "\" is not one of http, https", {}};
+  });
+  type.info.range = "http, https";
+  return type;
+}
+
+Type<std::string> redirect_port() {
+  Type<std::string> type = checked(template_text(), [](const std::string& text) -> Fault {
+    if (is_template(text)) return {};
+    const auto port = parse_number(text);
+    if (port.value && *port.value >= 1 && *port.value <= 65535) return {};
+    return {"\"" + text + "\" is not a port", "a port is 1 to 65535"};
+  });
+  type.info.range = "1 to 65535";
+  return type;
+}
+
+Type<std::string> path_template() {
+  return checked(template_text(), [](const std::string& text) -> Fault {
+    if (text.starts_with('/') || text.starts_with("${")) return {};
+    return {"a path starts with /", "did you mean \"/" + text.substr(0, 64) + "\"?"};
+  });
+}
+
+// An empty query takes the query away.
+Type<std::string> query_template() {
+  Type<std::string> type{{"template", {}, text_schema()}, [](Decoder& d, const Node& node, std::string& out) {
+                           auto text = d.text(node, Text::kTemplate);
+                           if (text) out = std::move(*text);
+                           return text.has_value();
+                         }};
+  return checked(std::move(type), [](const std::string& text) -> Fault {
+    if (!text.starts_with('?')) return {};
+    return {"a query stands without its ?", "write \"" + text.substr(1, 64) + "\""};
+  });
+}
+
+Type<std::string> body_text() {
+  Type<std::string> type = checked(text(Text::kBody), [](const std::string& text) -> Fault {
+    if (text.size() <= kLargestBody) return {};
+    return {"the body is larger than 64KiB", "serve it from a server group"};
+  });
+  type.info.range = "at most 64KiB";
+  return type;
+}
+
+const Object<WeightedGroup>& weighted_group() {
+  static const Object<WeightedGroup> table = [] {
+    Object<WeightedGroup> t("weighted_group", "A server group and its share of a forward.");
+    t.field("name", &WeightedGroup::name, name(), "The server group.").required();
+    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.")
+        .fallback("100");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Forward>& forward_table() {
+  static const Object<Forward> table = [] {
+    Object<Forward> t("forward", "Forwarding to several server groups by weight.");
+    t.field("groups", &Forward::groups,
+            list_of<WeightedGroup>(object("weighted_group", weighted_group, "{name: blue, weight: 95}"), 1),
+            "The server groups.")
+        .required();
+    t.field("sticky", &Forward::sticky, duration(1s, 86400s), "How long a client stays on the group it first got.")
+        .otherwise("each request is shared out anew");
+    return t;
+  }();
+  return table;
+}
+
+Type<Forward> forward() {
+  const Type<std::string> group = name();
+  Type<Forward> scalar{group.info, [group](Decoder& d, const Node& node, Forward& out) {
+                         out.groups.resize(1);
+                         return store(d, node, group, out.groups[0].name);
+                       }};
+  return scalar_or(std::move(scalar),
+                   object("forward", forward_table, "{groups: [{name: blue, weight: 95}, {name: green, weight: 5}]}"));
+}
+
+const Object<Redirect>& redirect_table() {
+  static const Object<Redirect> table = [] {
+    Object<Redirect> t("redirect", "A redirect; what is not given stays as the client sent it.");
+    t.field("protocol", &Redirect::protocol, redirect_protocol(), "The protocol.").otherwise("stays");
+    t.field("host", &Redirect::host, template_text(), "The host.").otherwise("stays");
+    t.field("port", &Redirect::port, redirect_port(), "The port.").otherwise("stays");
+    t.field("path", &Redirect::path, path_template(), "The path.").otherwise("stays");
+    t.field("query", &Redirect::query, query_template(), "The query without its `?`; empty for none.")
+        .otherwise("stays");
+    t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.").fallback("308");
+    return t;
+  }();
+  return table;
+}
+
+const Object<FixedResponse>& fixed_response_table() {
+  static const Object<FixedResponse> table = [] {
+    Object<FixedResponse> t("fixed_response", "An answer of the proxy's own.");
+    t.field("code", &FixedResponse::code, small_number(200, 599), "The status code.").fallback("200");
+    t.field("content_type", &FixedResponse::content_type, text(), "The content type.")
+        .fallback("text/plain; charset=utf-8");
+    t.field("body", &FixedResponse::body, body_text(), "The body.").otherwise("empty");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Rewrite>& rewrite_table() {
+  static const Object<Rewrite> table = [] {
+    Object<Rewrite> t("rewrite", "What the server sees instead of what the client sent; the path is normalised again.");
+    t.field("host", &Rewrite::host, template_text(), "The host.").otherwise("stays");
+    t.field("path", &Rewrite::path, path_template(), "The path.").otherwise("stays");
+    t.field("query", &Rewrite::query, query_template(), "The query without its `?`; empty for none.")
+        .otherwise("stays");
+    return t;
+  }();
+  return table;
+}
+
+const Object<HeaderEdit>& insert_header_table() {
+  static const Object<HeaderEdit> table = [] {
+    Object<HeaderEdit> t("insert_header", "Sets a header of the request.");
+    t.field("name", &HeaderEdit::name, edited_header(), "The header.").required();
+    t.field("value", &HeaderEdit::value, template_text(), "Its value.").required();
+    return t;
+  }();
+  return table;
+}
+
+const Object<HeaderEdit>& remove_header_table() {
+  static const Object<HeaderEdit> table = [] {
+    Object<HeaderEdit> t("remove_header", "Removes a header from the request.");
+    t.field("name", &HeaderEdit::name, edited_header(), "The header.").required();
+    return t;
+  }();
+  return table;
+}
+
+template <Kind K, auto Member>
+auto& as(Action& action) {
+  action.kind = K;
+  return action.*Member;
+}
+
+bool answers(const std::string& key) {
+  return std::find(std::begin(kAnswers), std::end(kAnswers), key) != std::end(kAnswers);
+}
+
+void check_order(Decoder& d, const Node& node) {
+  const std::size_t last = node.items.size() - 1;
+  for (std::size_t i = 0; i <= last; ++i) {
+    const Node::Entry& action = node.items[i].entries[0];
+    const auto scope = d.enter(i);
+    if (i < last && answers(action.key)) d.error(action.at, action.key + " answers, so it must be the last action");
+    if (i == last && !answers(action.key)) {
+      d.error(action.at, "no action answers", "end with forward, redirect or fixed_response");
+    }
+  }
+}
+
+}  // namespace
+
+const Object<Action>& action_table() {
+  static const Object<Action> table = [] {
+    Object<Action> t(
+        "action", "One step with a request. Exactly one of these keys; forward, redirect and fixed_response answer.");
+    t.one_key();
+    t.field("forward", as<Kind::kForward, &Action::forward>, forward(),
+            "Sends it to a server group, or to one of several.");
+    t.field("redirect", as<Kind::kRedirect, &Action::redirect>, object("redirect", redirect_table, "{protocol: https}"),
+            "Sends the client elsewhere.");
+    t.field("fixed_response", as<Kind::kFixedResponse, &Action::fixed_response>,
+            object("fixed_response", fixed_response_table, "{code: 404, body: not here}"), "Answers with a text.");
+    t.field("rewrite", as<Kind::kRewrite, &Action::rewrite>, object("rewrite", rewrite_table, "{path: /new}"),
+            "Changes host, path or query.");
+    t.field("insert_header", as<Kind::kInsertHeader, &Action::header>,
+            object("insert_header", insert_header_table, "{name: x-edge, value: web}"), "Sets a header.");
+    t.field("remove_header", as<Kind::kRemoveHeader, &Action::header>,
+            object("remove_header", remove_header_table, "{name: x-debug}"), "Removes a header.");
+    return t;
+  }();
+  return table;
+}
+
+Type<std::vector<Action>> action_list() {
+  const Type<std::vector<Action>> list = list_of<Action>(object("action", action_table, "{forward: blue}"), 1);
+  return {list.info, [list](Decoder& d, const Node& node, std::vector<Action>& out) {
+            if (!list.decode(d, node, out)) return false;
+            check_order(d, node);
+            return true;
+          }};
+}
+
+void add_action_tables(Tables& tables) {
+  for (const ObjectInfo* info : {&action_table().info(), &forward_table().info(), &weighted_group().info(),
+                                 &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
+                                 &insert_header_table().info(), &remove_header_table().info()}) {
+    tables.push_back(info);
+  }
+}
+
+}  // namespace albatross::config

@@ -1,0 +1,216 @@
+// The top level of the file.
+#include "config/env.h"
+#include "config/table/table.h"
+#include "config/table/types.h"
+
+namespace albatross::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The word `off` and nothing else.
+template <class T, class SetOff>
+Type<T> off(SetOff set_off, const std::string& example) {
+  return {{"`off`", {}, {{"const", "off"}}}, [set_off, example](Decoder& d, const Node& node, T& out) {
+            const auto text = d.text(node);
+            if (!text) return false;
+            if (*text != "off") {
+              d.error(node.at, "expected off or a mapping", "write it like " + example);
+              return false;
+            }
+            set_off(out);
+            return true;
+          }};
+}
+
+template <class T, class SetOff>
+Type<T> or_off(Type<T> rest, SetOff set_off) {
+  Type<T> word = off<T>(set_off, rest.info.example);
+  return scalar_or(std::move(word), std::move(rest));
+}
+
+// stdout, stderr, off or a file: the target and the path are one key.
+Type<AccessLog> log_path() {
+  return {{"path", "`stdout`, `stderr`, `off` or a file", text_schema()},
+          [](Decoder& d, const Node& node, AccessLog& out) {
+            const auto text = d.text(node);
+            if (!text) return false;
+            using Target = AccessLog::Target;
+            if (text->empty()) {
+              d.error(node.at, "the path is empty", "write off for no access log");
+              return false;
+            }
+            out.target = *text == "stdout"   ? Target::kStdout
+                         : *text == "stderr" ? Target::kStderr
+                         : *text == "off"    ? Target::kOff
+                                             : Target::kFile;
+            if (out.target == Target::kFile) out.path = Value<std::string>(d.absolute(*text), node.at);
+            return true;
+          }};
+}
+
+Type<std::uint32_t> workers() {
+  const Type<std::uint32_t> count = number(1, 256);
+  TypeInfo info{"number or `auto`", count.info.range, {{"anyOf", {count.info.schema, {{"const", "auto"}}}}}};
+  return {std::move(info), [count](Decoder& d, const Node& node, std::uint32_t& out) {
+            if (node.kind == Node::Kind::kScalar && node.text == "auto") {
+              out = 0;
+              return true;
+            }
+            if (node.kind == Node::Kind::kScalar && has_env(node.text)) {
+              const auto text = d.text(node);
+              if (!text) return false;
+              out = 0;
+              if (*text == "auto") return true;
+            }
+            return count.decode(d, node, out);
+          }};
+}
+
+Type<std::vector<RuleSet>> rule_sets() {
+  const Type<std::vector<Rule>> rules = rule_list();
+  TypeInfo info{"mapping of name to " + rules.info.text, {}, {}};
+  info.schema = {{"type", "object"},
+                 {"propertyNames", {{"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}}},
+                 {"additionalProperties", rules.info.schema}};
+  return {std::move(info), [rules](Decoder& d, const Node& node, std::vector<RuleSet>& out) {
+            if (node.kind != Node::Kind::kMapping) {
+              d.wrong_kind(node, "a mapping", "write it like {common: " + rules.info.example + "}");
+              return false;
+            }
+            for (const Node::Entry& entry : node.entries) {
+              const auto scope = d.enter(entry.key);
+              if (!is_name(entry.key)) {
+                d.error(entry.at, "not a name",
+                        "letters, digits, . _ - and at most 63 of them, a letter or digit first");
+              }
+              RuleSet set;
+              set.name = Value<std::string>(entry.key, entry.at);
+              rules.decode(d, entry.value, set.rules);
+              out.push_back(std::move(set));
+            }
+            return true;
+          }};
+}
+
+AccessLog& whole_log(AccessLog& log) { return log; }
+
+// There is one format; naming it is allowed.
+Type<AccessLog> log_format() {
+  const Type<std::string> word = known_name("format", {"json"});
+  return {word.info, [word](Decoder& d, const Node& node, AccessLog&) {
+            std::string only;
+            return word.decode(d, node, only);
+          }};
+}
+
+const Object<AccessLog>& access_log_table() {
+  static const Object<AccessLog> table = [] {
+    Object<AccessLog> t("access_log", "Where a line about each request goes.");
+    t.field("path", whole_log, log_path(), "Where to.").fallback("stdout");
+    t.field("format", whole_log, log_format(), "One JSON object a line.").fallback("json");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Admin>& admin_table() {
+  static const Object<Admin> table = [] {
+    Object<Admin> t("admin", "Where the running process takes commands and shows metrics.");
+    t.field("bind", &Admin::bind, bind_address(), "A unix socket, or an address for reads and, with a token, writes.")
+        .otherwise("`unix:/run/albatross/admin.sock`, or in the user's runtime directory");
+    t.field("token", &Admin::token, text(), "What a write over TCP must carry.").otherwise("no writes over TCP");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Shutdown>& shutdown_table() {
+  static const Object<Shutdown> table = [] {
+    Object<Shutdown> t("shutdown", "How the process goes away at SIGTERM.");
+    t.field("delay", &Shutdown::delay, duration(0s, 1h), "`/health` says 503 this long while requests are still taken.")
+        .fallback("0s");
+    t.field("drain", &Shutdown::drain, duration(0s, 24h), "How long requests in flight may go on then.")
+        .fallback("30s");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Config>& process_limits() {
+  static const Object<Config> table = [] {
+    Object<Config> t("process_limits", "Limits of the process.");
+    t.field("connections", &Config::max_connections, big_number(1, 10'000'000),
+            "Client connections; fewer if the descriptor limit allows fewer.")
+        .fallback("100000");
+    t.field("memory", &Config::max_memory, size(std::uint64_t{64} << 20, std::uint64_t{1} << 44),
+            "Resident memory by which overload is judged.")
+        .otherwise("the cgroup's limit, if it has one");
+    return t;
+  }();
+  return table;
+}
+
+Config& self(Config& config) { return config; }
+
+}  // namespace
+
+const Object<Config>& config_table() {
+  static const Object<Config> table = [] {
+    Object<Config> t("config", "The file.");
+    t.field(
+         "listeners", &Config::listeners,
+         list_of<Listener>(
+             object("listener", listener_table, "{name: web, bind: \":8080\", default_actions: [forward: blue]}"), 1),
+         "Where clients connect.")
+        .required();
+    t.field("server_groups", &Config::server_groups,
+            list_of<ServerGroup>(
+                object("server_group", group_table, "{name: blue, servers: [{address: \"10.0.0.1:80\"}]}")),
+            "Where requests go.")
+        .otherwise("none");
+    t.field("rule_sets", &Config::rule_sets, rule_sets(), "Lists of rules for several listeners, by name.")
+        .otherwise("none");
+    t.field("access_log", &Config::access_log,
+            or_off(object("access_log", access_log_table, "{path: stdout}"),
+                   [](AccessLog& log) { log.target = AccessLog::Target::kOff; }),
+            "The access log.")
+        .otherwise("off");
+    t.field("admin", &Config::admin,
+            or_off(object("admin", admin_table, "{bind: \"127.0.0.1:9900\"}"), [](Admin& admin) { admin.off = true; }),
+            "The admin API.")
+        .otherwise("on its default socket");
+    t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
+            "The end of the process.")
+        .fallback("{}");
+    t.field("zone", &Config::zone, name(), "The zone that this process stands in, for `zone_affinity`.")
+        .otherwise("none");
+    t.field("workers", &Config::workers, workers(),
+            "Worker threads: a thread a core within the cgroup's quota, or a number.")
+        .fallback("auto");
+    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"), "Limits of the process.")
+        .fallback("{}");
+    return t;
+  }();
+  return table;
+}
+
+void add_config_tables(Tables& tables) {
+  for (const ObjectInfo* info : {&config_table().info(), &access_log_table().info(), &admin_table().info(),
+                                 &shutdown_table().info(), &process_limits().info()}) {
+    tables.push_back(info);
+  }
+}
+
+Tables all_tables() {
+  Tables tables;
+  add_config_tables(tables);
+  add_listener_tables(tables);
+  add_rule_tables(tables);
+  add_pattern_tables(tables);
+  add_action_tables(tables);
+  add_group_tables(tables);
+  return tables;
+}
+
+}  // namespace albatross::config

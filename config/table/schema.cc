@@ -1,0 +1,107 @@
+// The field table as a JSON Schema and as the configuration reference.
+#include "config/load.h"
+#include "config/table/table.h"
+
+namespace albatross::config {
+namespace {
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+Json default_value(const std::string& literal) {
+  if (literal == "{}") return Json::object();
+  if (literal == "true" || literal == "false") return literal == "true";
+  if (is_number(literal)) return std::stoull(literal);
+  return literal;
+}
+
+Json property(const FieldInfo& field) {
+  std::string description = field.meaning;
+  if (!field.type.range.empty()) description += " Range: " + field.type.range + ".";
+  if (!field.literal_prose.empty()) description += " Without it: " + field.literal_prose + ".";
+  // draft-07 ignores what stands beside a $ref, so it goes into an allOf
+  Json schema = field.type.schema;
+  if (schema.contains("$ref")) schema = {{"allOf", Json::array({schema})}};
+  schema["description"] = description;
+  if (!field.literal.empty()) schema["default"] = default_value(field.literal);
+  return schema;
+}
+
+Json definition(const ObjectInfo& object) {
+  Json out = {{"type", "object"}, {"description", object.meaning}, {"additionalProperties", false}};
+  Json required = Json::array();
+  for (const FieldInfo& field : object.fields) {
+    out["properties"][field.key] = property(field);
+    if (field.is_required) required.push_back(field.key);
+  }
+  if (!required.empty()) out["required"] = required;
+  if (object.one_key) out["minProperties"] = out["maxProperties"] = 1;
+  return out;
+}
+
+// A cell of a table: no bar may end it early.
+std::string cell(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
+  return out;
+}
+
+std::string default_cell(const FieldInfo& field) {
+  if (field.is_required) return "**required**";
+  if (field.literal == "{}") return "see there";
+  return field.literal.empty() ? field.literal_prose : '`' + field.literal + '`';
+}
+
+std::string table(const ObjectInfo& object) {
+  std::string out = "## " + object.name + "\n\n" + object.meaning + "\n\n";
+  out += "| Key | Type | Default | Range | Meaning |\n|---|---|---|---|---|\n";
+  for (const FieldInfo& field : object.fields) {
+    out += "| `" + field.key + "` | " + cell(field.type.text) + " | " + cell(default_cell(field)) + " | " +
+           cell(field.type.range) + " | " + cell(field.meaning) + " |\n";
+  }
+  return out + '\n';
+}
+
+constexpr const char* kIntroduction = R"(# Configuration reference
+
+One file, YAML (`.yaml`, `.yml`) or JSON (`.json`, where `//` comments are allowed): the same tree in both. Made by
+`albatross` from the table that it decodes the file by; `albatross schema` prints the same as a JSON Schema.
+
+- **Unknown keys are errors**, and so are keys written twice. Every error of a file is reported in one run.
+- **Durations** are `250ms`, `15s`, `1.5m`, `1h`, **sizes** `512B`, `64KiB`, `1MiB`: always with a unit.
+- **Numbers and booleans** stand without quotes; booleans are `true` and `false` only. `010` is ten.
+- **Names** match `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`.
+- **Paths of files** are relative to the file.
+- **Environment**: `${env:NAME}` and `${env:NAME:-default}` in any value; the default also stands in for an empty
+  variable. `$${` is a literal `${`.
+- **Templates** (redirect, rewrite, insert_header) hold variables: `${host}` `${path}` `${query}` `${port}`
+  `${protocol}` `${client_ip}` `${client_port}` `${listener}` `${rule}` `${request_id}` `${header:name}`
+  `${cookie:name}`, and `${1}` to `${9}`, what the rule's path regex captured.
+- YAML's anchors and aliases work; tags, merge keys (`<<`) and a second document do not.
+- "or list" means that a single value may stand where a list of them does.
+
+)";
+
+}  // namespace
+
+std::string schema() {
+  Json out = {{"$schema", "http://json-schema.org/draft-07/schema#"},
+              {"title", "albatross configuration"},
+              {"allOf", Json::array({{{"$ref", "#/definitions/config"}}})}};
+  Json& definitions = out["definitions"];
+  definitions["env"] = {{"type", "string"},
+                        {"pattern", "\\$\\{env:"},
+                        {"description", "A value from the environment: ${env:NAME} or ${env:NAME:-default}."}};
+  for (const ObjectInfo* object : all_tables()) definitions[object->name] = definition(*object);
+  return out.dump(2);
+}
+
+std::string reference_markdown() {
+  std::string out = kIntroduction;
+  for (const ObjectInfo* object : all_tables()) out += table(*object);
+  while (out.ends_with('\n')) out.pop_back();
+  return out;
+}
+
+}  // namespace albatross::config

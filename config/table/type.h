@@ -1,0 +1,222 @@
+// The field table's building blocks. A Type<T> says how a node becomes a T and how that looks in the schema and in the
+// reference; an Object<T> is a table of keys, each with its Type and the member of T that it fills. One table decodes,
+// finds unknown keys, fills defaults in, and writes the schema and docs/configuration.md.
+//
+// Types are values; Objects are built once, as static constants (table.h), and are read by any thread.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "config/table/decoder.h"
+
+namespace albatross::config {
+
+using Json = nlohmann::ordered_json;
+
+struct TypeInfo {
+  std::string text;   // "duration", "list of [rule](#rule)"
+  std::string range;  // "1s to 4000s"; may be empty
+  Json schema;
+  std::string example{};  // "{path: /healthz}", what a mapping or a list of them looks like; else empty
+};
+
+template <class T>
+struct Type {
+  TypeInfo info;
+  // False: `out` is not usable, and the error is reported.
+  std::function<bool(Decoder&, const Node&, T& out)> decode;
+};
+
+struct FieldInfo {
+  std::string key;
+  TypeInfo type;
+  std::string meaning;  // one sentence
+  bool is_required = false;
+  std::string literal;        // the default, in the file's own syntax
+  std::string literal_prose;  // or what happens without the key, in words
+
+  FieldInfo& required() {
+    is_required = true;
+    return *this;
+  }
+  FieldInfo& fallback(std::string value) {
+    literal = std::move(value);
+    return *this;
+  }
+  FieldInfo& otherwise(std::string prose) {
+    literal_prose = std::move(prose);
+    return *this;
+  }
+};
+
+struct ObjectInfo {
+  std::string name;
+  std::string meaning;
+  bool one_key = false;  // exactly one of the keys, as in a condition
+  std::vector<FieldInfo> fields;
+};
+
+// The value of each field in the mapping `node`, null where its key is absent. Reports unknown and missing keys, and
+// values that this version does not build; `good` is false if the object cannot be used at all.
+std::vector<const Node*> match_keys(Decoder& d, const Node& node, const ObjectInfo& object, bool& good);
+void report_not_built(Decoder& d, const Node& value, const std::string& object, const std::string& key);
+// Takes such values out of the schema and the range.
+void drop_not_built(TypeInfo& type, const std::string& object, const std::string& key);
+// The node is no mapping, which the object wants.
+void report_no_mapping(Decoder& d, const Node& node, const ObjectInfo& object, const std::string& example);
+Node default_node(const std::string& literal);  // a scalar, or an empty mapping for "{}"
+
+template <class M>
+inline constexpr bool kIsOptional = false;
+template <class X>
+inline constexpr bool kIsOptional<std::optional<X>> = true;
+
+// Decodes into a member: a T, a Value<T>, or an optional of either.
+template <class M, class T>
+bool store(Decoder& d, const Node& node, const Type<T>& type, M& member) {
+  if constexpr (kIsOptional<M>) {
+    typename M::value_type value{};
+    if (!store(d, node, type, value)) return false;
+    member = std::move(value);
+    return true;
+  } else if constexpr (std::is_same_v<M, Value<T>>) {
+    T value{};
+    if (!type.decode(d, node, value)) return false;
+    member = Value<T>(std::move(value), node.at);
+    return true;
+  } else {
+    return type.decode(d, node, member);
+  }
+}
+
+template <class C>
+class Object {
+ public:
+  Object(std::string name, std::string meaning) : info_{std::move(name), std::move(meaning), false, {}} {}
+
+  // `where` names the member: a pointer to it, or a function from C& to a reference to it.
+  template <class Where, class T>
+  FieldInfo& field(std::string key, Where where, Type<T> type, std::string meaning) {
+    FieldInfo info{std::move(key), type.info, std::move(meaning), false, {}, {}};
+    drop_not_built(info.type, info_.name, info.key);
+    info_.fields.push_back(std::move(info));
+    reads_.push_back([where, type = std::move(type)](Decoder& d, const Node& node, C& out) {
+      return store(d, node, type, std::invoke(where, out));
+    });
+    return info_.fields.back();
+  }
+
+  void one_key() { info_.one_key = true; }
+  // A check of the whole, after its fields.
+  void also(std::function<bool(Decoder&, const Node&, C&)> check) { also_ = std::move(check); }
+
+  const ObjectInfo& info() const { return info_; }
+
+  bool decode(Decoder& d, const Node& node, C& out) const {
+    if (node.kind != Node::Kind::kMapping) {
+      report_no_mapping(d, node, info_, {});
+      return false;
+    }
+    bool good = true;
+    const std::vector<const Node*> values = match_keys(d, node, info_, good);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const FieldInfo& field = info_.fields[i];
+      const auto scope = d.enter(info_.name, field.key);
+      if (values[i] != nullptr) {
+        const bool read = reads_[i](d, *values[i], out);
+        if (read) report_not_built(d, *values[i], info_.name, field.key);
+        if (!read && info_.one_key) good = false;
+      } else if (!field.literal.empty()) {
+        reads_[i](d, default_node(field.literal), out);
+      }
+    }
+    if (also_ && good) good = also_(d, node, out);
+    return good;
+  }
+
+ private:
+  ObjectInfo info_;
+  std::vector<std::function<bool(Decoder&, const Node&, C&)>> reads_;
+  std::function<bool(Decoder&, const Node&, C&)> also_;
+};
+
+// A mapping described by the table `table`. It is called on use, so tables may refer to themselves. The example is
+// shown to who writes something else there.
+template <class C>
+Type<C> object(const std::string& name, const Object<C>& (*table)(), const std::string& example) {
+  TypeInfo info{"[" + name + "](#" + name + ")", {}, {{"$ref", "#/definitions/" + name}}, example};
+  return {std::move(info), [table, example](Decoder& d, const Node& node, C& out) {
+            if (node.kind == Node::Kind::kMapping) return table().decode(d, node, out);
+            report_no_mapping(d, node, table().info(), example);
+            return false;
+          }};
+}
+
+// A list of T; `or_one`: a single value stands for a list of it.
+template <class E, class T>
+Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = false) {
+  TypeInfo info{(or_one ? item.info.text + " or list" : "list of " + item.info.text), item.info.range, {}};
+  info.schema = {{"type", "array"}, {"items", item.info.schema}};
+  if (!item.info.example.empty()) info.example = or_one ? item.info.example : '[' + item.info.example + ']';
+  const std::string hint = info.example.empty() ? "" : "write it like " + info.example;
+  if (least > 0) info.schema["minItems"] = least;
+  if (or_one) info.schema = {{"anyOf", {item.info.schema, info.schema}}};
+  const auto add = [item](Decoder& d, const Node& node, std::vector<E>& out) {
+    E element{};
+    if (!store(d, node, item, element)) return false;
+    if constexpr (requires { element.at; }) element.at = node.at;
+    out.push_back(std::move(element));
+    return true;
+  };
+  return {std::move(info), [add, least, or_one, hint](Decoder& d, const Node& node, std::vector<E>& out) {
+            out.clear();
+            if (node.kind != Node::Kind::kSequence) {
+              if (or_one && node.kind != Node::Kind::kNull) return add(d, node, out);
+              d.wrong_kind(node, "a list", hint);
+              return false;
+            }
+            if (node.items.size() < least) {
+              d.error(node.at, "the list is empty", "it needs at least one");
+              return false;
+            }
+            bool good = true;
+            for (std::size_t i = 0; i < node.items.size(); ++i) {
+              const auto scope = d.enter(i);
+              good = add(d, node.items[i], out) && good;
+            }
+            return good;
+          }};
+}
+
+// One value as a list of it.
+template <class E>
+Type<std::vector<E>> just_one(Type<E> item) {
+  return {item.info, [item](Decoder& d, const Node& node, std::vector<E>& out) {
+            E element{};
+            if (!item.decode(d, node, element)) return false;
+            if constexpr (requires { element.at; }) element.at = node.at;
+            out.clear();
+            out.push_back(std::move(element));
+            return true;
+          }};
+}
+
+// A scalar has a meaning of its own, anything else is `rest`.
+template <class T>
+Type<T> scalar_or(Type<T> scalar, Type<T> rest) {
+  TypeInfo info{scalar.info.text + " or " + rest.info.text,
+                {},
+                {{"anyOf", {scalar.info.schema, rest.info.schema}}},
+                rest.info.example};
+  return {std::move(info), [scalar, rest](Decoder& d, const Node& node, T& out) {
+            return (node.kind == Node::Kind::kScalar ? scalar : rest).decode(d, node, out);
+          }};
+}
+
+}  // namespace albatross::config

@@ -1,0 +1,20 @@
+// One admin connection: requests in, answers out. Internal to admin.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <string>
+
+#include "process/process.h"
+
+namespace albatross {
+
+struct AdminSettings {
+  bool is_tcp = false;
+  std::string token;
+};
+
+void serve_admin(Process& server, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket);
+void serve_admin(Process& server, const AdminSettings& settings, boost::asio::ip::tcp::socket socket);
+
+}  // namespace albatross

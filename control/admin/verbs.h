@@ -1,0 +1,29 @@
+// The verbs under /v1/ that change the running process. Control thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "process/process.h"
+
+namespace albatross {
+
+struct ControlReply {
+  int status = 200;
+  std::string body;                      // JSON
+  std::function<void()> sent = nullptr;  // to be called when the reply has gone, or cannot
+};
+
+// `target` with its query. Answers by `done`, now or (drain?wait) when it is over; false: there is no such path.
+bool control(Process& server, const std::string& target, const std::string& body,
+             std::function<void(ControlReply)> done);
+
+// "/v1/a%2Fb/c" is {"v1", "a/b", "c"}.
+std::vector<std::string> path_segments(std::string_view path);
+
+// GET /v1/journal.
+std::string journal_json(const Process& server);
+
+}  // namespace albatross

@@ -1,0 +1,239 @@
+// The session with nghttp2: callbacks, options, feeding and producing. See h2_receive.cc and h2_send.cc.
+#include "http/h2/codec.h"
+
+#include <algorithm>
+
+#include "http/h2/memory.h"
+
+namespace albatross {
+
+// From nghttp2's C callbacks to members.
+struct H2Callbacks {
+  static H2Codec& self(void* user) { return *static_cast<H2Codec*>(user); }
+
+  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd, void* u) { return self(u).on_begin_frame(*hd); }
+  static int begin_headers(nghttp2_session*, const nghttp2_frame* f, void* u) {
+    self(u).on_begin_headers(*f);
+    return 0;
+  }
+  static int header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf* name, nghttp2_rcbuf* value, std::uint8_t,
+                    void* u) {
+    nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
+    self(u).on_header({reinterpret_cast<char*>(n.base), n.len}, {reinterpret_cast<char*>(v.base), v.len});
+    return 0;
+  }
+  // nghttp2 would drop the field and go on; nobody may guess what was meant.
+  static int bad_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*,
+                        std::size_t, std::uint8_t, void*) {
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
+  static int frame(nghttp2_session*, const nghttp2_frame* f, void* u) {
+    self(u).on_frame(*f);
+    return 0;
+  }
+  static int data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* p, std::size_t n, void* u) {
+    self(u).on_data(static_cast<StreamId>(id), {reinterpret_cast<const char*>(p), n});
+    return 0;
+  }
+  static int closed(nghttp2_session*, std::int32_t id, std::uint32_t code, void* u) {
+    self(u).on_close(static_cast<StreamId>(id), code);
+    return 0;
+  }
+  static int sent(nghttp2_session*, const nghttp2_frame* f, void* u) {
+    self(u).on_sent(*f);
+    return 0;
+  }
+  static ssize_t read(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t room, std::uint32_t* flags,
+                      nghttp2_data_source* source, void* u) {
+    return self(u).read_data(*static_cast<WireStream*>(source->ptr), room, flags);
+  }
+  static int write(nghttp2_session*, nghttp2_frame*, const std::uint8_t* header, std::size_t size,
+                   nghttp2_data_source* source, void* u) {
+    return self(u).write_data(header, *static_cast<WireStream*>(source->ptr), size);
+  }
+
+  static const nghttp2_session_callbacks* table() {
+    static nghttp2_session_callbacks* const made = [] {
+      nghttp2_session_callbacks* c = nullptr;
+      nghttp2_session_callbacks_new(&c);
+      nghttp2_session_callbacks_set_on_begin_frame_callback(c, begin_frame);
+      nghttp2_session_callbacks_set_on_begin_headers_callback(c, begin_headers);
+      nghttp2_session_callbacks_set_on_header_callback2(c, header);
+      nghttp2_session_callbacks_set_on_invalid_header_callback(c, bad_header);
+      nghttp2_session_callbacks_set_on_frame_recv_callback(c, frame);
+      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, data);
+      nghttp2_session_callbacks_set_on_stream_close_callback(c, closed);
+      nghttp2_session_callbacks_set_on_frame_send_callback(c, sent);
+      nghttp2_session_callbacks_set_send_data_callback(c, write);
+      return c;
+    }();
+    return made;
+  }
+
+  static const nghttp2_option* options() {
+    static nghttp2_option* const made = [] {
+      nghttp2_option* o = nullptr;
+      nghttp2_option_new(&o);
+      nghttp2_option_set_no_auto_window_update(o, 1);
+      nghttp2_option_set_max_send_header_block_length(o, 256 * 1024);
+      nghttp2_option_set_stream_reset_rate_limit(o, 1'000'000, 1'000'000);  // counted here, with a name
+      return o;
+    }();
+    return made;
+  }
+};
+
+nghttp2_data_source_read_callback H2Codec::read_callback() { return H2Callbacks::read; }
+
+H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings)
+    : limits_(&limits),
+      settings_(settings),
+      role_(role),
+      frames_(role == Role::kServer ? static_cast<std::uint32_t>(kH2Preface.size()) : 0) {
+  if (role == Role::kServer) {
+    nghttp2_session_server_new3(&session_, H2Callbacks::table(), this, H2Callbacks::options(), h2_memory());
+  } else {
+    nghttp2_session_client_new3(&session_, H2Callbacks::table(), this, H2Callbacks::options(), h2_memory());
+  }
+  // nghttp2 would end the connection at one stream too many (RFC 9113 §5.1.2 wants the stream's end): it is told twice
+  // the number, the peer the number (see produce), and between them the stream is refused.
+  nghttp2_settings_entry entries[4] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2 * settings.max_streams},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits.head + limits.fields * 32},
+      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
+  };
+  if (role == Role::kClient) entries[3] = {NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries, 4);
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
+}
+
+H2Codec::~H2Codec() { nghttp2_session_del(session_); }
+
+WireStream* H2Codec::stream(StreamId id) const {
+  return static_cast<WireStream*>(nghttp2_session_get_stream_user_data(session_, static_cast<std::int32_t>(id)));
+}
+
+FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
+  if (failure_ != Cause::kNone) return {bytes.size(), failure_, failure_detail_};
+  stop_lingering();
+  frames_.feed(bytes);
+  if (!bytes.empty()) bytes_seen_ = true;
+  sink_ = &sink;
+  ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  sink_ = nullptr;
+  if (n < 0) {
+    bool flood = n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+    give_up(flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR, flood ? Cause::kFlood : Cause::kProtocolError,
+            nghttp2_strerror(static_cast<int>(n)));
+  }
+  return {bytes.size(), failure_, failure_detail_};
+}
+
+void H2Codec::give_up(std::uint32_t code, Cause cause, const char* why) {
+  if (failure_ != Cause::kNone) return;
+  failure_ = cause;
+  failure_detail_ = why;
+  nghttp2_session_terminate_session(session_, code);
+}
+
+void H2Codec::produce(Output& out, CodecSink& sink) {
+  out_ = &out;
+  sink_ = &sink;
+  while (out.size() < kWrite && out.borrowed_parts() < Output::kParts - 2) {
+    const std::uint8_t* bytes = nullptr;
+    ssize_t n = nghttp2_session_mem_send(session_, &bytes);
+    if (n < 0) {
+      if (failure_ == Cause::kNone) {
+        failure_ = Cause::kProtocolError;
+        failure_detail_ = nghttp2_strerror(static_cast<int>(n));
+      }
+      break;
+    }
+    if (n == 0) break;  // nothing more, or write_data has filled the output
+    char* room = out.reserve(static_cast<std::size_t>(n));
+    std::copy_n(reinterpret_cast<const char*>(bytes), n, room);
+    if (!settings_sent_) correct_settings(room, static_cast<std::size_t>(n));
+    out.commit(static_cast<std::size_t>(n));
+  }
+  out_ = nullptr;
+  sink_ = nullptr;
+}
+
+// The first SETTINGS frame: its first entry says how many streams the peer may open.
+void H2Codec::correct_settings(char* frame, std::size_t size) {
+  constexpr std::size_t kValue = 9 + 2;
+  if (size < kValue + 4 || frame[3] != NGHTTP2_SETTINGS || (frame[4] & NGHTTP2_FLAG_ACK) != 0) return;
+  settings_sent_ = true;
+  for (std::size_t i = 0; i < 4; ++i) frame[kValue + i] = static_cast<char>(settings_.max_streams >> (24 - 8 * i));
+}
+
+bool H2Codec::wants_to_produce() const { return nghttp2_session_want_write(session_) != 0; }
+
+void H2Codec::own() {
+  for (WireStream* s : fresh_) {
+    s->waiting.append(s->fresh);
+    s->fresh = {};
+    s->listed = false;
+  }
+  fresh_.clear();
+}
+
+std::size_t H2Codec::fresh_bytes() const {
+  std::size_t n = 0;
+  for (const WireStream* s : fresh_) n += s->fresh.size();
+  return n;
+}
+
+void H2Codec::consume(WireStream& s, std::size_t n) {
+  if (s.id != 0) nghttp2_session_consume_stream(session_, static_cast<std::int32_t>(s.id), n);
+}
+
+void H2Codec::abandon(WireStream& s) {
+  if (s.listed) std::erase(fresh_, &s);
+  s.listed = false;
+  s.fresh = {};
+  s.waiting.clear();
+  if (block_ == &s) block_ = nullptr;
+  if (s.id == 0 || s.closed) return;
+  if (role_ == Role::kServer) --live_;
+  nghttp2_session_set_stream_user_data(session_, static_cast<std::int32_t>(s.id), nullptr);
+  std::uint32_t code = role_ == Role::kClient || s.tunnel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
+  if (role_ == Role::kServer ? s.end_sent : s.end_seen) code = NGHTTP2_NO_ERROR;
+  if (!s.end_sent || !s.end_seen) submit_reset(s.id, code);
+}
+
+void H2Codec::submit_reset(StreamId id, std::uint32_t code) {
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<std::int32_t>(id), code);
+}
+
+std::uint32_t H2Codec::max_streams() const {
+  constexpr std::uint32_t kLastId = 0x7fffff00;
+  if (goaway_seen_ || failure_ != Cause::kNone || nghttp2_session_get_next_stream_id(session_) > kLastId) return 0;
+  return std::min(settings_.max_streams,
+                  nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
+}
+
+bool H2Codec::takes_tunnels() const {
+  return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+bool H2Codec::over() const {
+  return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
+}
+
+bool H2Codec::clogged() const {
+  constexpr std::size_t kFrames = 256;
+  return nghttp2_session_get_outbound_queue_size(session_) > kFrames;
+}
+
+void H2Codec::announce_goaway() { nghttp2_submit_shutdown_notice(session_); }
+
+void H2Codec::finish_goaway() {
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
+}
+
+void H2Codec::ping() { nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr); }
+
+}  // namespace albatross

@@ -1,0 +1,45 @@
+// What a process hands to the one that takes over from it: listening sockets, ticket keys, what operators have set, the
+// health of servers. By a message over a connected unix stream socket, its descriptors as SCM_RIGHTS. Blocking, with a
+// deadline.
+//
+//   old:  send(HandOver)            new:  receive(HandOver), serves
+//   old:  waits for kReady          new:  says kReady
+//   old:  leaves its sockets, says kLeft, drains and exits
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/listen.h"
+#include "process/overrides.h"
+#include "tls/ticket_keys.h"
+
+namespace albatross {
+
+struct HandOver {
+  struct Listener {
+    std::string name;
+    std::string wanted;  // as configured: what another process finds it by
+    std::vector<ListenSocket> sockets;
+  };
+  std::vector<Listener> listeners;
+  std::vector<TicketKeys::Key> ticket_keys;
+  Overrides overrides;
+  std::map<Overrides::Key, Health> health;  // by group and address
+
+  static constexpr char kReady = 'r';
+  static constexpr char kLeft = 'l';
+  static constexpr int kPatience = 10;  // seconds for each step
+};
+
+// False, and why not.
+bool send(int fd, const HandOver& what, std::string& error);
+// The descriptors are the caller's from then on.
+bool receive(int fd, HandOver& out, std::string& error);
+// One byte.
+bool say(int fd, char what, std::string& error);
+bool await(int fd, char what, std::string& error);
+
+}  // namespace albatross

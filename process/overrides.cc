@@ -1,0 +1,42 @@
+#include "process/overrides.h"
+
+#include <algorithm>
+
+namespace albatross {
+
+void Overrides::settle(const Snapshot& now) {
+  std::map<Key, std::uint32_t> server_weights, rule_weights;
+  for (const auto& g : now.groups) {
+    for (const ServerEntry& e : g->servers) server_weights[{g->name, e.slot->address}] = e.weight;
+  }
+  for (const auto& l : now.listeners) {
+    for (const Route& r : l->routes.all) {
+      for (const ForwardTarget& t : r.targets) rule_weights[{r.address, now.groups[t.group]->name}] = t.file_weight;
+    }
+  }
+  auto differs = [](const std::map<Key, std::uint32_t>& file) {
+    return [&file](const auto& entry) {
+      auto it = file.find(entry.first);
+      return it == file.end() || it->second != entry.second.file;
+    };
+  };
+  std::erase_if(servers, differs(server_weights));
+  std::erase_if(rules, differs(rule_weights));
+  std::erase_if(drained_listeners, [&](const std::string& name) {
+    return std::none_of(now.listeners.begin(), now.listeners.end(), [&](const auto& l) { return l->name == name; });
+  });
+  std::erase_if(drained, [&](const Key& key) { return !server_weights.contains(key); });
+}
+
+std::shared_ptr<const HashTable> make_hash_table(const GroupRuntime& group, const Overrides& overrides) {
+  if (group.balancing.scheduler != Scheduler::kHash) return nullptr;
+  std::vector<HashTable::Server> servers;
+  for (const ServerEntry& e : group.servers) {
+    // A backup is in nobody's share.
+    std::uint32_t weight = e.backup ? 0 : overrides.server_weight(group.name, e.slot->address, e.weight);
+    servers.push_back({e.slot->address, weight});
+  }
+  return HashTable::build(group.hash.kind, servers);
+}
+
+}  // namespace albatross

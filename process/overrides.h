@@ -1,0 +1,48 @@
+// What an operator has set on the running process: weights and drains. Each lives until the file changes what it
+// overrides, or until it is reset; so it survives a reload. Values; the control thread has the one that counts, a build
+// has a copy.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "proxy/snapshot.h"
+
+namespace albatross {
+
+class Overrides {
+ public:
+  struct Weight {
+    std::uint32_t value = 0;
+    std::uint32_t file = 0;  // what the file said then
+  };
+  using Key = std::pair<std::string, std::string>;  // group and address; LISTENER/RULE and group
+
+  std::uint32_t server_weight(const std::string& group, const std::string& address, std::uint32_t file) const {
+    return find(servers, {group, address}, file);
+  }
+  std::uint32_t rule_weight(const std::string& rule, const std::string& group, std::uint32_t file) const {
+    return find(rules, {rule, group}, file);
+  }
+  // Drops what the file has changed or does not have any more.
+  void settle(const Snapshot& now);
+
+  std::map<Key, Weight> servers;
+  std::map<Key, Weight> rules;
+  std::set<Key> drained;  // servers
+  std::set<std::string> drained_listeners;
+
+ private:
+  static std::uint32_t find(const std::map<Key, Weight>& in, const Key& key, std::uint32_t file) {
+    auto it = in.find(key);
+    return it != in.end() && it->second.file == file ? it->second.value : file;
+  }
+};
+
+// By the weights that hold now.
+std::shared_ptr<const HashTable> make_hash_table(const GroupRuntime& group, const Overrides& overrides);
+
+}  // namespace albatross

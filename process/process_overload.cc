@@ -1,0 +1,91 @@
+// The process's own shortage: watched on the control thread, acted on by the workers. See proxy/overload.h.
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "process/process.h"
+
+namespace albatross {
+namespace {
+
+constexpr Nanos kInterval = 200 * kMilli;
+
+const char* what_it_does(OverloadLevel level) {
+  switch (level) {
+    case OverloadLevel::kNone: return "over";
+    case OverloadLevel::kNoKeepAlive: return "connections are not kept";
+    case OverloadLevel::kEndLargest: return "the exchanges that hold the most memory are ended";
+    case OverloadLevel::kRefuse: return "new requests get 503";
+    case OverloadLevel::kStopAccepting: return "no connections are accepted";
+  }
+  return "";
+}
+
+std::string percent(double ratio) { return std::to_string(static_cast<int>(ratio * 100 + 0.5)) + " %"; }
+
+}  // namespace
+
+void Process::start_watch() {
+  std::error_code ignored;  // without /proc there is no count, and no pressure by it
+  const auto files = std::filesystem::directory_iterator("/proc/self/fd", ignored);
+  own_descriptors_ = static_cast<std::uint64_t>(std::distance(begin(files), end(files)));
+  rlimit l{};
+  getrlimit(RLIMIT_NOFILE, &l);
+  resources_.descriptor_limit = l.rlim_cur == RLIM_INFINITY ? 0 : l.rlim_cur;
+  watch();
+}
+
+// Every 200 ms. What is open is counted by who opens: reading /proc/self/fd would take longer than all the rest.
+void Process::watch() {
+  resources_.memory = resident_memory();
+  resources_.memory_limit = config_->max_memory ? **config_->max_memory : cgroup_memory_limit();
+  resources_.descriptors = own_descriptors_;
+  stats_->visit([this](const auto& listeners, const auto& groups, const auto&, const auto&) {
+    for (const auto& [name, id] : listeners.names()) {
+      resources_.descriptors +=
+          listeners.sum(name, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
+    }
+    for (const auto& [name, id] : groups.names()) {
+      resources_.descriptors += groups.sum(name, [](const GroupStats& s) {
+        return s.connects.get() - s.connections_closed.get() - s.sync_failures.get();
+      });
+    }
+  });
+  OverloadLevel before = overload_.load(), now = next_level(before, resources_);
+  if (now != before) overload_changed(before, now);
+  if (now >= OverloadLevel::kEndLargest) end_largest();
+  if (now != OverloadLevel::kNone) ::malloc_trim(0);  // what was freed is resident until then
+  // A server whose ejection or slow start has passed says nothing.
+  for (const auto& g : snapshot_->groups) {
+    if (g->slot->waiting.load() > 0) wake_queues(g->name);
+  }
+  if (++watches_ % (PortWatch::kInterval / kInterval) == 1) ports_.sample(*snapshot_);
+  loop_.set_timer(watch_timer_, loop_.now() + kInterval);
+}
+
+// Down to where the second level is left.
+void Process::end_largest() {
+  const auto enough = static_cast<std::uint64_t>(static_cast<double>(resources_.memory_limit) * 0.85);
+  if (resources_.memory_limit == 0 || resources_.memory <= enough) return;
+  const std::uint64_t share = (resources_.memory - enough) / workers_.size() + 1;
+  for (auto& w : workers_) {
+    Worker* worker = w.get();
+    worker->loop().post([worker, share] { worker->end_largest(share); });
+  }
+}
+
+void Process::overload_changed(OverloadLevel before, OverloadLevel now) {
+  overload_.store(now);
+  log("overload level " + std::to_string(static_cast<int>(now)) + ", was " + std::to_string(static_cast<int>(before)) +
+      ": " + what_it_does(now) + "; memory " + percent(resources_.memory_ratio()) + ", descriptors " +
+      percent(resources_.descriptor_ratio()));
+  if (before != OverloadLevel::kNone) return;
+  for (auto& w : workers_) {
+    Worker* worker = w.get();
+    worker->loop().post([worker] { worker->close_idle_servers(); });
+  }
+}
+
+}  // namespace albatross

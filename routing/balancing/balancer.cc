@@ -1,0 +1,291 @@
+#include "routing/balancing/balancer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace albatross {
+namespace {
+
+constexpr Nanos kLatencyMemory = 10 * kSecond;
+// Below this ratio a difference is noise, and weights decide.
+constexpr double kWorthMoving = 2.0;
+
+std::uint32_t load_of(const Candidate& c) { return c.slot->load.load(std::memory_order_relaxed); }
+
+// Never above the limit, not even for a moment: who sees it full must know that somebody will leave.
+bool count_one(std::atomic<std::uint32_t>& load, std::uint32_t most) {
+  if (most == 0) {
+    load.fetch_add(1);
+    return true;
+  }
+  std::uint32_t now = load.load();
+  while (now < most) {
+    if (load.compare_exchange_weak(now, now + 1)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void Balancer::reset(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
+                     std::shared_ptr<const HashTable> table, Random& random) {
+  settings_ = &settings;
+  group_ = &group;
+  candidates_ = std::move(candidates);
+  random_ = &random;
+  current_.assign(candidates_.size(), 0);
+  latency_.assign(candidates_.size(), {});
+  has_local_ = has_backup_ = false;
+  for (const Candidate& c : candidates_) {
+    has_local_ |= c.local;
+    has_backup_ |= c.backup;
+  }
+  refresh(std::move(table));
+  // Many workers should not begin with the same server.
+  std::uint64_t steps = random.below(candidates_.size());
+  for (std::uint64_t i = 0; i < steps; ++i) round_robin(0, [](int) { return true; });
+}
+
+void Balancer::refresh(std::shared_ptr<const HashTable> table) {
+  table_ = std::move(table);
+  sums_.clear();
+  std::uint64_t sum = 0;
+  local_weight_ = 0;
+  for (Candidate& c : candidates_) {
+    c.weight = c.slot->weight.load(std::memory_order_relaxed);
+    if (c.local && !c.backup) local_weight_ += c.weight;
+    sums_.push_back(sum += c.weight);
+  }
+}
+
+// False: another worker has taken the last of its room.
+bool Balancer::began(int i) {
+  const Candidate& c = candidates_[static_cast<std::size_t>(i)];
+  return !settings_->counts_load() || count_one(c.slot->load, c.max_requests);
+}
+
+int Balancer::take(const Ask& ask, int wanted) {
+  const std::uint32_t most = settings_->max_requests;
+  if (most != 0 && group_->load.load() >= most) return kFull;
+  int i = kNone;
+  if (wanted >= 0) {
+    const Candidate& c = candidates_[static_cast<std::size_t>(wanted)];
+    if (c.weight > 0 && c.slot->usable(ask.now) && fits(c) && began(wanted)) i = wanted;
+  }
+  while (i < 0) {
+    i = pick(ask);
+    if (i < 0) return i;
+    if (!began(i)) i = kNone;
+  }
+  if (most == 0 || count_one(group_->load, most)) return i;
+  if (settings_->counts_load()) candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1);
+  return kFull;
+}
+
+// Peak-EWMA: up at once, down by and by.
+void Balancer::ended(int i, Nanos latency, Nanos now) {
+  if (settings_->max_requests != 0) group_->load.fetch_sub(1);
+  if (!settings_->counts_load()) return;
+  candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1);
+  if (settings_->scheduler != Scheduler::kTwoChoices || latency == 0) return;
+  Latency& l = latency_[static_cast<std::size_t>(i)];
+  double sample = static_cast<double>(latency);
+  if (sample >= l.ewma) {
+    l.ewma = sample;
+  } else {
+    double keep = std::exp(-static_cast<double>(now - l.at) / static_cast<double>(kLatencyMemory));
+    l.ewma = l.ewma * keep + sample * (1 - keep);
+  }
+  l.at = now;
+}
+
+// ---- the predicate ----
+
+bool Balancer::fits(const Candidate& c) const {
+  return (c.max_requests == 0 || load_of(c) < c.max_requests) && (c.room == nullptr || c.room->has_room());
+}
+
+bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) {
+  const Candidate& c = candidates_[i];
+  if (c.weight == 0) return false;
+  switch (tier) {
+    case Tier::kLocal:
+      if (!c.local) return false;
+      [[fallthrough]];
+    case Tier::kPrimary:
+      if (c.backup || !c.slot->usable(ask.now)) return false;
+      break;
+    case Tier::kBackup:
+      if (!c.backup || !c.slot->usable(ask.now)) return false;
+      break;
+    case Tier::kAny:
+      if (c.slot->draining.load(std::memory_order_relaxed)) return false;
+      break;
+  }
+  if (!again && std::find(ask.tried.begin(), ask.tried.end(), static_cast<int>(i)) != ask.tried.end()) return false;
+  if (fits(c)) return true;
+  full_ = true;
+  return false;
+}
+
+bool Balancer::any_usable(Nanos now) const {
+  return std::any_of(candidates_.begin(), candidates_.end(),
+                     [now](const Candidate& c) { return c.weight > 0 && c.slot->usable(now); });
+}
+
+// How much of its weight a server has in slow start, of kWhole.
+std::uint32_t Balancer::share(const Candidate& c, Nanos now) const {
+  if (settings_->slow_start.window == 0) return kWhole;
+  Nanos since = c.slot->slow_since.load(std::memory_order_relaxed);
+  if (since == 0 || now >= since + settings_->slow_start.window) return kWhole;
+  double t = now <= since ? 0 : static_cast<double>(now - since) / static_cast<double>(settings_->slow_start.window);
+  if (settings_->slow_start.curve == SlowStart::Curve::kSquare) t *= t;
+  if (settings_->slow_start.curve == SlowStart::Curve::kRoot) t = std::sqrt(t);
+  return std::max<std::uint32_t>(1, static_cast<std::uint32_t>(t * kWhole));
+}
+
+bool Balancer::over_load(std::size_t i) const {
+  std::uint64_t total = 1;
+  for (const Candidate& c : candidates_) total += load_of(c);
+  std::uint64_t weight = sums_.back();
+  // ceil(max_load % of its share of all that is in flight, this one included)
+  std::uint64_t most = (total * candidates_[i].weight * settings_->max_load + weight * 100 - 1) / (weight * 100);
+  return load_of(candidates_[i]) >= most;
+}
+
+// The local zone has its share while it is whole; of one that is partly down, as much more goes elsewhere.
+bool Balancer::stays_local(const Ask& ask) {
+  if (local_weight_ == 0) return false;
+  std::uint64_t usable = 0;
+  for (const Candidate& c : candidates_) {
+    if (c.local && !c.backup && c.slot->usable(ask.now)) usable += c.weight;
+  }
+  // A little more than its part may go to each of the rest: a zone of three that lost one keeps its traffic.
+  std::uint64_t permille = std::min<std::uint64_t>(1000, 1400 * usable / local_weight_);
+  return permille == 1000 || random_->below(1000) < permille;
+}
+
+// ---- the orders ----
+
+template <class Ok>
+int Balancer::round_robin(Nanos now, Ok ok) {
+  int best = -1;
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (!ok(static_cast<int>(i))) continue;
+    std::int64_t weight = std::int64_t{candidates_[i].weight} * share(candidates_[i], now);
+    current_[i] += weight;
+    total += weight;
+    if (best < 0 || current_[i] > current_[static_cast<std::size_t>(best)]) best = static_cast<int>(i);
+  }
+  if (best >= 0) current_[static_cast<std::size_t>(best)] -= total;
+  return best;
+}
+
+// Among those with as little to do, round robin.
+template <class Ok>
+int Balancer::least(Nanos now, Ok ok) {
+  if (candidates_.size() > kScan) {
+    int a = sampled(now, ok), b = sampled(now, ok);
+    if (a < 0 || b < 0 || a == b) return a;
+    auto busier = [&](int x, int y) {  // load by weight
+      const Candidate &cx = candidates_[static_cast<std::size_t>(x)], &cy = candidates_[static_cast<std::size_t>(y)];
+      return std::uint64_t{load_of(cx)} * cy.weight * share(cy, now) >
+             std::uint64_t{load_of(cy)} * cx.weight * share(cx, now);
+    };
+    return busier(a, b) ? b : a;
+  }
+  struct Ratio {
+    std::uint64_t load, weight;
+  };
+  std::array<Ratio, kScan> seen;
+  int best = -1;
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    seen[i] = {0, 0};
+    if (!ok(static_cast<int>(i))) continue;
+    seen[i] = {load_of(candidates_[i]), std::uint64_t{candidates_[i].weight} * share(candidates_[i], now)};
+    if (best < 0 || seen[i].load * seen[static_cast<std::size_t>(best)].weight <
+                        seen[static_cast<std::size_t>(best)].load * seen[i].weight) {
+      best = static_cast<int>(i);
+    }
+  }
+  if (best < 0) return best;
+  Ratio low = seen[static_cast<std::size_t>(best)];
+  return round_robin(now, [&](int i) {
+    const Ratio& r = seen[static_cast<std::size_t>(i)];
+    return r.weight != 0 && r.load * low.weight == low.load * r.weight;
+  });
+}
+
+// One at random, by weight.
+template <class Ok>
+int Balancer::sampled(Nanos now, Ok ok) {
+  if (sums_.empty() || sums_.back() == 0) return -1;
+  for (int n = 0; n < 8; ++n) {
+    auto at = std::upper_bound(sums_.begin(), sums_.end(), random_->below(sums_.back()));
+    int i = static_cast<int>(at - sums_.begin());
+    if (ok(i) && random_->below(kWhole) < share(candidates_[static_cast<std::size_t>(i)], now)) return i;
+  }
+  return round_robin(now, ok);  // few are left
+}
+
+double Balancer::cost(int i) const {
+  const Candidate& c = candidates_[static_cast<std::size_t>(i)];
+  double mean = static_cast<double>(sums_.back()) / static_cast<double>(candidates_.size());
+  double latency = std::max(latency_[static_cast<std::size_t>(i)].ewma, 1.0);
+  return latency * (load_of(c) * mean / c.weight + 1);
+}
+
+template <class Ok>
+int Balancer::two_choices(Nanos now, Ok ok) {
+  int a = sampled(now, ok), b = sampled(now, ok);
+  if (a < 0 || b < 0 || a == b) return a;
+  // One that has not answered yet is unknown, not fast.
+  if (latency_[static_cast<std::size_t>(a)].at == 0 || latency_[static_cast<std::size_t>(b)].at == 0) return a;
+  return cost(b) * kWorthMoving < cost(a) ? b : a;
+}
+
+template <class Ok>
+int Balancer::hashed(const Ask& ask, Ok ok) {
+  if (!table_) return round_robin(ask.now, ok);
+  // In slow start a server has the same keys each time, more of them by and by.
+  int i = table_->pick(ask.key, [&](int k) {
+    if (!ok(k)) return false;
+    const Candidate& c = candidates_[static_cast<std::size_t>(k)];
+    if (next_key(ask.key ^ static_cast<std::uint64_t>(k)) % kWhole >= share(c, ask.now)) return false;
+    return settings_->max_load == 0 || !over_load(static_cast<std::size_t>(k));
+  });
+  return i >= 0 ? i : table_->pick(ask.key, ok);
+}
+
+// ---- the choice ----
+
+int Balancer::pick_in(Tier tier, const Ask& ask, bool again) {
+  auto ok = [&](int i) { return eligible(static_cast<std::size_t>(i), tier, ask, again); };
+  switch (settings_->scheduler) {
+    case Scheduler::kLeastOutstanding: return least(ask.now, ok);
+    case Scheduler::kTwoChoices: return two_choices(ask.now, ok);
+    case Scheduler::kHash: return hashed(ask, ok);
+    default: return round_robin(ask.now, ok);
+  }
+}
+
+int Balancer::pick(const Ask& ask) {
+  full_ = false;
+  for (bool again : {false, true}) {
+    if (again && ask.tried.empty()) break;
+    int i = -1;
+    if (settings_->local_first && has_local_ && stays_local(ask)) i = pick_in(Tier::kLocal, ask, again);
+    if (i < 0) i = pick_in(Tier::kPrimary, ask, again);
+    if (i < 0 && has_backup_ && !full_) i = pick_in(Tier::kBackup, ask, again);
+    if (i >= 0) return i;
+    if (full_) return kFull;
+  }
+  if (!ask.fail_open) return kNone;
+  int i = pick_in(Tier::kAny, ask, false);
+  if (i < 0 && !full_ && !ask.tried.empty()) i = pick_in(Tier::kAny, ask, true);
+  return i >= 0 ? i : full_ ? kFull : kNone;
+}
+
+}  // namespace albatross

@@ -1,0 +1,136 @@
+// Which server of a group takes the next request: an order of candidates and a predicate that accepts one. Every
+// scheduler is such an order, and everything else (health, drain, slow start, zone, backup, already tried, capacity) is
+// the predicate.
+//
+// One state per group and worker; one thread. The slots are shared: load and health cross threads there and nowhere
+// else.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/siphash.h"
+#include "config/config.h"
+#include "routing/balancing/hash_table.h"
+#include "routing/balancing/server_table.h"
+
+namespace albatross {
+
+enum class Scheduler : std::uint8_t {
+  kRoundRobin,        // wrr: smooth weighted round robin
+  kLeastOutstanding,  // wlc: requests in flight by weight; all of up to 16, two at random above
+  kTwoChoices,        // p2c: two at random, the one with less peak-EWMA latency and load
+  kHash,              // hash, sch, uch
+};
+
+struct SlowStart {
+  using Curve = config::SlowStart::Curve;
+  Nanos window = 0;  // 0: none
+  Curve curve = Curve::kLinear;
+};
+
+struct BalancerSettings {
+  Scheduler scheduler = Scheduler::kRoundRobin;
+  SlowStart slow_start;
+  bool local_first = false;        // servers of our zone before the others
+  std::uint32_t max_load = 0;      // kHash: percent of its share that a server has in flight at most; 0: any
+  std::uint32_t max_requests = 0;  // in flight on the group; 0: any
+  bool limits = false;             // some server has a max_requests
+  bool counts_load() const {
+    return scheduler == Scheduler::kLeastOutstanding || scheduler == Scheduler::kTwoChoices || max_load != 0 || limits;
+  }
+};
+
+// Says whether a server takes another request as far as its connections go. This worker's.
+class Room {
+ public:
+  virtual bool has_room() const = 0;
+
+ protected:
+  ~Room() = default;
+};
+
+struct Candidate {
+  ServerSlot* slot = nullptr;
+  bool backup = false;
+  bool local = false;
+  std::uint32_t max_requests = 0;  // in flight; 0: any
+  const Room* room = nullptr;      // null: any number of connections
+  std::uint32_t weight = 0;        // of the slot, when it was last looked at
+};
+
+class Balancer {
+ public:
+  // `settings` and `group` outlive this.
+  void reset(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
+             std::shared_ptr<const HashTable> table, Random& random);
+  // Weights have changed; `table` for kHash.
+  void refresh(std::shared_ptr<const HashTable> table);
+
+  struct Ask {
+    std::uint64_t key = 0;  // kHash
+    Nanos now = 0;
+    std::span<const int> tried;  // not these, unless there is no other
+    bool fail_open = false;      // when none is usable, any that does not drain
+  };
+  static constexpr int kNone = -1;
+  static constexpr int kFull = -2;  // some are usable, but a limit is reached
+  // The index of a candidate, or one of these. Local ones first, then all but backups, then backups.
+  int pick(const Ask& ask);
+
+  // Picks one, or `wanted` if it is none of these and takes requests, and counts a request there until ended(). Limits
+  // hold, however many workers take at once.
+  int take(const Ask& ask, int wanted = kNone);
+  // `latency` 0: it gave none.
+  void ended(int i, Nanos latency, Nanos now);
+
+  // Does any take requests?
+  bool any_usable(Nanos now) const;
+
+  const std::vector<Candidate>& candidates() const { return candidates_; }
+
+ private:
+  enum class Tier : std::uint8_t { kLocal, kPrimary, kBackup, kAny };
+  static constexpr std::size_t kScan = 16;
+  static constexpr std::uint32_t kWhole = 1024;  // a share of one in slow start
+
+  bool eligible(std::size_t i, Tier tier, const Ask& ask, bool again);
+  bool fits(const Candidate& c) const;
+  bool began(int i);
+  std::uint32_t share(const Candidate& c, Nanos now) const;
+  bool over_load(std::size_t i) const;
+  bool stays_local(const Ask& ask);
+  int pick_in(Tier tier, const Ask& ask, bool again);
+  template <class Ok>
+  int round_robin(Nanos now, Ok ok);
+  template <class Ok>
+  int least(Nanos now, Ok ok);
+  template <class Ok>
+  int sampled(Nanos now, Ok ok);
+  template <class Ok>
+  int two_choices(Nanos now, Ok ok);
+  template <class Ok>
+  int hashed(const Ask& ask, Ok ok);
+  double cost(int i) const;
+
+  const BalancerSettings* settings_ = nullptr;
+  GroupSlot* group_ = nullptr;
+  std::vector<Candidate> candidates_;
+  std::vector<std::int64_t> current_;  // round robin
+  std::vector<std::uint64_t> sums_;    // of weights up to and with i: for sampling
+  struct Latency {
+    double ewma = 0;  // nanoseconds
+    Nanos at = 0;
+  };
+  std::vector<Latency> latency_;
+  std::shared_ptr<const HashTable> table_;
+  std::uint64_t local_weight_ = 0;
+  bool has_local_ = false, has_backup_ = false;
+  bool full_ = false;  // in this pick, one was refused for a limit alone
+  Random* random_ = nullptr;
+};
+
+}  // namespace albatross

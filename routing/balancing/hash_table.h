@@ -1,0 +1,82 @@
+// Which server a key belongs to: Maglev (Eisenbud et al., NSDI 2016) or ketama, weighted. Few keys move when a server
+// comes or goes. Built beside the traffic, const, shared by workers. Servers are told apart by name, so the order in a
+// file does not matter, and every albatross with the same servers agrees.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+
+namespace albatross {
+
+// Of what a request is hashed by; the same in every process.
+std::uint64_t hash_key(std::string_view text);
+// The next of a sequence of keys.
+std::uint64_t next_key(std::uint64_t key);
+
+class HashTable {
+ public:
+  using Kind = config::Hash::Algorithm;
+  struct Server {
+    std::string name;
+    std::uint32_t weight = 0;  // 0: owns no key
+  };
+  static std::shared_ptr<const HashTable> build(Kind kind, const std::vector<Server>& servers);
+
+  // The first server of the key's own order that `ok(index)` takes, or -1.
+  template <class Ok>
+  int pick(std::uint64_t key, Ok ok) const {
+    return kind_ == Kind::kMaglev ? pick_maglev(key, ok) : pick_ketama(key, ok);
+  }
+
+ private:
+  static constexpr std::size_t kSize = 65537;  // prime
+  // For the mean weight: shares are within a percent. Of very many servers each has a small share, and memory counts.
+  static constexpr std::uint32_t points_per_server(std::uint64_t servers) { return servers <= 256 ? 2048 : 256; }
+  static constexpr int kTries = 32;
+  struct Point {
+    std::uint64_t at;
+    std::uint16_t server;
+  };
+
+  void build_maglev(const std::vector<Server>& servers);
+  void build_ketama(const std::vector<Server>& servers);
+  std::size_t first_point(std::uint64_t key) const;
+
+  template <class Ok>
+  int pick_maglev(std::uint64_t key, Ok ok) const {
+    if (slots_.empty()) return -1;
+    for (int i = 0; i < kTries; ++i, key = next_key(key)) {
+      int server = slots_[key % kSize];
+      if (ok(server)) return server;
+    }
+    // Nearly all are refused: whichever is left.
+    for (std::size_t i = 0; i < servers_; ++i) {
+      int server = static_cast<int>((key + i) % servers_);
+      if (ok(server)) return server;
+    }
+    return -1;
+  }
+  template <class Ok>
+  int pick_ketama(std::uint64_t key, Ok ok) const {
+    std::size_t at = first_point(key);
+    int last = -1;
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      int server = points_[(at + i) % points_.size()].server;
+      if (server != last && ok(server)) return server;
+      last = server;
+    }
+    return -1;
+  }
+
+  Kind kind_ = Kind::kMaglev;
+  std::size_t servers_ = 0;
+  std::vector<std::uint16_t> slots_;  // kMaglev
+  std::vector<Point> points_;         // kKetama, in order
+};
+
+}  // namespace albatross

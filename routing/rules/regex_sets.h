@@ -1,0 +1,101 @@
+// Regexes that no literal leads to: RE2::Sets over ranges of rules, narrowed down to the first that matches.
+//
+// Only the yes or no of a set is asked, since its list of matches is allocated anew every time: a set that says yes is
+// split into its children, and so is one that is out of memory, down to one by one. A RegexForest is built once, then
+// const and shared; a RegexSets belongs to one worker.
+#pragma once
+
+#include <re2/set.h>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "routing/rules/path_trie.h"
+#include "routing/rules/regex.h"
+#include "routing/rules/rule_program.h"
+
+namespace albatross {
+
+// The rest of the entry is to be verified when the regex has matched.
+struct ValueEntry {
+  RuleEntry entry;
+  std::uint32_t value = 0;  // of Programs::values, a regex
+};
+
+class RegexForest {
+ public:
+  struct Node {
+    Range entries;
+    Range children;  // empty in a leaf, which has up to kLeaf entries
+  };
+
+  // The trees' roots, in the order of their rules.
+  Range add(std::vector<ValueEntry> entries);
+
+  const std::vector<Node>& nodes() const { return nodes_; }
+  const std::vector<ValueEntry>& entries() const { return entries_; }
+
+ private:
+  static constexpr std::uint32_t kTree = 512;
+  static constexpr std::uint32_t kLeaf = 8;
+
+  Range split(Range entries, std::uint32_t width);
+
+  std::vector<Node> nodes_;
+  std::vector<ValueEntry> entries_;
+};
+
+class RegexSets {
+ public:
+  RegexSets(const RegexForest& forest, const Programs& programs, const RegexBudget& budget);
+
+  // In the order of rules: visitor.may_win(rule) asks whether that rule is still of interest, visitor.take(entry) is
+  // called for an entry whose regex matched. Ends when either says so: false of may_win, true of take.
+  template <class Visitor>
+  void search(Range roots, std::string_view text, const RegexBank& bank, Visitor& visitor) {
+    for (std::uint32_t root = roots.begin; root < roots.end; ++root) {
+      if (search_node(root, text, bank, visitor)) return;
+    }
+  }
+
+  std::uint64_t fallbacks() const { return fallbacks_; }
+
+ private:
+  enum class Answer { kNo, kYes, kOutOfMemory };
+
+  Answer ask(std::uint32_t node, std::string_view text) const;
+
+  template <class Visitor>
+  bool search_node(std::uint32_t at, std::string_view text, const RegexBank& bank, Visitor& visitor) {
+    const RegexForest::Node& node = forest_.nodes()[at];
+    if (!visitor.may_win(forest_.entries()[node.entries.begin].entry.rule)) return true;
+    if (node.entries.end - node.entries.begin == 1) return one_by_one(node, text, bank, visitor);
+    const Answer answer = ask(at, text);
+    if (answer == Answer::kNo) return false;
+    if (answer == Answer::kOutOfMemory) ++fallbacks_;
+    if (node.children.begin == node.children.end) return one_by_one(node, text, bank, visitor);
+    for (std::uint32_t child = node.children.begin; child < node.children.end; ++child) {
+      if (search_node(child, text, bank, visitor)) return true;
+    }
+    return false;
+  }
+
+  template <class Visitor>
+  bool one_by_one(const RegexForest::Node& node, std::string_view text, const RegexBank& bank, Visitor& visitor) {
+    for (std::uint32_t i = node.entries.begin; i < node.entries.end; ++i) {
+      const ValueEntry& candidate = forest_.entries()[i];
+      if (!visitor.may_win(candidate.entry.rule)) return true;
+      if (bank.matches(programs_.values[candidate.value], text) && visitor.take(candidate.entry)) return true;
+    }
+    return false;
+  }
+
+  const RegexForest& forest_;
+  const Programs& programs_;
+  std::vector<std::unique_ptr<RE2::Set>> sets_;  // by node; null where one regex needs no set, or memory ran out
+  std::uint64_t fallbacks_ = 0;
+};
+
+}  // namespace albatross

@@ -1,0 +1,234 @@
+#include "routing/rules/route.h"
+
+#include <map>
+
+#include "base/siphash.h"
+
+namespace albatross {
+namespace {
+
+using config::Diagnostics;
+
+Nanos nanos(config::Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
+
+void take(Nanos& into, const std::optional<config::Value<config::Duration>>& from) {
+  if (from) into = nanos(from->value);
+}
+
+void apply(RouteTimeouts& into, const config::Timeouts& from) {
+  take(into.request_body, from.request_body);
+  take(into.response, from.response);
+  take(into.send, from.send);
+  take(into.total, from.total);
+  take(into.tunnel, from.tunnel);
+}
+
+class Compiler {
+ public:
+  Compiler(const config::Config& config, Diagnostics& out) : out_(out) {
+    for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
+      groups_[config.server_groups[i].name.value] = static_cast<std::uint32_t>(i);
+    }
+  }
+
+  void actions(const std::vector<config::Action>& actions, const std::string& path, Route& route) {
+    for (std::size_t i = 0; i < actions.size(); ++i) {
+      const config::Action& a = actions[i];
+      std::string at = path + "[" + std::to_string(i) + "]";
+      switch (a.kind) {
+        case config::Action::Kind::kForward: forward(a.forward, route); break;
+        case config::Action::Kind::kRedirect: redirect(a.redirect, at + ".redirect", route); break;
+        case config::Action::Kind::kFixedResponse: fixed(a.fixed_response, route); break;
+        case config::Action::Kind::kRewrite: rewrite(a.rewrite, at + ".rewrite", route); break;
+        case config::Action::Kind::kInsertHeader: {
+          Edit e;
+          e.kind = Edit::Kind::kInsert;
+          e.name = a.header.name;
+          e.id = header_id(e.name);
+          e.value = Template::compile(a.header.value, at + ".insert_header.value", out_);
+          route.edits.push_back(std::move(e));
+          break;
+        }
+        case config::Action::Kind::kRemoveHeader: {
+          Edit e;
+          e.kind = Edit::Kind::kRemove;
+          e.name = a.header.name;
+          e.id = header_id(e.name);
+          route.edits.push_back(std::move(e));
+          break;
+        }
+      }
+    }
+  }
+
+ private:
+  using OptionalText = std::optional<config::Value<std::string>>;
+  std::optional<Template> optional(const OptionalText& text, const std::string& path) {
+    if (!text) return std::nullopt;
+    return Template::compile(*text, path, out_);
+  }
+
+  void forward(const config::Forward& f, Route& route) {
+    route.answer = Route::Answer::kForward;
+    for (const config::WeightedGroup& g : f.groups) {
+      auto it = groups_.find(g.name.value);
+      if (it == groups_.end()) continue;  // reported by config::load
+      route.targets.emplace_back(it->second, g.weight.value);
+    }
+    if (f.sticky) {
+      route.sticky = nanos(f.sticky->value);
+      char hex[17];
+      snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(siphash({1, 2}, route.address)));
+      route.sticky_cookie = std::string("albatross-") + std::string(hex, 8);
+    }
+  }
+
+  void redirect(const config::Redirect& r, const std::string& at, Route& route) {
+    route.answer = Route::Answer::kRedirect;
+    route.code = r.code;
+    route.to_protocol = optional(r.protocol, at + ".protocol");
+    route.to_host = optional(r.host, at + ".host");
+    route.to_port = optional(r.port, at + ".port");
+    route.to_path = optional(r.path, at + ".path");
+    route.to_query = optional(r.query, at + ".query");
+  }
+
+  static void fixed(const config::FixedResponse& f, Route& route) {
+    route.answer = Route::Answer::kFixedResponse;
+    route.code = f.code;
+    route.content_type = f.content_type;
+    route.body = f.body;
+  }
+
+  void rewrite(const config::Rewrite& r, const std::string& at, Route& route) {
+    Edit e;
+    e.kind = Edit::Kind::kRewrite;
+    e.host = optional(r.host, at + ".host");
+    e.path = optional(r.path, at + ".path");
+    e.query = optional(r.query, at + ".query");
+    route.edits.push_back(std::move(e));
+  }
+
+  Diagnostics& out_;
+  std::map<std::string, std::uint32_t> groups_;
+};
+
+// Percent-encodes what may not stand in a path or query; what is already an escape stays.
+std::string_view encode(std::string_view text, Arena& arena) {
+  auto fine = [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f && c != '#';
+  };
+  std::size_t extra = 0;
+  for (char c : text) extra += fine(c) ? 0 : 2;
+  if (extra == 0) return text;
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  char* out = arena.bytes(text.size() + extra);
+  std::size_t n = 0;
+  for (char c : text) {
+    if (fine(c)) {
+      out[n++] = c;
+    } else {
+      out[n++] = '%';
+      out[n++] = kHex[static_cast<unsigned char>(c) >> 4];
+      out[n++] = kHex[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  return {out, n};
+}
+
+}  // namespace
+
+Routes compile_routes(const config::Config& config, const config::Listener& listener, const std::string& path,
+                      Diagnostics& out) {
+  Compiler compiler(config, out);
+  RouteSettings base;
+  apply(base.timeouts, listener.timeouts);
+  if (listener.limits.body) base.body_limit = listener.limits.body->value;
+  Routes routes;
+  auto settle = [&routes](const RouteSettings& s) {
+    for (const auto& known : routes.settings) {
+      if (*known == s) return known.get();
+    }
+    return routes.settings.emplace_back(std::make_unique<const RouteSettings>(s)).get();
+  };
+  for (std::size_t i = 0; i <= listener.rules.size(); ++i) {
+    Route r;
+    RouteSettings settings = base;
+    if (i == listener.rules.size()) {
+      r.address = listener.name.value + "/default";
+      compiler.actions(listener.default_actions, path + ".default_actions", r);
+    } else {
+      const config::Rule& rule = listener.rules[i];
+      r.rule = rule.name;
+      r.address = listener.name.value + "/" + rule.name.value;
+      apply(settings.timeouts, rule.timeouts);
+      if (rule.body_limit) settings.body_limit = rule.body_limit->value;
+      compiler.actions(rule.actions, path + ".rules[" + std::to_string(i) + "].actions", r);
+    }
+    r.settings = settle(settings);
+    r.one_target = r.targets.size() == 1;
+    if (r.one_target) r.first_group = r.targets[0].group;
+    routes.all.push_back(std::move(r));
+  }
+  return routes;
+}
+
+std::string_view redirect_location(const Route& route, const TemplateValues& v, Arena& arena) {
+  std::string_view protocol = route.to_protocol ? route.to_protocol->expand(v, arena) : v.protocol;
+  std::string_view host = route.to_host ? route.to_host->expand(v, arena) : v.host;
+  std::string_view port = route.to_port ? route.to_port->expand(v, arena) : v.written_port;
+  std::string_view path = encode(route.to_path ? route.to_path->expand(v, arena) : v.path, arena);
+  std::string_view query = encode(route.to_query ? route.to_query->expand(v, arena) : v.query, arena);
+  // A protocol that changes takes its own port along unless one was asked for.
+  if (!route.to_port && route.to_protocol && protocol != v.protocol) port = {};
+  bool usual = port.empty() || (protocol == "https" && port == "443") || (protocol == "http" && port == "80");
+  if (path.empty() || path[0] != '/') path = arena.concat(std::string_view("/"), path);
+  return arena.concat(protocol, std::string_view("://"), host, std::string_view(usual ? "" : ":"),
+                      usual ? std::string_view() : port, path, std::string_view(query.empty() ? "" : "?"), query);
+}
+
+Refusal apply_edits(const Route& route, const TemplateValues& start, EncodedSlash slashes, Head& head) {
+  Arena& arena = head.fields.arena();
+  TemplateValues values = start;
+  values.fields = &head.fields;
+  for (const Edit& e : route.edits) {
+    switch (e.kind) {
+      case Edit::Kind::kRemove: e.id == HeaderId::kOther ? head.fields.remove(e.name) : head.fields.remove(e.id); break;
+      case Edit::Kind::kInsert: {
+        std::string_view value = e.value.expand(values, arena);
+        if (e.id == HeaderId::kHost) {
+          if (!valid_authority(value)) return {Cause::kInternal, "an inserted host is not a host"};
+          head.authority = value;
+        } else if (e.id == HeaderId::kOther) {
+          head.fields.set(e.name, value);
+        } else {
+          head.fields.set(e.id, e.name, value);
+        }
+        break;
+      }
+      case Edit::Kind::kRewrite:
+        if (e.host) {
+          std::string_view host = e.host->expand(values, arena);
+          if (!valid_authority(host)) return {Cause::kInternal, "a rewritten host is not a host"};
+          head.authority = host;
+        }
+        if (e.path) {
+          std::string_view path = encode(e.path->expand(values, arena), arena);
+          if (path.empty() || path[0] != '/') path = arena.concat(std::string_view("/"), path);
+          if (std::size_t mark = path.find('?'); mark != std::string_view::npos) {
+            path = arena.concat(path.substr(0, mark), std::string_view("%3F"), path.substr(mark + 1));
+          }
+          Refusal why = normalise_path(path, slashes, arena, head.path);
+          if (why.cause != Cause::kNone) return why;
+        }
+        if (e.query) {
+          head.query = encode(e.query->expand(values, arena), arena);
+          head.has_query = !head.query.empty();
+        }
+        break;
+    }
+  }
+  return {};
+}
+
+}  // namespace albatross

@@ -1,0 +1,94 @@
+// A rule's actions, compiled: edits in order, then what answers. And the settings a request on this route runs under.
+//
+// Built once per configuration, const, shared; everything that could be decided at load time has been.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "http/uri.h"
+#include "routing/rules/rule_table.h"
+#include "routing/rules/template.h"
+
+namespace albatross {
+
+struct RouteTimeouts {  // 0: none
+  Nanos request_body = 30 * kSecond;
+  Nanos response = 60 * kSecond;
+  Nanos send = 60 * kSecond;
+  Nanos total = 0;
+  Nanos tunnel = 3600 * kSecond;
+  friend bool operator==(const RouteTimeouts&, const RouteTimeouts&) = default;
+};
+
+struct Edit {
+  enum class Kind : std::uint8_t { kInsert, kRemove, kRewrite };
+  Kind kind = Kind::kInsert;
+  std::string name;
+  HeaderId id = HeaderId::kOther;
+  Template value;
+  std::optional<Template> host, path, query;  // kRewrite
+};
+
+struct ForwardTarget {
+  std::uint32_t group = 0;  // index into the configuration's server_groups
+  std::uint32_t file_weight = 0;
+  // An operator may shift it on the running process: the one thing here that changes. Written by the control thread.
+  mutable std::atomic<std::uint32_t> weight = 0;
+
+  ForwardTarget(std::uint32_t g, std::uint32_t w) : group(g), file_weight(w), weight(w) {}
+  ForwardTarget(const ForwardTarget& o) : group(o.group), file_weight(o.file_weight), weight(o.weight.load()) {}
+  ForwardTarget& operator=(const ForwardTarget&) = delete;
+};
+
+// What a route runs under. Routes that agree share one.
+struct RouteSettings {
+  RouteTimeouts timeouts;
+  std::uint64_t body_limit = ~std::uint64_t{0};
+  friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
+};
+
+// What most requests look at comes first and fits a cache line: ten thousand routes should cost what ten do.
+struct alignas(64) Route {
+  enum class Answer : std::uint8_t { kForward, kRedirect, kFixedResponse };
+
+  Answer answer = Answer::kForward;
+  bool one_target = false;   // targets has one element, whose group is first_group
+  std::uint16_t code = 200;  // redirect, fixed response
+  std::uint32_t first_group = 0;
+  const RouteSettings* settings = nullptr;  // owned by the listener's Routes
+  std::vector<Edit> edits;
+
+  std::vector<ForwardTarget> targets;
+  Nanos sticky = 0;           // 0: not sticky
+  std::string sticky_cookie;  // its name, per rule
+  std::string rule;           // its name; "" for the default actions
+  std::string address;        // "LISTENER/RULE", "LISTENER/default"
+
+  std::optional<Template> to_protocol, to_host, to_port, to_path, to_query;
+  std::string content_type;
+  std::string body;
+};
+
+struct Routes {
+  std::vector<Route> all;  // the rules' in order, then the default's
+  std::vector<std::unique_ptr<const RouteSettings>> settings;
+};
+
+// Template errors go to `out`.
+Routes compile_routes(const config::Config& config, const config::Listener& listener, const std::string& path,
+                      config::Diagnostics& out);
+
+// The URL of a redirect, in the arena.
+std::string_view redirect_location(const Route& route, const TemplateValues& values, Arena& arena);
+
+// Applies the edits to a request: fields, authority, path, query. A rewritten path is normalised again.
+Refusal apply_edits(const Route& route, const TemplateValues& values, EncodedSlash slashes, Head& head);
+
+}  // namespace albatross

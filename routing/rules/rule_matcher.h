@@ -1,0 +1,77 @@
+// One worker's way through a rule table: its regexes, its scratch memory, and the search for the first rule that holds.
+//
+// Owned by one worker and used by it alone; shares the compiled rules. The scratch grows to what requests need and then
+// stays: the only allocations left are RE2's own, for a DFA state not met before or for captures of an ambiguous regex.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "routing/rules/regex.h"
+#include "routing/rules/regex_sets.h"
+#include "routing/rules/rule_table_compiled.h"
+
+namespace albatross {
+
+class RuleMatcher final : public RuleTable::Matcher {
+ public:
+  explicit RuleMatcher(std::shared_ptr<const CompiledRules> rules);
+
+  RouteMatch match(const RouteQuery& query) override;
+  std::uint64_t regex_fallbacks() const override { return sets_.fallbacks(); }
+
+  // For RegexSets.
+  bool may_win(std::uint32_t rule) const { return rule < best_; }
+  bool take(const RuleEntry& entry);
+
+ private:
+  // A named value of this request: most names occur not at all or once.
+  struct Slot {
+    std::uint64_t generation = 0;
+    std::string_view first;
+    bool found = false;
+    bool more = false;
+  };
+
+  void begin(const RouteQuery& query);
+  void collect(std::uint32_t bucket);
+  void search_lists();
+  bool search_list(RuleList& list, std::uint32_t last);
+  void search_regexes();
+
+  bool accepts(const RuleEntry& entry);
+  bool value_matches(std::uint32_t value, std::string_view subject) const;
+  bool any_value(Range values, std::string_view subject) const;
+  bool holds(const Check& check);
+  bool named_holds(const Check& check);
+  bool source_holds(Range networks) const;
+
+  const Slot& look_up(std::uint32_t name);
+  template <class Visit>
+  bool any_named(const NamedSubject& name, Visit&& visit) const;
+  void capture(RouteMatch& match) const;
+
+  const std::shared_ptr<const CompiledRules> rules_;
+  const Programs& programs_;
+  const RuleIndex& index_;
+  RegexBank regexes_;
+  RegexSets sets_;
+  bool looks_at_query_ = false;
+
+  // Of the request at hand.
+  const RouteQuery* query_ = nullptr;
+  std::uint32_t best_ = 0;
+  std::uint64_t generation_ = 0;
+  std::string host_;  // lower case, bare
+  std::vector<RuleList> lists_;
+  std::vector<std::uint32_t> buckets_;
+  std::vector<Slot> slots_;    // by name
+  std::vector<char> decoded_;  // what slots of query parameters view
+  std::size_t decoded_size_ = 0;
+  std::vector<char> repeated_;  // a further value of a parameter, one at a time
+};
+
+}  // namespace albatross

@@ -1,0 +1,86 @@
+// A listener's rules taken apart: every value compiled and numbered, and per rule the checks that no index proves.
+//
+// Built by ProgramBuilder on one thread, then const and shared by all matchers.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ip.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "http/header_id.h"
+#include "routing/rules/regex.h"
+#include "routing/rules/text_matcher.h"
+
+namespace albatross {
+
+// A header, cookie or query parameter that some rule looks at; looked up once a request.
+struct NamedSubject {
+  config::Condition::Kind kind = config::Condition::Kind::kHeader;
+  HeaderId id = HeaderId::kOther;
+  std::string name;
+};
+
+// A range of some vector.
+struct Range {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+
+// One condition: any of its values, or, negated, none.
+struct Check {
+  config::Condition::Kind kind = config::Condition::Kind::kHost;
+  bool negated = false;
+  std::uint32_t name = 0;  // kHeader, kCookie, kQuery: which NamedSubject
+  Range values;            // of networks for kSourceIp, else of values
+};
+
+struct RuleProgram {
+  Range checks;    // without those that the index took
+  Range captures;  // path regexes: the first that matches sets ${1}; empty if none has groups
+};
+
+struct Programs {
+  std::vector<RuleProgram> rules;
+  std::vector<Check> checks;
+  std::vector<TextMatcher> values;
+  std::vector<Network> networks;
+  std::vector<NamedSubject> names;
+  std::vector<std::uint32_t> captures;  // of values
+  RegexTexts regexes;
+};
+
+// The values that the index is to lead by: absent conditions are nullopt, and lead from everywhere.
+struct IndexKeys {
+  bool has_host = false;
+  bool has_path = false;
+  Range host;
+  Range path;
+};
+
+class ProgramBuilder {
+ public:
+  ProgramBuilder(Programs& programs, const RegexBudget& budget, config::Diagnostics& out)
+      : programs_(programs), budget_(budget), out_(out) {}
+
+  // `path` is the rule's. The first host and the first path condition become keys, unless their product is too large.
+  IndexKeys add(const config::Rule& rule, const std::string& path);
+
+ private:
+  Check compile(const config::Condition& condition, const std::string& path);
+  Range compile_values(const config::Condition& condition, const std::string& path);
+  TextMatcher compile_regex(const config::Pattern& pattern, bool ignore_case, const std::string& path);
+  std::uint32_t name_of(const config::Condition& condition);
+  Range add_captures(const config::Rule& rule, const std::vector<Check>& compiled);
+
+  Programs& programs_;
+  const RegexBudget& budget_;
+  config::Diagnostics& out_;
+  std::map<std::pair<config::Condition::Kind, std::string>, std::uint32_t> names_;
+};
+
+}  // namespace albatross

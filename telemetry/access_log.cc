@@ -1,0 +1,251 @@
+#include "telemetry/access_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+
+namespace albatross {
+namespace {
+
+constexpr std::size_t kRing = 4u << 20;
+constexpr std::size_t kMaxText = 4096;
+constexpr auto kTexts = static_cast<std::size_t>(LogText::kCount);
+
+constexpr std::string_view kKeys[kTexts] = {
+    "request_method", "request_uri",          "host",          "client_ip",
+    "scheme",         "server_protocol",      "upstream_addr", "http_user_agent",
+    "http_referer",   "http_x_forwarded_for", "listener",      "rule",
+    "server_group",   "termination",          "request_id",    "trace_id",
+    "grpc_status",    "ssl_protocol",         "ssl_cipher"};
+
+// Length of a valid UTF-8 sequence at the start of `s`, or 0.
+std::size_t utf8_length(std::string_view s) {
+  auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
+  auto tail = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  unsigned b = byte(0);
+  if (b < 0x80) return 1;
+  if (b >= 0xc2 && b < 0xe0) return tail(1) ? 2 : 0;
+  if (b >= 0xe0 && b < 0xf0) {
+    if (!tail(1) || !tail(2) || (b == 0xe0 && byte(1) < 0xa0) || (b == 0xed && byte(1) >= 0xa0)) return 0;
+    return 3;
+  }
+  if (b >= 0xf0 && b < 0xf5) {
+    if (!tail(1) || !tail(2) || !tail(3) || (b == 0xf0 && byte(1) < 0x90) || (b == 0xf4 && byte(1) >= 0x90)) return 0;
+    return 4;
+  }
+  return 0;
+}
+
+// JSON string content: what is not UTF-8 becomes the code point of its Latin-1 reading.
+void escape(std::string_view s, std::string& out) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  while (!s.empty()) {
+    unsigned char c = static_cast<unsigned char>(s[0]);
+    std::size_t n = utf8_length(s);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += s[0];
+      n = 1;
+    } else if (c < 0x20 || c == 0x7f || n == 0) {
+      out += "\\u00";
+      out += kHex[c >> 4];
+      out += kHex[c & 15];
+      n = 1;
+    } else {
+      out += s.substr(0, n);
+    }
+    s.remove_prefix(n);
+  }
+}
+
+void number(std::uint64_t n, std::string& out) {
+  char text[24];
+  out.append(text, std::to_chars(text, text + sizeof text, n).ptr);
+}
+
+void seconds(Nanos n, std::string& out) {
+  std::uint64_t micros = (n + 500) / 1000;
+  number(micros / 1'000'000, out);
+  out += '.';
+  char text[8];
+  std::snprintf(text, sizeof text, "%06u", static_cast<unsigned>(micros % 1'000'000));
+  out += text;
+}
+
+void time(Nanos wall, std::string& out) {
+  std::time_t t = static_cast<std::time_t>(wall / kSecond);
+  std::tm tm;
+  gmtime_r(&t, &tm);
+  char text[40];
+  std::size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+  std::snprintf(text + n, sizeof text - n, ".%06uZ", static_cast<unsigned>(wall % kSecond / 1000));
+  out += text;
+}
+
+}  // namespace
+
+AccessLog::AccessLog(const config::AccessLog& settings, int workers)
+    : settings_(settings), on_(settings.target != config::AccessLog::Target::kOff) {
+  if (!on_) return;
+  for (int i = 0; i < workers; ++i) rings_.push_back(std::make_unique<LogRing>(kRing));
+}
+
+AccessLog::~AccessLog() { stop(); }
+
+bool AccessLog::open(std::string& error) {
+  if (!on_) return true;
+  switch (settings_.target) {
+    case config::AccessLog::Target::kStdout: fd_ = STDOUT_FILENO; break;
+    case config::AccessLog::Target::kStderr: fd_ = STDERR_FILENO; break;
+    default: fd_ = ::open(settings_.path.value.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+  }
+  if (fd_ < 0) {
+    error = "access log " + settings_.path.value + ": " + std::strerror(errno);
+    return false;
+  }
+  thread_ = std::thread([this] { run(); });
+  return true;
+}
+
+void AccessLog::write(int worker, LogRecord& record, const std::string_view (&texts)[kTexts]) {
+  LogRing& ring = *rings_[static_cast<std::size_t>(worker)];
+  std::size_t total = sizeof record;
+  for (std::size_t i = 0; i < kTexts; ++i) {
+    record.sizes[i] = static_cast<std::uint16_t>(texts[i].size() < kMaxText ? texts[i].size() : kMaxText);
+    total += record.sizes[i];
+  }
+  char* p = ring.reserve(total);
+  if (p == nullptr) return;
+  std::memcpy(p, &record, sizeof record);
+  p += sizeof record;
+  for (std::size_t i = 0; i < kTexts; ++i) {
+    if (record.sizes[i] == 0) continue;
+    std::memcpy(p, texts[i].data(), record.sizes[i]);
+    p += record.sizes[i];
+  }
+  ring.commit();
+  if (ring.over_half() && !wake_.exchange(true, std::memory_order_relaxed)) ready_.notify_one();
+}
+
+void AccessLog::format(const LogRecord& r, const char* texts, std::string& out) {
+  out += "{\"time\":\"";
+  time(r.wall, out);
+  out += "\",\"status\":";
+  number(r.status, out);
+  for (std::size_t i = 0; i < kTexts; ++i) {
+    if (r.sizes[i] == 0) continue;
+    out += ",\"";
+    out += kKeys[i];
+    out += "\":\"";
+    escape({texts, r.sizes[i]}, out);
+    out += '"';
+    texts += r.sizes[i];
+  }
+  auto field = [&](std::string_view key) {
+    out += ",\"";
+    out += key;
+    out += "\":";
+  };
+  if (r.client_port != 0) {
+    field("client_port");
+    number(r.client_port, out);
+  }
+  field("request_time");
+  seconds(r.request_time, out);
+  field("request_length");
+  number(r.request_length, out);
+  field("body_bytes_sent");
+  number(r.body_bytes_sent, out);
+  if (r.attempts > 0) {
+    field("attempts");
+    number(r.attempts, out);
+  }
+  if (r.has_upstream) {
+    if (r.upstream_status != 0) {
+      field("upstream_status");
+      number(r.upstream_status, out);
+    }
+    field("upstream_response_time");
+    seconds(r.upstream_response_time, out);
+    field("upstream_connect_time");
+    seconds(r.upstream_connect_time, out);
+  }
+  out += "}\n";
+}
+
+bool AccessLog::drain_rings(std::string& out) {
+  bool any = false;
+  for (auto& ring : rings_) {
+    for (std::string_view raw = ring->front(); !raw.empty(); raw = ring->front()) {
+      LogRecord r;
+      std::memcpy(static_cast<void*>(&r), raw.data(), sizeof r);
+      format(r, raw.data() + sizeof r, out);
+      ring->pop();
+      any = true;
+      if (out.size() > 256 * 1024) flush(out);
+    }
+  }
+  return any;
+}
+
+void AccessLog::flush(std::string& out) {
+  for (std::size_t at = 0; at < out.size();) {
+    ssize_t n = ::write(fd_, out.data() + at, out.size() - at);
+    if (n > 0) {
+      at += static_cast<std::size_t>(n);
+    } else if (errno != EINTR) {
+      write_failures_.fetch_add(1, std::memory_order_relaxed);  // a full disk: these lines are lost, and counted
+      break;
+    }
+  }
+  out.clear();
+}
+
+void AccessLog::run() {
+  std::string out;
+  while (true) {
+    bool last = stopping_.load();
+    wake_.store(false);
+    drain_rings(out);
+    flush(out);
+    if (last) return;
+    if (reopen_.exchange(false) && settings_.target == config::AccessLog::Target::kFile) {
+      int fd = ::open(settings_.path.value.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+      if (fd >= 0) {
+        ::close(fd_);
+        fd_ = fd;
+      }
+    }
+    std::unique_lock lock(lock_);
+    ready_.wait_for(lock, std::chrono::milliseconds(200),
+                    [this] { return wake_.load() || stopping_.load() || reopen_.load(); });
+  }
+}
+
+void AccessLog::reopen() {
+  reopen_.store(true);
+  ready_.notify_one();
+}
+
+std::uint64_t AccessLog::dropped() const {
+  std::uint64_t n = write_failures_.load(std::memory_order_relaxed);
+  for (const auto& r : rings_) n += r->dropped();
+  return n;
+}
+
+void AccessLog::stop() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(lock_);
+    stopping_.store(true);
+  }
+  ready_.notify_one();
+  thread_.join();
+  if (settings_.target == config::AccessLog::Target::kFile) ::close(fd_);
+}
+
+}  // namespace albatross
