@@ -1,5 +1,5 @@
-// What went wrong, whose fault it was, and whether trying again is safe. One table maps a cause to the status, the
-// grpc-status and the name that the access log's `termination` shows. Small, trivially copyable, any thread.
+// What went wrong, on which side, and whether the request may be sent again. One table maps a cause to the status, the
+// grpc-status and the name that the access log shows as `termination`. A small value that owns nothing; any thread.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,16 @@
 
 namespace albatross {
 
+// The side that failed: the client, the server, or the proxy itself.
 enum class Source : std::uint8_t { kDownstream, kUpstream, kInternal };
 
-// kSafe: nothing of the request was executed. kRefused: nor here, by a server that has enough to do. kOnlyIfReused:
-// safe if the connection had served before and the method is idempotent, or nothing of the request was written. kNever:
-// it may have been executed, or the client is gone.
-enum class RetrySafety : std::uint8_t { kSafe, kRefused, kOnlyIfReused, kNever };
+// Whether the request may be sent to a server again.
+enum class RetrySafety : std::uint8_t {
+  kSafe,          // the server did not execute anything of it
+  kRefused,       // the same, and the server said so since it is busy: prefer another one
+  kOnlyIfReused,  // if nothing of it was written, or the connection had served before and the method is idempotent
+  kNever,         // it may have been executed, or the client is gone
+};
 
 enum class Cause : std::uint8_t {
   kNone,
@@ -69,6 +73,7 @@ struct CauseInfo {
   std::uint16_t status;     // of our own answer; 0: none is sent
   std::uint8_t grpc_status;
 };
+// Lives as long as the program. For kNone all members are empty or 0.
 const CauseInfo& info(Cause cause);
 
 struct Error {
@@ -79,6 +84,18 @@ struct Error {
   const char* detail = nullptr;  // a literal that says more, or null
 };
 
+// `system` is an errno or 0; `detail` is a literal or null. An error of the client's or our side is not retried.
+constexpr Error downstream_error(Cause cause, const char* detail = nullptr, int system = 0) {
+  return {cause, Source::kDownstream, RetrySafety::kNever, system, detail};
+}
+constexpr Error internal_error(Cause cause, const char* detail = nullptr, int system = 0) {
+  return {cause, Source::kInternal, RetrySafety::kNever, system, detail};
+}
+constexpr Error upstream_error(Cause cause, RetrySafety retry, const char* detail = nullptr, int system = 0) {
+  return {cause, Source::kUpstream, retry, system, detail};
+}
+
+// A value or an Error.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -86,6 +103,7 @@ class [[nodiscard]] Result {
   Result(Error error) : v_(error) {}
   bool ok() const { return v_.index() == 0; }
   explicit operator bool() const { return ok(); }
+  // The value, only if ok(); error() only if not.
   T& operator*() { return std::get<0>(v_); }
   const T& operator*() const { return std::get<0>(v_); }
   T* operator->() { return &std::get<0>(v_); }

@@ -51,12 +51,30 @@ TEST_CASE("causes map to the statuses that are promised") {
   }
 }
 
+TEST_CASE("an error of the client or of the proxy is never retried, that of a server as it says") {
+  constexpr Error down = downstream_error(Cause::kClientLeft);
+  CHECK(down.cause == Cause::kClientLeft);
+  CHECK(down.source == Source::kDownstream);
+  CHECK(down.retry == RetrySafety::kNever);
+  CHECK(down.system == 0);
+  CHECK(down.detail == nullptr);
+  constexpr Error ours = internal_error(Cause::kInternal, "why", 5);
+  CHECK(ours.source == Source::kInternal);
+  CHECK(ours.retry == RetrySafety::kNever);
+  CHECK(ours.system == 5);
+  CHECK(ours.detail == std::string("why"));
+  constexpr Error up = upstream_error(Cause::kConnectRefused, RetrySafety::kSafe, nullptr, 111);
+  CHECK(up.source == Source::kUpstream);
+  CHECK(up.retry == RetrySafety::kSafe);
+  CHECK(up.system == 111);
+}
+
 TEST_CASE("a result is a value or an error") {
   Result<std::string> good = std::string("x");
   CHECK(good.ok());
   CHECK(*good == "x");
   CHECK(good->size() == 1);
-  Result<std::string> bad = Error{Cause::kInternal, Source::kInternal, RetrySafety::kNever, 5, "why"};
+  Result<std::string> bad = internal_error(Cause::kInternal, "why", 5);
   CHECK_FALSE(bad);
   CHECK(bad.error().cause == Cause::kInternal);
   CHECK(bad.error().system == 5);
