@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -55,6 +56,9 @@ class Output {
 
   bool empty() const { return owned_.empty() && count_ == 0; }
   std::size_t size() const { return owned_.size() + borrowed_size_; }
+  // Bytes that were taken from the front since it was made; passed() + size() is the offset of what is put in next.
+  std::uint64_t passed() const { return passed_; }
+  std::uint64_t end() const { return passed_ + size(); }
   bool has_borrowed() const { return count_ > 0; }
   int borrowed_parts() const { return count_; }
   // The front, at most `max` views; then drop what was written.
@@ -70,6 +74,7 @@ class Output {
   iovec parts_[kParts];
   int count_ = 0;
   std::size_t borrowed_size_ = 0;
+  std::uint64_t passed_ = 0;
   char* reserved_ = nullptr;
   std::size_t reserved_size_ = 0;
   bool gathering_ = false;

@@ -39,6 +39,16 @@ class Ready {
   Ready* next_ = nullptr;
 };
 
+// What ends a turn: writes what was gathered in it. Called last, when everyone who was ready has had a turn, and mail and
+// timers have.
+class TurnEnd {
+ public:
+  virtual void on_turn_end() = 0;
+
+ protected:
+  ~TurnEnd() = default;
+};
+
 // Base of what a loop destroys at the end of a turn.
 class Deferred {
  public:
@@ -67,6 +77,9 @@ class Loop {
   void set_timer(Timer& t, Nanos deadline) { wheel_.set(t, deadline); }
   void cancel_timer(Timer& t) { wheel_.cancel(t); }
   void destroy_later(std::unique_ptr<Deferred> d) { graveyard_.push_back(std::move(d)); }
+
+  // Null: nothing is to be done. One at a time.
+  void set_turn_end(TurnEnd* end) { turn_end_ = end; }
 
   // Runs the task on the loop's thread, in a later turn. Any thread.
   void post(std::function<void()> task);
@@ -106,6 +119,7 @@ class Loop {
   };
   Head ready_;
   TimerWheel wheel_;
+  TurnEnd* turn_end_ = nullptr;
   std::vector<std::unique_ptr<Deferred>> graveyard_;
   std::mutex mail_lock_;
   std::vector<std::function<void()>> mail_;
