@@ -31,21 +31,19 @@ void SessionContext::settle() {
   while (!dirty_.empty()) {
     Session& s = dirty_.front();
     IntrusiveList<Session, TurnLink>::remove(s);
-    if (s.gather()) gathered_.push_back(s);
+    // One that has more to say since is dirty again.
+    if (s.gather() && !IntrusiveList<Session, TurnLink>::linked(s)) gathered_.push_back(s);
   }
   scratch_.clear();
 }
 
-// Everyone who was ready has had a turn.
+// Everyone who was ready has had a turn. What is written may free others to speak.
 void SessionContext::on_turn_end() {
-  settle();
-  if (gathered_.empty()) return;
-  while (!gathered_.empty()) {
+  for (settle(); !gathered_.empty(); settle()) {
     Session& s = gathered_.front();
     IntrusiveList<Session, TurnLink>::remove(s);
     s.settle();
   }
-  settle();
 }
 
 Stream& SessionContext::take_stream() {
