@@ -12,9 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace albatross::config {
 
 using Duration = std::chrono::milliseconds;
+constexpr Nanos nanos(Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
 
 // Where a scalar stands in its file. Lines and columns count from 1, columns in bytes; line 0 means a default, not
 // written anywhere.

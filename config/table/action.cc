@@ -1,6 +1,7 @@
 // Actions: what a rule does with a request.
 #include <algorithm>
 
+#include "base/text.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
 
@@ -21,7 +22,7 @@ Type<std::string> template_text() { return text(Text::kTemplate); }
 
 Type<std::string> edited_header() {
   return checked(token("header name"), [](const std::string& text) -> Fault {
-    const std::string field = lower(text);
+    const std::string field = ascii_lower(text);
     if (std::find(std::begin(kOwnFields), std::end(kOwnFields), field) != std::end(kOwnFields)) {
       return {field + " frames the message, which the proxy does itself", "it cannot be edited"};
     }

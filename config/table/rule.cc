@@ -1,4 +1,5 @@
 // Rules and their conditions.
+#include "base/text.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
 
@@ -14,7 +15,7 @@ Type<std::string> lower_case(Type<std::string> type) {
   TypeInfo info = type.info;
   return {std::move(info), [type = std::move(type)](Decoder& d, const Node& node, std::string& out) {
             if (!type.decode(d, node, out)) return false;
-            out = lower(out);
+            out = ascii_lower(out);
             return true;
           }};
 }

@@ -1,18 +1,15 @@
 // The field table as a JSON Schema and as the configuration reference.
+#include "base/text.h"
 #include "config/load.h"
 #include "config/table/table.h"
 
 namespace albatross::config {
 namespace {
 
-bool is_number(const std::string& text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
 Json default_value(const std::string& literal) {
   if (literal == "{}") return Json::object();
   if (literal == "true" || literal == "false") return literal == "true";
-  if (is_number(literal)) return std::stoull(literal);
+  if (is_digits(literal)) return std::stoull(literal);
   return literal;
 }
 

@@ -1,5 +1,7 @@
 #include "config/table/types.h"
 
+#include "base/text.h"
+
 namespace albatross::config {
 namespace {
 
@@ -50,8 +52,6 @@ Json or_env(Json schema) {
   const Json env = {{"$ref", "#/definitions/env"}};
   return {{"anyOf", {std::move(schema), env}}};
 }
-
-std::string quote(const std::string& text) { return '"' + (text.size() > 64 ? text.substr(0, 64) + "…" : text) + '"'; }
 
 Json text_schema() { return {{"type", {"string", "number", "boolean"}}}; }
 

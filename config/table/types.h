@@ -54,7 +54,6 @@ bool take(Decoder& d, const Node& node, Parsed<T> parsed, T& out) {
   return true;
 }
 
-std::string quote(const std::string& text);                 // not all of it if it is long
 std::string joined(const std::vector<std::string>& words);  // by commas
 // The text is none of `allowed`; what this version does not build is not offered.
 void report_not_allowed(Decoder& d, Place at, const std::string& text, const std::vector<std::string>& allowed);

@@ -3,16 +3,15 @@
 #include <map>
 
 #include "base/siphash.h"
+#include "base/text.h"
 
 namespace albatross {
 namespace {
 
 using config::Diagnostics;
 
-Nanos nanos(config::Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
-
 void take(Nanos& into, const std::optional<config::Value<config::Duration>>& from) {
-  if (from) into = nanos(from->value);
+  if (from) into = config::nanos(*from);
 }
 
 void apply(RouteTimeouts& into, const config::Timeouts& from) {
@@ -76,10 +75,10 @@ class Compiler {
       route.targets.emplace_back(it->second, g.weight.value);
     }
     if (f.sticky) {
-      route.sticky = nanos(f.sticky->value);
-      char hex[17];
-      snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(siphash({1, 2}, route.address)));
-      route.sticky_cookie = std::string("albatross-") + std::string(hex, 8);
+      route.sticky = config::nanos(*f.sticky);
+      char hex[8];
+      write_hex(hex, siphash({1, 2}, route.address) >> 32, 8);
+      route.sticky_cookie = "albatross-" + std::string(hex, sizeof hex);
     }
   }
 
@@ -121,19 +120,16 @@ std::string_view encode(std::string_view text, Arena& arena) {
   std::size_t extra = 0;
   for (char c : text) extra += fine(c) ? 0 : 2;
   if (extra == 0) return text;
-  static constexpr char kHex[] = "0123456789ABCDEF";
   char* out = arena.bytes(text.size() + extra);
-  std::size_t n = 0;
+  char* end = out;
   for (char c : text) {
     if (fine(c)) {
-      out[n++] = c;
+      *end++ = c;
     } else {
-      out[n++] = '%';
-      out[n++] = kHex[static_cast<unsigned char>(c) >> 4];
-      out[n++] = kHex[static_cast<unsigned char>(c) & 15];
+      end = write_percent(end, c);
     }
   }
-  return {out, n};
+  return {out, text.size() + extra};
 }
 
 }  // namespace
