@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "http/h2/codec.h"
+#include "http/header_properties.h"
 
 namespace albatross {
 namespace {
@@ -18,28 +19,6 @@ Rows& rows() {
   return r;
 }
 
-bool is_connection_specific(HeaderId id) {
-  switch (id) {
-    case HeaderId::kHost:
-    case HeaderId::kConnection:
-    case HeaderId::kContentLength:
-    case HeaderId::kTransferEncoding:
-    case HeaderId::kUpgrade:
-    case HeaderId::kKeepAlive:
-    case HeaderId::kProxyConnection:
-    case HeaderId::kHttp2Settings: return true;
-    default: return false;
-  }
-}
-
-// Of another value in each request: an entry in the table would only push out others.
-bool is_unique(HeaderId id) {
-  return id == HeaderId::kXRequestId || id == HeaderId::kTraceparent || id == HeaderId::kXForwardedFor ||
-         id == HeaderId::kSecWebsocketKey;
-}
-
-bool is_handshake(HeaderId id) { return id == HeaderId::kSecWebsocketKey || id == HeaderId::kSecWebsocketAccept; }
-
 }  // namespace
 
 void H2Codec::add(std::string_view name, std::string_view value, bool index) {
@@ -52,9 +31,11 @@ void H2Codec::add(std::string_view name, std::string_view value, bool index) {
 }
 
 void H2Codec::add_fields(const Fields& fields, bool tunnel) {
+  const unsigned left_out = HeaderProperty::kConnectionSpecific | HeaderProperty::kWrittenByCodec |
+                            (tunnel ? HeaderProperty::kHandshakeKey : 0u);
   for (const Field& f : fields) {
-    if (f.removed || is_connection_specific(f.id) || (tunnel && is_handshake(f.id))) continue;
-    add(f.name(), f.value(), !is_unique(f.id));
+    if (f.removed || has_property(f.id, left_out)) continue;
+    add(f.name(), f.value(), !has_property(f.id, HeaderProperty::kUnique));
   }
 }
 
