@@ -147,6 +147,19 @@ void remove_underscores(Field* rows, std::uint32_t count) {
   }
 }
 
+bool persists(const Head& head, const ConnectionOptions& options) {
+  return !options.close && (head.version == Version::kHttp11 || options.keep_alive);
+}
+
+// RFC 9110 §6.4.1: what has no body whatever it declares. The length that an answer to HEAD or a 304 declares is kept.
+bool drop_body(Head& head, bool to_head) {
+  const bool never = head.status < 200 || head.status == 204;
+  if (!never && head.status != 304 && !to_head) return false;
+  if (never) head.declared_length = -1;
+  head.body = {};
+  return true;
+}
+
 bool asks_for_websocket(Field* rows, std::uint32_t count) {
   int n;
   Field* upgrade = only(rows, count, HeaderId::kUpgrade, n);
@@ -177,7 +190,7 @@ Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count) {
   if (head.body.kind == BodyLength::Kind::kUntilClose) head.body.kind = BodyLength::Kind::kNone;
   bool websocket = asks_for_websocket(rows, count);
   ConnectionOptions options = strip_hop_by_hop(rows, count);
-  head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
+  head.keep_alive = persists(head, options);
   bool has_body = head.body.kind == BodyLength::Kind::kChunked || head.body.length > 0;
   head.upgrade =
       websocket && options.upgrade && head.version == Version::kHttp11 && head.method == Method::kGet && !has_body;
@@ -197,13 +210,9 @@ Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Fi
   Refusal why = body_length(head.version, rows, count, head.body);
   if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
   if (head.body.kind == BodyLength::Kind::kLength) head.declared_length = static_cast<std::int64_t>(head.body.length);
-  bool bodyless = head.status < 200 || head.status == 204 || head.status == 304 || request == Method::kHead;
-  if (bodyless) {
-    if (head.status < 200 || head.status == 204) head.declared_length = -1;
-    head.body = {};
-  }
+  drop_body(head, request == Method::kHead);
   ConnectionOptions options = strip_hop_by_hop(rows, count);
-  head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
+  head.keep_alive = persists(head, options);
   head.keep_alive_timeout = options.timeout;
   if (head.body.kind == BodyLength::Kind::kUntilClose) head.keep_alive = false;
   return {};
@@ -284,13 +293,7 @@ Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows,
   }
   Refusal why = h2_length(end, rows, count, head.body, head.declared_length);
   if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
-  bool bodyless = head.status < 200 || head.status == 204 || head.status == 304 || to_head;
-  if (bodyless) {
-    if (head.status < 200 || head.status == 204) head.declared_length = -1;
-    head.body = {};
-  } else if (end) {
-    head.body = {BodyLength::Kind::kLength, 0};
-  }
+  if (!drop_body(head, to_head) && end) head.body = {BodyLength::Kind::kLength, 0};
   strip_hop_by_hop(rows, count);
   return {};
 }

@@ -48,6 +48,14 @@ struct Reader {
     p += 2;
     return 1;
   }
+  // Skips field content: to the first CTL that is not HTAB. False if more bytes are needed to find it.
+  bool skip_content() {
+    for (;; ++p) {
+      p = find_control(p, end);
+      if (at_end()) return false;
+      if (*p != '\t') return true;
+    }
+  }
 };
 
 // Field lines up to and with the empty line.
@@ -67,12 +75,7 @@ ParseResult parse_fields(Reader& r, const char* start, const HeadLimits& limits,
     ++r.p;
     while (r.p < r.end && (*r.p == ' ' || *r.p == '\t')) ++r.p;
     const char* value = r.p;
-    for (;;) {
-      r.p = find_control(r.p, r.end);
-      if (r.at_end()) return {};
-      if (*r.p != '\t') break;
-      ++r.p;
-    }
+    if (!r.skip_content()) return {};
     const char* value_end = r.p;
     int eol = r.crlf();
     if (eol == 0) return {};
@@ -130,12 +133,7 @@ ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) 
 
 ParseResult parse_status_line(Reader& r, Head& head) {
   const char* line = r.p;
-  for (;;) {
-    r.p = find_control(r.p, r.end);
-    if (r.at_end()) return {};
-    if (*r.p != '\t') break;
-    ++r.p;
-  }
+  if (!r.skip_content()) return {};
   std::string_view s(line, static_cast<std::size_t>(r.p - line));
   int eol = r.crlf();
   if (eol == 0) return {};
