@@ -173,12 +173,6 @@ const Object<HeaderEdit>& remove_header_table() {
   return table;
 }
 
-template <Kind K, auto Member>
-auto& as(Action& action) {
-  action.kind = K;
-  return action.*Member;
-}
-
 bool answers(const std::string& key) {
   return std::find(std::begin(kAnswers), std::end(kAnswers), key) != std::end(kAnswers);
 }

@@ -1,6 +1,4 @@
 // Server groups: servers, health checks and the connections to them.
-#include <arpa/inet.h>
-
 #include "config/table/failure.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
@@ -35,8 +33,7 @@ Type<Server> server_address() {
 
 Type<std::string> local_address() {
   return checked(text(), [](const std::string& text) -> std::pair<std::string, std::string> {
-    unsigned char bytes[16];
-    if (inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1) return {};
+    if (is_ip(text)) return {};
     return {"not an address", "write it like 10.0.0.5 or fd00::5"};
   });
 }

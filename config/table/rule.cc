@@ -47,12 +47,6 @@ const Object<Condition>& query_condition() {
   return table;
 }
 
-// A member of the condition that also settles which kind it is.
-template <Kind K, auto Member>
-auto& as(Condition& condition) {
-  condition.kind = K;
-  return condition.*Member;
-}
 template <Kind K>
 Condition& whole(Condition& condition) {
   condition.kind = K;

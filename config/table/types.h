@@ -58,6 +58,13 @@ std::string joined(const std::vector<std::string>& words);  // by commas
 // The text is none of `allowed`; what this version does not build is not offered.
 void report_not_allowed(Decoder& d, Place at, const std::string& text, const std::vector<std::string>& allowed);
 
+// A member of a T, which also settles of which kind the T is: for fields of an object with one key.
+template <auto K, auto Member>
+inline constexpr auto as = [](auto& out) -> auto& {
+  out.kind = K;
+  return out.*Member;
+};
+
 // One of a list of words.
 template <class E>
 Type<E> choice(std::vector<std::pair<std::string, E>> options) {

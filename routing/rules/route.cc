@@ -39,23 +39,11 @@ class Compiler {
         case config::Action::Kind::kRedirect: redirect(a.redirect, at + ".redirect", route); break;
         case config::Action::Kind::kFixedResponse: fixed(a.fixed_response, route); break;
         case config::Action::Kind::kRewrite: rewrite(a.rewrite, at + ".rewrite", route); break;
-        case config::Action::Kind::kInsertHeader: {
-          Edit e;
-          e.kind = Edit::Kind::kInsert;
-          e.name = a.header.name;
-          e.id = header_id(e.name);
-          e.value = Template::compile(a.header.value, at + ".insert_header.value", out_);
-          route.edits.push_back(std::move(e));
+        case config::Action::Kind::kInsertHeader:
+          edit_header(Edit::Kind::kInsert, a.header, route).value =
+              Template::compile(a.header.value, at + ".insert_header.value", out_);
           break;
-        }
-        case config::Action::Kind::kRemoveHeader: {
-          Edit e;
-          e.kind = Edit::Kind::kRemove;
-          e.name = a.header.name;
-          e.id = header_id(e.name);
-          route.edits.push_back(std::move(e));
-          break;
-        }
+        case config::Action::Kind::kRemoveHeader: edit_header(Edit::Kind::kRemove, a.header, route); break;
       }
     }
   }
@@ -97,6 +85,14 @@ class Compiler {
     route.code = f.code;
     route.content_type = f.content_type;
     route.body = f.body;
+  }
+
+  static Edit& edit_header(Edit::Kind kind, const config::HeaderEdit& header, Route& route) {
+    Edit& e = route.edits.emplace_back();
+    e.kind = kind;
+    e.name = header.name;
+    e.id = header_id(e.name);
+    return e;
   }
 
   void rewrite(const config::Rewrite& r, const std::string& at, Route& route) {
