@@ -53,7 +53,7 @@ const Object<Pattern>& pattern_table() {
     t.field("wildcard", as<Kind::kWildcard, &Pattern::text>, pattern_text(),
             "The whole value, with `*`, `?` and `\\`.");
     t.field("regex", as<Kind::kRegex, &Pattern::text>, pattern_text(), "An RE2 regex, found anywhere in the value.");
-    t.field("ignore_case", &Pattern::ignore_case, boolean(), "Whether the regex ignores case.").fallback("false");
+    t.field("ignore_case", &Pattern::ignore_case, boolean(), "Whether the regex ignores case.");
     t.also(check_form);
     return t;
   }();

@@ -145,6 +145,13 @@ Parsed<std::pair<std::uint16_t, std::uint16_t>> parse_codes(std::string_view tex
   return range;
 }
 
+std::string codes_to_text(std::pair<std::uint16_t, std::uint16_t> codes) {
+  const auto [first, last] = codes;
+  if (first == last) return std::to_string(first);
+  if (first % 100 == 0 && last == first + 99) return std::to_string(first / 100) + "xx";
+  return std::to_string(first) + '-' + std::to_string(last);
+}
+
 bool is_name(std::string_view text) {
   if (text.empty() || text.size() > 63 || (!is_alpha(text[0]) && !is_digit(text[0]))) return false;
   for (const char c : text) {

@@ -50,6 +50,7 @@ Parsed<std::string> parse_network(std::string_view text);
 
 // `2xx`, `204` or `200-299`, inclusive.
 Parsed<std::pair<std::uint16_t, std::uint16_t>> parse_codes(std::string_view text);
+std::string codes_to_text(std::pair<std::uint16_t, std::uint16_t> codes);
 
 bool is_name(std::string_view text);  // [A-Za-z0-9][A-Za-z0-9._-]{0,62}
 

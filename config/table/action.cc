@@ -84,8 +84,7 @@ const Object<WeightedGroup>& weighted_group() {
   static const Object<WeightedGroup> table = [] {
     Object<WeightedGroup> t("weighted_group", "A server group and its share of a forward.");
     t.field("name", &WeightedGroup::name, name(), "The server group.").required();
-    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.")
-        .fallback("100");
+    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.");
     return t;
   }();
   return table;
@@ -124,7 +123,7 @@ const Object<Redirect>& redirect_table() {
     t.field("path", &Redirect::path, path_template(), "The path.").otherwise("stays");
     t.field("query", &Redirect::query, query_template(), "The query without its `?`; empty for none.")
         .otherwise("stays");
-    t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.").fallback("308");
+    t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.");
     return t;
   }();
   return table;
@@ -133,9 +132,8 @@ const Object<Redirect>& redirect_table() {
 const Object<FixedResponse>& fixed_response_table() {
   static const Object<FixedResponse> table = [] {
     Object<FixedResponse> t("fixed_response", "An answer of the proxy's own.");
-    t.field("code", &FixedResponse::code, small_number(200, 599), "The status code.").fallback("200");
-    t.field("content_type", &FixedResponse::content_type, text(), "The content type.")
-        .fallback("text/plain; charset=utf-8");
+    t.field("code", &FixedResponse::code, small_number(200, 599), "The status code.");
+    t.field("content_type", &FixedResponse::content_type, text(), "The content type.");
     t.field("body", &FixedResponse::body, body_text(), "The body.").otherwise("empty");
     return t;
   }();

@@ -53,18 +53,18 @@ Condition& whole(Condition& condition) {
   return condition;
 }
 
-const Object<Timeouts>& rule_timeouts() {
-  static const Object<Timeouts> table = [] {
-    Object<Timeouts> t("rule_timeouts", "What a rule changes of its listener's timeouts.");
-    t.field("request_body", &Timeouts::request_body, duration(1ms, 24h), "The longest gap in a request's body.")
+const Object<RuleTimeouts>& rule_timeouts() {
+  static const Object<RuleTimeouts> table = [] {
+    Object<RuleTimeouts> t("rule_timeouts", "What a rule changes of its listener's timeouts.");
+    t.field("request_body", &RuleTimeouts::request_body, duration(1ms, 24h), "The longest gap in a request's body.")
         .otherwise("the listener's");
-    t.field("response", &Timeouts::response, duration(1s, 3600s),
+    t.field("response", &RuleTimeouts::response, duration(1s, 3600s),
             "From the end of the request to the response's head, then the longest gap in its body.")
         .otherwise("the listener's");
-    t.field("send", &Timeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.")
+    t.field("send", &RuleTimeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.")
         .otherwise("the listener's");
-    t.field("total", &Timeouts::total, duration(1ms, 24h), "The whole exchange.").otherwise("the listener's");
-    t.field("tunnel", &Timeouts::tunnel, duration(1ms, 24h), "An idle WebSocket.").otherwise("the listener's");
+    t.field("total", &RuleTimeouts::total, duration(1ms, 24h), "The whole exchange.").otherwise("the listener's");
+    t.field("tunnel", &RuleTimeouts::tunnel, duration(1ms, 24h), "An idle WebSocket.").otherwise("the listener's");
     return t;
   }();
   return table;

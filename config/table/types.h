@@ -72,7 +72,8 @@ Type<E> choice(std::vector<std::pair<std::string, E>> options) {
   names.reserve(options.size());
   for (const auto& option : options) names.push_back(option.first);
   TypeInfo info{"choice", joined(names), one_of_schema(names)};
-  return {std::move(info), [options = std::move(options), names](Decoder& d, const Node& node, E& out) {
+  return {std::move(info),
+          [options, names](Decoder& d, const Node& node, E& out) {
             const auto text = d.text(node);
             if (!text) return false;
             for (const auto& [name, value] : options) {
@@ -83,6 +84,12 @@ Type<E> choice(std::vector<std::pair<std::string, E>> options) {
             }
             report_not_allowed(d, node.at, *text, names);
             return false;
+          },
+          [options](const E& value) -> Json {
+            for (const auto& [name, known] : options) {
+              if (known == value) return name;
+            }
+            return nullptr;
           }};
 }
 

@@ -10,16 +10,21 @@ namespace {
 
 using config::Diagnostics;
 
-void take(Nanos& into, const std::optional<config::Value<config::Duration>>& from) {
-  if (from) into = config::nanos(*from);
+using config::nanos;
+
+RouteTimeouts timeouts_of(const config::Timeouts& t) {
+  return {nanos(t.request_body), nanos(t.response), nanos(t.send), t.total ? nanos(*t.total) : 0, nanos(t.tunnel)};
 }
 
-void apply(RouteTimeouts& into, const config::Timeouts& from) {
-  take(into.request_body, from.request_body);
-  take(into.response, from.response);
-  take(into.send, from.send);
-  take(into.total, from.total);
-  take(into.tunnel, from.tunnel);
+void change(RouteTimeouts& timeouts, const config::RuleTimeouts& by) {
+  const auto take = [](Nanos& into, const std::optional<config::Value<config::Duration>>& from) {
+    if (from) into = nanos(*from);
+  };
+  take(timeouts.request_body, by.request_body);
+  take(timeouts.response, by.response);
+  take(timeouts.send, by.send);
+  take(timeouts.total, by.total);
+  take(timeouts.tunnel, by.tunnel);
 }
 
 class Compiler {
@@ -63,7 +68,7 @@ class Compiler {
       route.targets.emplace_back(it->second, g.weight.value);
     }
     if (f.sticky) {
-      route.sticky = config::nanos(*f.sticky);
+      route.sticky = nanos(*f.sticky);
       char hex[8];
       write_hex(hex, siphash({1, 2}, route.address) >> 32, 8);
       route.sticky_cookie = "albatross-" + std::string(hex, sizeof hex);
@@ -134,7 +139,7 @@ Routes compile_routes(const config::Config& config, const config::Listener& list
                       Diagnostics& out) {
   Compiler compiler(config, out);
   RouteSettings base;
-  apply(base.timeouts, listener.timeouts);
+  base.timeouts = timeouts_of(listener.timeouts);
   if (listener.limits.body) base.body_limit = listener.limits.body->value;
   Routes routes;
   auto settle = [&routes](const RouteSettings& s) {
@@ -153,7 +158,7 @@ Routes compile_routes(const config::Config& config, const config::Listener& list
       const config::Rule& rule = listener.rules[i];
       r.rule = rule.name;
       r.address = listener.name.value + "/" + rule.name.value;
-      apply(settings.timeouts, rule.timeouts);
+      change(settings.timeouts, rule.timeouts);
       if (rule.body_limit) settings.body_limit = rule.body_limit->value;
       compiler.actions(rule.actions, path + ".rules[" + std::to_string(i) + "].actions", r);
     }
