@@ -1,4 +1,5 @@
-// Time, read once a loop turn. Monotonic nanoseconds for deadlines and durations, wall time for logs and Date.
+// Time in nanoseconds: monotonic for deadlines and durations, wall time for logs and the Date field. A Loop reads its
+// clock once a turn; tests give it one that they move by hand. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +15,19 @@ constexpr Nanos kSecond = 1'000'000'000;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Nanos now() const {
-    timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<Nanos>(t.tv_sec) * kSecond + static_cast<Nanos>(t.tv_nsec);
-  }
-  virtual Nanos wall() const {
-    timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return static_cast<Nanos>(t.tv_sec) * kSecond + static_cast<Nanos>(t.tv_nsec);
-  }
+  // Nanoseconds since some fixed point in the past; never goes back.
+  virtual Nanos now() const { return read(CLOCK_MONOTONIC); }
+  // Nanoseconds since 1970; jumps when the system's clock is set.
+  virtual Nanos wall() const { return read(CLOCK_REALTIME); }
   // A manual clock answers false: the loop then never waits for a deadline by itself.
   virtual bool runs() const { return true; }
+
+ private:
+  static Nanos read(clockid_t id) {
+    timespec t;
+    clock_gettime(id, &t);
+    return static_cast<Nanos>(t.tv_sec) * kSecond + static_cast<Nanos>(t.tv_nsec);
+  }
 };
 
 }  // namespace albatross

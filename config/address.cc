@@ -4,12 +4,11 @@
 #include <array>
 #include <charconv>
 
+#include "base/text.h"
 #include "config/scalar.h"
 
 namespace albatross::config {
 namespace {
-
-std::string quote(std::string_view text) { return '"' + std::string(text.substr(0, 64)) + '"'; }
 
 bool all_of(std::string_view text, std::string_view allowed) {
   return text.find_first_not_of(allowed) == std::string_view::npos;
@@ -36,7 +35,7 @@ Parsed<Address> parse_unix(std::string_view path) {
 
 Parsed<Address> no_port(std::string_view text) {
   using Out = Parsed<Address>;
-  if (!text.empty() && all_of(text, "0123456789")) {
+  if (is_digits(text)) {
     return Out::fail("a port alone is not an address", "write \":" + std::string(text) + "\"");
   }
   const std::string host(text);

@@ -12,9 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace albatross::config {
 
 using Duration = std::chrono::milliseconds;
+constexpr Nanos nanos(Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
 
 // Where a scalar stands in its file. Lines and columns count from 1, columns in bytes; line 0 means a default, not
 // written anywhere.
@@ -101,26 +104,36 @@ struct Action {
   Place at{};
 };
 
-// PRODUCT §2's client-side timers. load() fills a listener's defaults in (`total` has none and stays absent); an absent
-// one in a rule means the listener's.
+// A listener's timers (PRODUCT §2).
 struct Timeouts {
-  std::optional<Value<Duration>> idle, handshake, request_head, request_body, response, send, total, tunnel;
+  Value<Duration> idle{Duration(15'000)};
+  Value<Duration> handshake{Duration(10'000)};
+  Value<Duration> request_head{Duration(10'000)};
+  Value<Duration> request_body{Duration(30'000)};
+  Value<Duration> response{Duration(60'000)};
+  Value<Duration> send{Duration(60'000)};
+  std::optional<Value<Duration>> total;  // absent: no limit
+  Value<Duration> tunnel{Duration(3'600'000)};
 };
 
-// load() fills a listener's defaults in; `body` has none.
+// What a rule changes of its listener's timers; absent: the listener's.
+struct RuleTimeouts {
+  std::optional<Value<Duration>> request_body, response, send, total, tunnel;
+};
+
 struct Limits {
-  std::optional<Value<std::uint64_t>> request_head;  // bytes, 1 KiB .. 1 MiB
-  std::optional<Value<std::uint64_t>> target;        // bytes, 64 B .. 1 MiB
-  std::optional<Value<std::uint64_t>> fields;        // count, 1 .. 1000
-  std::optional<Value<std::uint64_t>> body;          // bytes; absent: no limit
+  Value<std::uint64_t> request_head{32 * 1024};  // bytes, 1 KiB .. 1 MiB
+  Value<std::uint64_t> target{16 * 1024};        // bytes, 64 B .. 1 MiB
+  Value<std::uint64_t> fields{100};              // count, 1 .. 1000
+  std::optional<Value<std::uint64_t>> body;      // bytes; absent: no limit
 };
 
 struct Rule {
   Value<std::string> name;
   Value<std::uint32_t> priority;  // 1..50000
   std::vector<Condition> conditions;
-  std::vector<Action> actions;                     // the last one answers
-  Timeouts timeouts;                               // request_body, response, send, total, tunnel only
+  std::vector<Action> actions;  // the last one answers
+  RuleTimeouts timeouts;
   std::optional<Value<std::uint64_t>> body_limit;  // `limits: {body: …}` of the rule
   Place at{};
 };

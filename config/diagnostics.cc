@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/text.h"
+
 namespace albatross::config {
 namespace {
 
@@ -11,18 +13,16 @@ constexpr std::size_t kMostKept = 1000;
 constexpr std::size_t kLineShown = 160;   // bytes of a source line; minified JSON is one long line
 constexpr std::size_t kLongestWord = 64;  // nothing longer is anybody's misspelling
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
 // What came out of the file may hold anything by its escapes; a terminal must not act on it.
 std::string printable(const std::string& text) {
-  static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
     if (!is_control(c)) {
       out += c;
     } else {
-      out += {'\\', 'x', kHex[byte >> 4U], kHex[byte & 15U]};
+      char escape[4] = {'\\', 'x'};
+      write_hex(escape + 2, static_cast<unsigned char>(c), 2);
+      out.append(escape, sizeof escape);
     }
   }
   return out;
@@ -86,7 +86,7 @@ std::string folded(std::string_view word) {
   std::string out;
   for (const char c : word) {
     if (c == '_' || c == '-') continue;
-    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    out += ascii_lower(c);
   }
   return out;
 }

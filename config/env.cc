@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "base/text.h"
+
 namespace albatross::config {
 namespace {
 
@@ -9,10 +11,10 @@ constexpr std::string_view kOpen = "${env:";
 constexpr std::string_view kEscape = "$${";
 
 bool is_variable_name(std::string_view name) {
-  const auto letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; };
+  const auto letter = [](char c) { return is_alpha(c) || c == '_'; };
   if (name.empty() || !letter(name[0])) return false;
   for (const char c : name) {
-    if (!letter(c) && !(c >= '0' && c <= '9')) return false;
+    if (!letter(c) && !is_digit(c)) return false;
   }
   return true;
 }

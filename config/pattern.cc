@@ -17,12 +17,6 @@ Type<std::string> pattern_text() {
   return type;
 }
 
-template <Kind K>
-std::string& text_as(Pattern& pattern) {
-  pattern.kind = K;
-  return pattern.text;
-}
-
 bool check_form(Decoder& d, const Node& node, Pattern& out) {
   std::size_t forms = 0, unknown = 0;
   for (const Node::Entry& entry : node.entries) {
@@ -53,12 +47,13 @@ const Object<Pattern>& pattern_table() {
         "A pattern in full, where the shorthand of one text will not do: a literal, a wildcard with `*` "
         "(any run) and `?` (one character), `~` before a regex, `~*` before one that ignores case, and `\\` "
         "to escape outside a regex. Exactly one of exact, prefix, wildcard and regex.");
-    t.field("exact", text_as<Kind::kExact>, pattern_text(), "The whole value, byte for byte.");
-    t.field("prefix", text_as<Kind::kPrefix>, pattern_text(),
+    t.field("exact", as<Kind::kExact, &Pattern::text>, pattern_text(), "The whole value, byte for byte.");
+    t.field("prefix", as<Kind::kPrefix, &Pattern::text>, pattern_text(),
             "What the value starts with; for a path in whole segments, so `/v2` matches `/v2/x` and not `/v2x`.");
-    t.field("wildcard", text_as<Kind::kWildcard>, pattern_text(), "The whole value, with `*`, `?` and `\\`.");
-    t.field("regex", text_as<Kind::kRegex>, pattern_text(), "An RE2 regex, found anywhere in the value.");
-    t.field("ignore_case", &Pattern::ignore_case, boolean(), "Whether the regex ignores case.").fallback("false");
+    t.field("wildcard", as<Kind::kWildcard, &Pattern::text>, pattern_text(),
+            "The whole value, with `*`, `?` and `\\`.");
+    t.field("regex", as<Kind::kRegex, &Pattern::text>, pattern_text(), "An RE2 regex, found anywhere in the value.");
+    t.field("ignore_case", &Pattern::ignore_case, boolean(), "Whether the regex ignores case.");
     t.also(check_form);
     return t;
   }();

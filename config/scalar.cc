@@ -3,17 +3,10 @@
 #include <charconv>
 #include <limits>
 
+#include "base/text.h"
+
 namespace albatross::config {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-std::string quote(std::string_view text) {
-  constexpr std::size_t kShown = 64;
-  if (text.size() <= kShown) return '"' + std::string(text) + '"';
-  return '"' + std::string(text.substr(0, kShown)) + "…\"";
-}
 
 std::size_t count_digits(std::string_view text) {
   std::size_t n = 0;
@@ -48,9 +41,9 @@ std::string with_unit(const Unit (&units)[N], std::int64_t value, std::string_vi
 // `64KB`, `64k`, `64 KiB`: the binary unit that was meant.
 std::string meant_size(std::string_view digits, std::string_view unit) {
   while (unit.starts_with(' ')) unit.remove_prefix(1);
-  const std::string first = lower(unit.substr(0, 1));
+  const std::string first = ascii_lower(unit.substr(0, 1));
   for (const Unit& known : kSizes) {
-    if (!first.empty() && lower(known.name).starts_with(first)) {
+    if (!first.empty() && ascii_lower(known.name).starts_with(first)) {
       return "did you mean " + std::string(digits) + std::string(known.name) + "?";
     }
   }
@@ -59,12 +52,10 @@ std::string meant_size(std::string_view digits, std::string_view unit) {
 
 }  // namespace
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
+std::string quote(std::string_view text) {
+  constexpr std::size_t kShown = 64;
+  if (text.size() <= kShown) return '"' + std::string(text) + '"';
+  return '"' + std::string(text.substr(0, kShown)) + "…\"";
 }
 
 Parsed<Duration> parse_duration(std::string_view text) {
@@ -140,7 +131,7 @@ Parsed<std::pair<std::uint16_t, std::uint16_t>> parse_codes(std::string_view tex
     return static_cast<std::uint16_t>((part[0] - '0') * 100 + (part[1] - '0') * 10 + (part[2] - '0'));
   };
   std::pair<std::uint16_t, std::uint16_t> range;
-  if (text.size() == 3 && lower(text.substr(1)) == "xx" && is_digit(text[0])) {
+  if (text.size() == 3 && ascii_lower(text.substr(1)) == "xx" && is_digit(text[0])) {
     const auto base = static_cast<std::uint16_t>((text[0] - '0') * 100);
     range = {base, static_cast<std::uint16_t>(base + 99)};
   } else {
@@ -154,20 +145,19 @@ Parsed<std::pair<std::uint16_t, std::uint16_t>> parse_codes(std::string_view tex
   return range;
 }
 
+std::string codes_to_text(std::pair<std::uint16_t, std::uint16_t> codes) {
+  const auto [first, last] = codes;
+  if (first == last) return std::to_string(first);
+  if (first % 100 == 0 && last == first + 99) return std::to_string(first / 100) + "xx";
+  return std::to_string(first) + '-' + std::to_string(last);
+}
+
 bool is_name(std::string_view text) {
   if (text.empty() || text.size() > 63 || (!is_alpha(text[0]) && !is_digit(text[0]))) return false;
   for (const char c : text) {
     if (!is_alpha(c) && !is_digit(c) && c != '.' && c != '_' && c != '-') return false;
   }
   return true;
-}
-
-bool is_token(std::string_view text) {
-  for (const char c : text) {
-    if (!is_alpha(c) && !is_digit(c) && std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos)
-      return false;
-  }
-  return !text.empty();
 }
 
 Parsed<Pattern> parse_pattern(std::string_view text) {

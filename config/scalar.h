@@ -50,13 +50,14 @@ Parsed<std::string> parse_network(std::string_view text);
 
 // `2xx`, `204` or `200-299`, inclusive.
 Parsed<std::pair<std::uint16_t, std::uint16_t>> parse_codes(std::string_view text);
+std::string codes_to_text(std::pair<std::uint16_t, std::uint16_t> codes);
 
-bool is_name(std::string_view text);   // [A-Za-z0-9][A-Za-z0-9._-]{0,62}
-bool is_token(std::string_view text);  // RFC 9110 §5.6.2
+bool is_name(std::string_view text);  // [A-Za-z0-9][A-Za-z0-9._-]{0,62}
 
 // A condition's shorthand: literal, wildcard, `~` regex, `~*` regex ignoring case, `\` escapes outside a regex.
 Parsed<Pattern> parse_pattern(std::string_view text);
 
-std::string lower(std::string_view text);  // ASCII
+// In quotation marks, for a message; of a long text the first 64 bytes.
+std::string quote(std::string_view text);
 
 }  // namespace albatross::config

@@ -9,9 +9,9 @@ namespace albatross {
 
 struct Circuit {
   std::uint32_t failure_percent = 0;  // of the requests in a window; 0: no circuit breaker
-  std::uint32_t min_requests = 20;    // a window with fewer says nothing
-  Nanos window = 10 * kSecond;
-  Nanos open = 10 * kSecond;
+  std::uint32_t min_requests = 0;     // a window with fewer says nothing
+  Nanos window = 0;
+  Nanos open = 0;
 };
 
 enum class Admission : std::uint8_t { kYes, kTrial, kNo };

@@ -12,14 +12,14 @@
 namespace albatross {
 
 struct PassiveCheck {
-  std::uint32_t failures = 0;      // in a row; 0: no ejection
-  Nanos ejection = 30 * kSecond;   // times how often it was ejected of late, ten at most
-  std::uint32_t max_ejected = 50;  // percent of the group's servers; one of two or more always may be
+  std::uint32_t failures = 0;     // in a row; 0: no ejection
+  Nanos ejection = 0;             // base time, multiplied by the number of recent ejections, at most 10
+  std::uint32_t max_ejected = 0;  // percent of the group's servers; one of two or more always may be
   // outlier.h; 0: not looked at.
   std::uint32_t failure_percent = 0;
   std::uint32_t latency_factor = 0;
-  std::uint32_t min_requests = 20;
-  Nanos interval = 10 * kSecond;
+  std::uint32_t min_requests = 0;
+  Nanos interval = 0;
   bool compares() const { return failure_percent != 0 || latency_factor != 0; }
 };
 

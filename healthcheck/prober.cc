@@ -7,9 +7,6 @@
 #include "healthcheck/health_state.h"
 
 namespace albatross {
-namespace {
-Nanos nanos(config::Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
-}  // namespace
 
 class Prober::Probe final : public Deferred, private ConnectionOwner, private StreamEvents {
  public:
@@ -20,7 +17,7 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
       target_.slot->health.store(Health::kUnhealthy, std::memory_order_relaxed);
       target_.slot->last_failure = "not probed yet";
     }
-    Nanos interval = nanos(target_.check.interval);
+    Nanos interval = config::nanos(target_.check.interval);
     next_ = loop().now() + prober_.random_.below(interval);
     // A new server is asked at once: until then nobody knows.
     in_step_ = state_.health == Health::kUnknown;
@@ -49,7 +46,7 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
     address_ = address;
     ++prober_.sent_;
     started_ = loop().now();
-    loop().set_timer(timer_, started_ + nanos(target_.check.timeout));
+    loop().set_timer(timer_, started_ + config::nanos(target_.check.timeout));
     if (target_.addresses.empty()) return finish(false, "no address");
     SocketAddress to = target_.addresses[address_];
     if (target_.check.port.value != 0 && to.family() != AF_UNIX) to = SocketAddress::tcp(to.ip(), target_.check.port);
@@ -85,7 +82,7 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
       target_.slot->health.store(state_.health, std::memory_order_relaxed);
       prober_.on_change_(*target_.slot, state_.health);
     }
-    Nanos interval = nanos(state_.in_a_row > 0 && c.doubt_interval ? *c.doubt_interval : c.interval);
+    Nanos interval = config::nanos(state_.in_a_row > 0 && c.doubt_interval ? *c.doubt_interval : c.interval);
     Nanos jitter = interval / 5;
     Nanos after = interval - jitter / 2 + prober_.random_.below(jitter + 1);
     if (in_step_) after = prober_.random_.below(interval);  // those that were new together part here

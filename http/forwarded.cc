@@ -1,6 +1,6 @@
 #include "http/forwarded.h"
 
-#include "http/framing.h"
+#include "base/text.h"
 
 namespace albatross {
 namespace {
@@ -50,10 +50,8 @@ IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& pee
   std::string_view list = joined(fields);
   while (!list.empty()) {
     std::size_t comma = list.rfind(',');
-    std::string_view entry = comma == std::string_view::npos ? list : list.substr(comma + 1);
+    std::string_view entry = trim_blanks(comma == std::string_view::npos ? list : list.substr(comma + 1));
     list = comma == std::string_view::npos ? std::string_view() : list.substr(0, comma);
-    while (!entry.empty() && (entry.front() == ' ' || entry.front() == '\t')) entry.remove_prefix(1);
-    while (!entry.empty() && (entry.back() == ' ' || entry.back() == '\t')) entry.remove_suffix(1);
     if (entry.empty()) continue;
     std::optional<IpAddress> a = address_of(entry);
     if (!a) break;  // what cannot be read cannot be believed, nor what is left of it

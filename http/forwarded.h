@@ -13,7 +13,7 @@ enum class ForwardedFor : std::uint8_t { kAppend, kRemove, kPreserve, kProcess }
 
 struct ForwardedPolicy {
   ForwardedFor forwarded_for = ForwardedFor::kAppend;
-  bool proto = true;
+  bool proto = false;
   bool port = false;
   bool host = false;
   std::vector<Network> trusted;

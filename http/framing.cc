@@ -1,6 +1,6 @@
 #include "http/framing.h"
 
-#include "http/h1/parse.h"
+#include "http/header_properties.h"
 #include "http/uri.h"
 
 namespace albatross {
@@ -15,8 +15,6 @@ Field* only(Field* rows, std::uint32_t count, HeaderId id, int& n) {
   }
   return first;
 }
-
-bool is_framing(HeaderId id) { return id == HeaderId::kContentLength || id == HeaderId::kTransferEncoding; }
 
 // The body's length from Content-Length and Transfer-Encoding; nullopt-like kUntilClose when neither is there.
 Refusal body_length(Version version, Field* rows, std::uint32_t count, BodyLength& out) {
@@ -62,37 +60,33 @@ std::uint32_t keep_alive_timeout(std::string_view value) {
   return static_cast<std::uint32_t>(seconds < 86400 ? seconds : 86400);
 }
 
+// One element of Connection: an option of ours, or the name of a field that ends here, too.
+void apply_option(std::string_view t, Field* rows, std::uint32_t count, ConnectionOptions& out) {
+  if (equals_ignore_case(t, "close")) {
+    out.close = true;
+  } else if (equals_ignore_case(t, "keep-alive")) {
+    out.keep_alive = true;
+  } else if (equals_ignore_case(t, "upgrade")) {
+    out.upgrade = true;
+  } else {
+    const HeaderId id = header_id(t);
+    if (id == HeaderId::kHost || has_property(id, HeaderProperty::kFraming)) return;
+    for (std::uint32_t k = 0; k < count; ++k) {
+      if (rows[k].id == id && equals_ignore_case(rows[k].name(), t)) rows[k].removed = true;
+    }
+  }
+}
+
 // Reads Connection, and removes it, what it nominates, and the other hop-by-hop fields.
 ConnectionOptions strip_hop_by_hop(Field* rows, std::uint32_t count) {
   ConnectionOptions out;
   for (std::uint32_t i = 0; i < count; ++i) {
-    switch (rows[i].id) {
-      case HeaderId::kConnection:
-        for_each_token(rows[i].value(), [&](std::string_view t) {
-          if (equals_ignore_case(t, "close")) {
-            out.close = true;
-          } else if (equals_ignore_case(t, "keep-alive")) {
-            out.keep_alive = true;
-          } else if (equals_ignore_case(t, "upgrade")) {
-            out.upgrade = true;
-          } else {
-            HeaderId id = header_id(t);
-            if (id == HeaderId::kHost || is_framing(id)) return;
-            for (std::uint32_t k = 0; k < count; ++k) {
-              if (rows[k].id == id && equals_ignore_case(rows[k].name(), t)) rows[k].removed = true;
-            }
-          }
-        });
-        rows[i].removed = true;
-        break;
-      case HeaderId::kKeepAlive: out.timeout = keep_alive_timeout(rows[i].value()); [[fallthrough]];
-      case HeaderId::kProxyConnection:
-      case HeaderId::kUpgrade:
-      case HeaderId::kContentLength:
-      case HeaderId::kTransferEncoding:
-      case HeaderId::kHttp2Settings: rows[i].removed = true; break;
-      default: break;
-    }
+    const HeaderId id = rows[i].id;
+    if (!has_property(id, HeaderProperty::kConnectionSpecific | HeaderProperty::kFraming)) continue;
+    rows[i].removed = true;
+    if (id == HeaderId::kKeepAlive) out.timeout = keep_alive_timeout(rows[i].value());
+    if (id == HeaderId::kConnection)
+      for_each_token(rows[i].value(), [&](std::string_view t) { apply_option(t, rows, count, out); });
   }
   return out;
 }
@@ -153,6 +147,19 @@ void remove_underscores(Field* rows, std::uint32_t count) {
   }
 }
 
+bool persists(const Head& head, const ConnectionOptions& options) {
+  return !options.close && (head.version == Version::kHttp11 || options.keep_alive);
+}
+
+// RFC 9110 §6.4.1: what has no body whatever it declares. The length that an answer to HEAD or a 304 declares is kept.
+bool drop_body(Head& head, bool to_head) {
+  const bool never = head.status < 200 || head.status == 204;
+  if (!never && head.status != 304 && !to_head) return false;
+  if (never) head.declared_length = -1;
+  head.body = {};
+  return true;
+}
+
 bool asks_for_websocket(Field* rows, std::uint32_t count) {
   int n;
   Field* upgrade = only(rows, count, HeaderId::kUpgrade, n);
@@ -165,7 +172,7 @@ bool parse_length(std::string_view text, std::uint64_t& out) {
   if (text.empty()) return false;
   out = 0;
   for (char c : text) {
-    if (c < '0' || c > '9') return false;
+    if (!is_digit(c)) return false;
     std::uint64_t digit = static_cast<std::uint64_t>(c - '0');
     if (out > (static_cast<std::uint64_t>(INT64_MAX) - digit) / 10) return false;
     out = out * 10 + digit;
@@ -183,7 +190,7 @@ Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count) {
   if (head.body.kind == BodyLength::Kind::kUntilClose) head.body.kind = BodyLength::Kind::kNone;
   bool websocket = asks_for_websocket(rows, count);
   ConnectionOptions options = strip_hop_by_hop(rows, count);
-  head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
+  head.keep_alive = persists(head, options);
   bool has_body = head.body.kind == BodyLength::Kind::kChunked || head.body.length > 0;
   head.upgrade =
       websocket && options.upgrade && head.version == Version::kHttp11 && head.method == Method::kGet && !has_body;
@@ -203,13 +210,9 @@ Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Fi
   Refusal why = body_length(head.version, rows, count, head.body);
   if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
   if (head.body.kind == BodyLength::Kind::kLength) head.declared_length = static_cast<std::int64_t>(head.body.length);
-  bool bodyless = head.status < 200 || head.status == 204 || head.status == 304 || request == Method::kHead;
-  if (bodyless) {
-    if (head.status < 200 || head.status == 204) head.declared_length = -1;
-    head.body = {};
-  }
+  drop_body(head, request == Method::kHead);
   ConnectionOptions options = strip_hop_by_hop(rows, count);
-  head.keep_alive = head.version == Version::kHttp11 ? !options.close : options.keep_alive && !options.close;
+  head.keep_alive = persists(head, options);
   head.keep_alive_timeout = options.timeout;
   if (head.body.kind == BodyLength::Kind::kUntilClose) head.keep_alive = false;
   return {};
@@ -290,50 +293,15 @@ Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows,
   }
   Refusal why = h2_length(end, rows, count, head.body, head.declared_length);
   if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
-  bool bodyless = head.status < 200 || head.status == 204 || head.status == 304 || to_head;
-  if (bodyless) {
-    if (head.status < 200 || head.status == 204) head.declared_length = -1;
-    head.body = {};
-  } else if (end) {
-    head.body = {BodyLength::Kind::kLength, 0};
-  }
+  if (!drop_body(head, to_head) && end) head.body = {BodyLength::Kind::kLength, 0};
   strip_hop_by_hop(rows, count);
   return {};
 }
 
 void strip_trailers(Field* rows, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
-    switch (rows[i].id) {
-      case HeaderId::kHost:
-      case HeaderId::kConnection:
-      case HeaderId::kContentLength:
-      case HeaderId::kTransferEncoding:
-      case HeaderId::kUpgrade:
-      case HeaderId::kKeepAlive:
-      case HeaderId::kProxyConnection:
-      case HeaderId::kTe:
-      case HeaderId::kTrailer:
-      case HeaderId::kExpect:
-      case HeaderId::kCookie:
-      case HeaderId::kSetCookie:
-      case HeaderId::kContentType:
-      case HeaderId::kLocation:
-      case HeaderId::kProxyAuthenticate:
-      case HeaderId::kProxyAuthorization:
-      case HeaderId::kXForwardedFor:
-      case HeaderId::kXForwardedProto:
-      case HeaderId::kXForwardedHost:
-      case HeaderId::kXForwardedPort:
-      case HeaderId::kForwarded:
-      case HeaderId::kXRealIp:
-      case HeaderId::kProxy:
-      case HeaderId::kHttp2Settings: rows[i].removed = true; break;
-      default:
-        rows[i].removed = equals_ignore_case(rows[i].name(), "authorization") ||
-                          equals_ignore_case(rows[i].name(), "content-encoding") ||
-                          equals_ignore_case(rows[i].name(), "cache-control") ||
-                          rows[i].name().find('_') != std::string_view::npos;
-    }
+    rows[i].removed =
+        has_property(rows[i].id, HeaderProperty::kNotInTrailers) || rows[i].name().find('_') != std::string_view::npos;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "http/head.h"
 
 namespace albatross {
@@ -38,9 +39,7 @@ template <class F>
 void for_each_token(std::string_view list, F f) {
   while (!list.empty()) {
     std::size_t comma = list.find(',');
-    std::string_view t = list.substr(0, comma);
-    while (!t.empty() && (t.front() == ' ' || t.front() == '\t')) t.remove_prefix(1);
-    while (!t.empty() && (t.back() == ' ' || t.back() == '\t')) t.remove_suffix(1);
+    std::string_view t = trim_blanks(list.substr(0, comma));
     if (!t.empty()) f(t);
     if (comma == std::string_view::npos) return;
     list.remove_prefix(comma + 1);

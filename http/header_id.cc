@@ -20,6 +20,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(HeaderId::kCount
     "cookie",
     "set-cookie",
     "content-type",
+    "content-encoding",
+    "cache-control",
     "accept",
     "user-agent",
     "referer",
@@ -40,6 +42,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(HeaderId::kCount
     "x-forwarded-clientcert-issuerdn",
     "x-forwarded-clientcert-fingerprint",
     "x-forwarded-clientcert-clientverify",
+    "authorization",
     "proxy-authenticate",
     "proxy-authorization",
     "sec-websocket-key",
@@ -73,14 +76,6 @@ constexpr std::array<std::uint8_t, kSlots> make_table() {
 constexpr auto kTable = make_table();
 
 }  // namespace
-
-bool equals_ignore_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && ascii_lower(a[i]) != ascii_lower(b[i])) return false;
-  }
-  return true;
-}
 
 HeaderId header_id(std::string_view name) {
   if (name.empty()) return HeaderId::kOther;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace albatross {
 
 enum class HeaderId : std::uint8_t {
@@ -21,6 +23,8 @@ enum class HeaderId : std::uint8_t {
   kCookie,
   kSetCookie,
   kContentType,
+  kContentEncoding,
+  kCacheControl,
   kAccept,
   kUserAgent,
   kReferer,
@@ -41,6 +45,7 @@ enum class HeaderId : std::uint8_t {
   kClientCertIssuer,
   kClientCertFingerprint,
   kClientCertVerify,
+  kAuthorization,
   kProxyAuthenticate,
   kProxyAuthorization,
   kSecWebsocketKey,
@@ -59,9 +64,5 @@ enum class HeaderId : std::uint8_t {
 HeaderId header_id(std::string_view name);
 // Lower case.
 std::string_view header_name(HeaderId id);
-
-// ASCII only, as field names, schemes and hosts are.
-bool equals_ignore_case(std::string_view a, std::string_view b);
-inline char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 }  // namespace albatross

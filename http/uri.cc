@@ -1,28 +1,26 @@
 #include "http/uri.h"
 
-#include <array>
-
 #include "base/ip.h"
+#include "base/text.h"
 
 namespace albatross {
 namespace {
 
-bool alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool unreserved(char c) { return alpha(c) || digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
+// RFC 3986 §2.3.
+bool unreserved(char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
-int hex(char c) {
-  if (digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+// The byte that the escape at text[i], a '%', stands for; -1 if it is no escape.
+int escaped_byte(std::string_view text, std::size_t i) {
+  if (i + 2 >= text.size()) return -1;
+  int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 bool valid_port(std::string_view p) {
   if (p.empty() || p.size() > 5) return false;
   unsigned n = 0;
   for (char c : p) {
-    if (!digit(c)) return false;
+    if (!is_digit(c)) return false;
     n = n * 10 + static_cast<unsigned>(c - '0');
   }
   return n <= 65535;
@@ -33,8 +31,7 @@ bool valid_reg_name(std::string_view h) {
   for (std::size_t i = 0; i < h.size(); ++i) {
     char c = h[i];
     if (unreserved(c)) continue;
-    if (c == '%' && i + 2 < h.size() && hex(h[i + 1]) >= 0 && hex(h[i + 2]) >= 0) {
-      int v = hex(h[i + 1]) * 16 + hex(h[i + 2]);
+    if (int v = c == '%' ? escaped_byte(h, i) : -1; v >= 0) {
       if (v <= 0x20 || v == 0x7f) return false;
       i += 2;
       continue;
@@ -119,7 +116,6 @@ Refusal split_target(Head& head) {
 Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena, std::string_view& out) {
   out = path;
   if (!needs_work(path)) return {};
-  static constexpr char kHex[] = "0123456789ABCDEF";
   // First pass: escapes. A decoded character is unreserved, so no new "%" or "/" can appear.
   char* text = arena.bytes(path.size());
   std::size_t n = 0;
@@ -130,17 +126,15 @@ Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena
       text[n++] = c;
       continue;
     }
-    if (i + 2 >= path.size() || hex(path[i + 1]) < 0 || hex(path[i + 2]) < 0) return bad("a bad escape in the path");
-    int v = hex(path[i + 1]) * 16 + hex(path[i + 2]);
+    int v = escaped_byte(path, i);
+    if (v < 0) return bad("a bad escape in the path");
     i += 2;
     if ((v == '/' || v == '\\' || v == 0) && slashes == EncodedSlash::kReject)
       return bad("an encoded slash, backslash or NUL in the path");
     if (unreserved(static_cast<char>(v)) && v < 0x80) {
       text[n++] = static_cast<char>(v);
     } else {
-      text[n++] = '%';
-      text[n++] = kHex[v >> 4];
-      text[n++] = kHex[v & 15];
+      n = static_cast<std::size_t>(write_percent(text + n, static_cast<char>(v)) - text);
     }
   }
   // Second pass: dot segments (RFC 3986 §5.2.4), in place; what is written never overtakes what is read.

@@ -13,13 +13,6 @@ namespace {
 constexpr std::uint64_t kWakeKey = ~std::uint64_t{0};
 }
 
-void Ready::unlink() {
-  if (next_ == nullptr) return;
-  prev_->next_ = next_;
-  next_->prev_ = prev_;
-  prev_ = next_ = nullptr;
-}
-
 Loop::Loop(const Clock& clock)
     : clock_(clock),
       now_(clock.now()),
@@ -29,7 +22,6 @@ Loop::Loop(const Clock& clock)
       wheel_(now_),
       read_scratch_(new char[kScratch]) {
   if (epoll_ < 0 || wake_ < 0) std::abort();  // start-up: no descriptors at all
-  ready_.prev_ = ready_.next_ = &ready_;
   epoll_event e{};
   e.events = EPOLLIN;
   e.data.u64 = kWakeKey;
@@ -39,8 +31,6 @@ Loop::Loop(const Clock& clock)
 Loop::~Loop() {
   run_mail();
   graveyard_.clear();
-  while (ready_.next_ != &ready_) ready_.next_->unlink();
-  ready_.next_ = ready_.prev_ = nullptr;
   close(wake_);
   close(epoll_);
 }
@@ -55,10 +45,7 @@ std::uint32_t Loop::add(int fd, std::uint32_t events, IoHandler* handler) {
     free_slots_.pop_back();
   }
   slots_[slot].handler = handler;
-  epoll_event e{};
-  e.events = events;
-  e.data.u64 = static_cast<std::uint64_t>(slots_[slot].generation) << 32 | slot;
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e);
+  control(EPOLL_CTL_ADD, slot, fd, events);
   return slot;
 }
 
@@ -69,19 +56,13 @@ void Loop::remove(std::uint32_t slot, int fd, bool detach) {
   free_slots_.push_back(slot);
 }
 
-void Loop::modify(std::uint32_t slot, int fd, std::uint32_t events) {
+void Loop::modify(std::uint32_t slot, int fd, std::uint32_t events) { control(EPOLL_CTL_MOD, slot, fd, events); }
+
+void Loop::control(int operation, std::uint32_t slot, int fd, std::uint32_t events) {
   epoll_event e{};
   e.events = events;
   e.data.u64 = static_cast<std::uint64_t>(slots_[slot].generation) << 32 | slot;
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &e);
-}
-
-void Loop::make_ready(Ready& r) {
-  if (r.next_ != nullptr) return;
-  r.prev_ = ready_.prev_;
-  r.next_ = &ready_;
-  ready_.prev_->next_ = &r;
-  ready_.prev_ = &r;
+  epoll_ctl(epoll_, operation, fd, &e);
 }
 
 void Loop::post(std::function<void()> task) {
@@ -107,22 +88,20 @@ void Loop::run_mail() {
   for (auto& task : mail) task();
 }
 
-// Entries that come back while this runs wait for the next turn: a marker splits the list.
+// What becomes ready while this runs waits for the next turn.
 void Loop::run_ready() {
-  if (ready_.next_ == &ready_) return;
-  Head marker;
-  make_ready(marker);
-  while (ready_.next_ != &marker) {
-    Ready* r = ready_.next_;
-    r->unlink();
-    r->on_ready();
+  IntrusiveList<Ready> now;
+  now.splice_back(ready_);
+  while (!now.empty()) {
+    Ready& r = now.front();
+    r.unlink();
+    r.on_ready();
   }
-  marker.unlink();
 }
 
 void Loop::turn(Nanos max_wait) {
   Nanos wait = std::min(max_wait, wheel_.wait(now_));
-  if (ready_.next_ != &ready_ || has_mail_.load(std::memory_order_relaxed)) wait = 0;
+  if (!ready_.empty() || has_mail_.load(std::memory_order_relaxed)) wait = 0;
   int timeout = wait > 3'600 * kSecond ? 3'600'000 : static_cast<int>((wait + kMilli - 1) / kMilli);
   if (!clock_.runs()) timeout = std::min(timeout, 1);
   epoll_event events[256];

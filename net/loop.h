@@ -15,6 +15,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/intrusive_list.h"
 #include "net/timer_wheel.h"
 
 namespace albatross {
@@ -26,17 +27,11 @@ class IoHandler {
   virtual void on_io(std::uint32_t events) = 0;
 };
 
-// Something with work to do this turn. Intrusive: being ready twice is being ready once.
-class Ready {
+// Something with work to do. The loop does not own it; one that is destroyed leaves the ready list.
+class Ready : public ListHook<Ready> {
  public:
-  virtual ~Ready() { unlink(); }
+  virtual ~Ready() = default;
   virtual void on_ready() = 0;
-
- private:
-  friend class Loop;
-  void unlink();
-  Ready* prev_ = nullptr;
-  Ready* next_ = nullptr;
 };
 
 // What ends a turn: writes what was gathered in it. Called last, when everyone who was ready has had a turn, and mail and
@@ -73,7 +68,11 @@ class Loop {
   void remove(std::uint32_t slot, int fd, bool detach = false);
   void modify(std::uint32_t slot, int fd, std::uint32_t events);
 
-  void make_ready(Ready& r);
+  // Calls on_ready() once, in this turn if its ready list has not run yet, else in the next. Being ready twice is being
+  // ready once.
+  void make_ready(Ready& r) {
+    if (!r.linked()) ready_.push_back(r);
+  }
   void set_timer(Timer& t, Nanos deadline) { wheel_.set(t, deadline); }
   void cancel_timer(Timer& t) { wheel_.cancel(t); }
   void destroy_later(std::unique_ptr<Deferred> d) { graveyard_.push_back(std::move(d)); }
@@ -103,6 +102,7 @@ class Loop {
     IoHandler* handler = nullptr;
     std::uint32_t generation = 0;
   };
+  void control(int operation, std::uint32_t slot, int fd, std::uint32_t events);
   void run_ready();
   void run_mail();
 
@@ -114,10 +114,7 @@ class Loop {
   int wake_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  struct Head final : Ready {
-    void on_ready() override {}
-  };
-  Head ready_;
+  IntrusiveList<Ready> ready_;
   TimerWheel wheel_;
   TurnEnd* turn_end_ = nullptr;
   std::vector<std::unique_ptr<Deferred>> graveyard_;

@@ -89,6 +89,11 @@ IoResult TcpTransport::send(int fd, const iovec* parts, int count, bool& writabl
   }
 }
 
+void TcpTransport::reset_on_close(int fd) {
+  linger l{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+}
+
 IoResult TcpTransport::read(char* into, std::size_t size) {
   if (peek_ && peek_->left() > 0) return {peek_->take(into, size), IoStatus::kOk, 0};
   return receive(fd_, into, size, readable_, hung_up_);
@@ -102,10 +107,7 @@ void TcpTransport::shutdown_write() {
 
 void TcpTransport::close(bool abort) {
   if (fd_ < 0) return;
-  if (abort) {
-    linger l{1, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &l, sizeof l);
-  }
+  if (abort) reset_on_close(fd_);
   loop_->remove(slot_, fd_);
   ::close(fd_);
   fd_ = -1;

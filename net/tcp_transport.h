@@ -26,6 +26,8 @@ class TcpTransport final : public Transport {
   static IoResult connected(int fd, bool ready);
   static IoResult receive(int fd, char* into, std::size_t size, bool& readable, bool hung_up);
   static IoResult send(int fd, const iovec* parts, int count, bool& writable);
+  // close() will send a reset instead of an end, and drops what is not sent yet.
+  static void reset_on_close(int fd);
 
  private:
   int fd_;

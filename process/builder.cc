@@ -10,7 +10,7 @@
 namespace albatross {
 namespace {
 
-Nanos nanos(config::Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
+using config::nanos;
 
 void take(Nanos& into, const std::optional<config::Value<config::Duration>>& from) {
   if (from) into = nanos(from->value);

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace albatross {
 namespace {
 
@@ -22,27 +24,8 @@ constexpr std::string_view kKeys[kTexts] = {
     "server_group",   "termination",          "request_id",    "trace_id",
     "grpc_status",    "ssl_protocol",         "ssl_cipher"};
 
-// Length of a valid UTF-8 sequence at the start of `s`, or 0.
-std::size_t utf8_length(std::string_view s) {
-  auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
-  auto tail = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  unsigned b = byte(0);
-  if (b < 0x80) return 1;
-  if (b >= 0xc2 && b < 0xe0) return tail(1) ? 2 : 0;
-  if (b >= 0xe0 && b < 0xf0) {
-    if (!tail(1) || !tail(2) || (b == 0xe0 && byte(1) < 0xa0) || (b == 0xed && byte(1) >= 0xa0)) return 0;
-    return 3;
-  }
-  if (b >= 0xf0 && b < 0xf5) {
-    if (!tail(1) || !tail(2) || !tail(3) || (b == 0xf0 && byte(1) < 0x90) || (b == 0xf4 && byte(1) >= 0x90)) return 0;
-    return 4;
-  }
-  return 0;
-}
-
 // JSON string content: what is not UTF-8 becomes the code point of its Latin-1 reading.
 void escape(std::string_view s, std::string& out) {
-  static constexpr char kHex[] = "0123456789abcdef";
   while (!s.empty()) {
     unsigned char c = static_cast<unsigned char>(s[0]);
     std::size_t n = utf8_length(s);
@@ -50,10 +33,10 @@ void escape(std::string_view s, std::string& out) {
       out += '\\';
       out += s[0];
       n = 1;
-    } else if (c < 0x20 || c == 0x7f || n == 0) {
-      out += "\\u00";
-      out += kHex[c >> 4];
-      out += kHex[c & 15];
+    } else if (is_control(s[0]) || n == 0) {
+      char code[6] = {'\\', 'u', '0', '0'};
+      write_hex(code + 4, c, 2);
+      out.append(code, sizeof code);
       n = 1;
     } else {
       out += s.substr(0, n);

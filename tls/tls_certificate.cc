@@ -8,15 +8,11 @@
 #include <algorithm>
 #include <ctime>
 
+#include "base/text.h"
 #include "tls/tls_transport.h"
 
 namespace albatross {
 namespace {
-
-std::string lower(std::string s) {
-  for (char& c : s) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return s;
-}
 
 // DNS names of the certificate; a name with a NUL inside is not one.
 std::vector<std::string> names_of(X509* x) {
@@ -27,13 +23,13 @@ std::vector<std::string> names_of(X509* x) {
     if (n->type != GEN_DNS) continue;
     std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(n->d.dNSName)),
                      static_cast<std::size_t>(ASN1_STRING_length(n->d.dNSName)));
-    if (text.find('\0') == std::string::npos) out.push_back(lower(text));
+    if (text.find('\0') == std::string::npos) out.push_back(ascii_lower(text));
   }
   GENERAL_NAMES_free(names);
   if (out.empty()) {
     char cn[256];
     int n = X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof cn);
-    if (n > 0 && static_cast<std::size_t>(n) == std::string(cn).size()) out.push_back(lower(cn));
+    if (n > 0 && static_cast<std::size_t>(n) == std::string(cn).size()) out.push_back(ascii_lower(cn));
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 
+#include "base/text.h"
 #include "tls/ticket_keys.h"
 #include "tls/tls_certificate.h"
 #include "tls/tls_policy.h"
@@ -103,7 +104,7 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
     const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
     std::string host(name);
-    for (char& c : host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    for (char& c : host) c = ascii_lower(c);
     const auto& names = static_cast<Server*>(arg)->by_name_;
     auto it = names.find(host);
     if (it == names.end()) {

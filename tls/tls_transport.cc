@@ -262,14 +262,16 @@ IoResult TlsTransport::write(const iovec* parts, int count) {
   return {total, IoStatus::kOk, 0};
 }
 
+void TlsTransport::send_close_notify() {
+  ERR_clear_error();
+  SSL_shutdown(ssl_);
+  push();
+  ERR_clear_error();
+}
+
 void TlsTransport::shutdown_write() {
   if (fd_ < 0) return;
-  if (handshaken_ && !send_failed_) {
-    ERR_clear_error();
-    SSL_shutdown(ssl_);
-    push();
-    ERR_clear_error();
-  }
+  if (handshaken_ && !send_failed_) send_close_notify();
   shut_pending_ = !pending_.empty();
   if (!shut_pending_) ::shutdown(fd_, SHUT_WR);
 }
@@ -277,13 +279,9 @@ void TlsTransport::shutdown_write() {
 void TlsTransport::close(bool abort) {
   if (fd_ < 0) return;
   if (abort) {
-    linger l{1, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+    TcpTransport::reset_on_close(fd_);
   } else if (handshaken_ && !send_failed_ && pending_.empty() && !broken_) {
-    ERR_clear_error();
-    SSL_shutdown(ssl_);
-    push();
-    ERR_clear_error();
+    send_close_notify();
   }
   SSL_set_quiet_shutdown(ssl_, 1);
   loop_->remove(slot_, fd_);

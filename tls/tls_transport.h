@@ -44,6 +44,7 @@ class TlsTransport final : public Transport {
   void bio_write(const char* from, std::size_t size);
   // Sends what OpenSSL produced. False on a socket error.
   bool push();
+  void send_close_notify();
   IoResult after(int result);
 
   int fd_;

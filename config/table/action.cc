@@ -1,6 +1,7 @@
 // Actions: what a rule does with a request.
 #include <algorithm>
 
+#include "base/text.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
 
@@ -21,7 +22,7 @@ Type<std::string> template_text() { return text(Text::kTemplate); }
 
 Type<std::string> edited_header() {
   return checked(token("header name"), [](const std::string& text) -> Fault {
-    const std::string field = lower(text);
+    const std::string field = ascii_lower(text);
     if (std::find(std::begin(kOwnFields), std::end(kOwnFields), field) != std::end(kOwnFields)) {
       return {field + " frames the message, which the proxy does itself", "it cannot be edited"};
     }
@@ -83,8 +84,7 @@ const Object<WeightedGroup>& weighted_group() {
   static const Object<WeightedGroup> table = [] {
     Object<WeightedGroup> t("weighted_group", "A server group and its share of a forward.");
     t.field("name", &WeightedGroup::name, name(), "The server group.").required();
-    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.")
-        .fallback("100");
+    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.");
     return t;
   }();
   return table;
@@ -123,7 +123,7 @@ const Object<Redirect>& redirect_table() {
     t.field("path", &Redirect::path, path_template(), "The path.").otherwise("stays");
     t.field("query", &Redirect::query, query_template(), "The query without its `?`; empty for none.")
         .otherwise("stays");
-    t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.").fallback("308");
+    t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.");
     return t;
   }();
   return table;
@@ -132,9 +132,8 @@ const Object<Redirect>& redirect_table() {
 const Object<FixedResponse>& fixed_response_table() {
   static const Object<FixedResponse> table = [] {
     Object<FixedResponse> t("fixed_response", "An answer of the proxy's own.");
-    t.field("code", &FixedResponse::code, small_number(200, 599), "The status code.").fallback("200");
-    t.field("content_type", &FixedResponse::content_type, text(), "The content type.")
-        .fallback("text/plain; charset=utf-8");
+    t.field("code", &FixedResponse::code, small_number(200, 599), "The status code.");
+    t.field("content_type", &FixedResponse::content_type, text(), "The content type.");
     t.field("body", &FixedResponse::body, body_text(), "The body.").otherwise("empty");
     return t;
   }();
@@ -170,12 +169,6 @@ const Object<HeaderEdit>& remove_header_table() {
     return t;
   }();
   return table;
-}
-
-template <Kind K, auto Member>
-auto& as(Action& action) {
-  action.kind = K;
-  return action.*Member;
 }
 
 bool answers(const std::string& key) {

@@ -33,7 +33,8 @@ Type<std::uint16_t> code_of(std::vector<std::uint16_t> codes) {
   names.reserve(codes.size());
   for (const std::uint16_t code : codes) names.push_back(std::to_string(code));
   TypeInfo info{"number", joined(names), or_env({{"enum", codes}})};
-  return {std::move(info), [codes = std::move(codes), names](Decoder& d, const Node& node, std::uint16_t& out) {
+  return {std::move(info),
+          [codes = std::move(codes), names](Decoder& d, const Node& node, std::uint16_t& out) {
             const auto text = d.bare(node, "a number");
             if (!text) return false;
             const auto found = std::find(names.begin(), names.end(), *text);
@@ -43,11 +44,13 @@ Type<std::uint16_t> code_of(std::vector<std::uint16_t> codes) {
             }
             out = codes[static_cast<std::size_t>(found - names.begin())];
             return true;
-          }};
+          },
+          [](const std::uint16_t& code) { return Json(code); }};
 }
 
 Type<bool> boolean() {
-  return {{"boolean", {}, or_env({{"enum", {true, false}}})}, [](Decoder& d, const Node& node, bool& out) {
+  return {{"boolean", {}, or_env({{"enum", {true, false}}})},
+          [](Decoder& d, const Node& node, bool& out) {
             const std::string either = joined(d.offered({"true", "false"}), " or ");
             const auto text = d.bare(node, either);
             if (!text) return false;
@@ -55,11 +58,13 @@ Type<bool> boolean() {
             if (out || *text == "false") return true;
             d.error(node.at, quote(*text) + " is not a boolean", "write " + either);
             return false;
-          }};
+          },
+          [](const bool& value) { return Json(value); }};
 }
 
 Type<std::string> known_name(const std::string& what, std::vector<std::string> names) {
-  Type<std::string> type{{"name", joined(names), one_of_schema(names)}, {}};
+  Type<std::string> type{
+      {"name", joined(names), one_of_schema(names)}, {}, [](const std::string& name) { return Json(name); }};
   type.decode = [what, names = std::move(names)](Decoder& d, const Node& node, std::string& out) {
     auto text = d.text(node);
     if (!text) return false;

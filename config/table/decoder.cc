@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/text.h"
 #include "config/env.h"
 #include "config/table/not_built.h"
 
@@ -18,8 +19,6 @@ const char* kind_name(Node::Kind kind) {
   }
   return "";
 }
-
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 bool has_control(const std::string& text) {
   for (const char c : text) {

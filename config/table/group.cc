@@ -1,6 +1,4 @@
 // Server groups: servers, health checks and the connections to them.
-#include <arpa/inet.h>
-
 #include "config/table/failure.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
@@ -35,8 +33,7 @@ Type<Server> server_address() {
 
 Type<std::string> local_address() {
   return checked(text(), [](const std::string& text) -> std::pair<std::string, std::string> {
-    unsigned char bytes[16];
-    if (inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1) return {};
+    if (is_ip(text)) return {};
     return {"not an address", "write it like 10.0.0.5 or fd00::5"};
   });
 }
@@ -48,11 +45,9 @@ const Object<Server>& server_table() {
   static const Object<Server> table = [] {
     Object<Server> t("server", "One address to forward to; a name stands for each address it resolves to.");
     t.field("address", self_server, server_address(), "Where it listens.").required();
-    t.field("weight", &Server::weight, number(0, 10000), "Its share of the traffic; 0 for no new traffic.")
-        .fallback("100");
+    t.field("weight", &Server::weight, number(0, 10000), "Its share of the traffic; 0 for no new traffic.");
     t.field("zone", &Server::zone, name(), "The zone it stands in.").otherwise("none");
-    t.field("backup", &Server::backup, boolean(), "Whether it gets traffic only when no other server is usable.")
-        .fallback("false");
+    t.field("backup", &Server::backup, boolean(), "Whether it gets traffic only when no other server is usable.");
     t.field("max_requests", &Server::max_requests, number(1, 1'000'000), "Requests in flight that it gets at most.")
         .otherwise("any number");
     t.field("max_connections", &Server::max_connections, number(1, 1'000'000),
@@ -74,13 +69,11 @@ const Object<Hash>& hash_table() {
                         {"cookie", On::kCookie},
                         {"query", On::kQuery},
                         {"path", On::kPath}}),
-            "What is hashed; a request that has none goes anywhere.")
-        .fallback("source_ip");
+            "What is hashed; a request that has none goes anywhere.");
     t.field("name", &Hash::name, text(), "Of the header, cookie or query parameter.").otherwise("none");
     t.field("algorithm", &Hash::algorithm,
             choice<Algorithm>({{"maglev", Algorithm::kMaglev}, {"ketama", Algorithm::kKetama}}),
-            "maglev spreads evenly, ketama moves the fewest keys.")
-        .fallback("maglev");
+            "maglev spreads evenly, ketama moves the fewest keys.");
     t.field("max_load", &Hash::max_load, number(101, 1000),
             "Percent of its share of the requests in flight that a server takes; what is above goes to the next.")
         .otherwise("no bound");
@@ -93,11 +86,10 @@ const Object<SlowStart>& slow_start_table() {
   static const Object<SlowStart> table = [] {
     using Curve = SlowStart::Curve;
     Object<SlowStart> t("slow_start", "How a server comes to its share.");
-    t.field("window", &SlowStart::window, duration(1s, 900s), "How long it takes.").fallback("30s");
+    t.field("window", &SlowStart::window, duration(1s, 900s), "How long it takes.");
     t.field("curve", &SlowStart::curve,
             choice<Curve>({{"linear", Curve::kLinear}, {"square", Curve::kSquare}, {"root", Curve::kRoot}}),
-            "Its share after a part t of the window: t, t², √t.")
-        .fallback("linear");
+            "Its share after a part t of the window: t, t², √t.");
     return t;
   }();
   return table;
@@ -106,7 +98,7 @@ const Object<SlowStart>& slow_start_table() {
 const Object<Sticky>& sticky_table() {
   static const Object<Sticky> table = [] {
     Object<Sticky> t("sticky", "A cookie keeps a client on its server, until that drains, dies or gets weight 0.");
-    t.field("max_age", &Sticky::max_age, duration(1s, 86400s), "How long the cookie lives.").fallback("1000s");
+    t.field("max_age", &Sticky::max_age, duration(1s, 86400s), "How long the cookie lives.");
     t.field("cookie", &Sticky::cookie, token("cookie name"), "Its name.").otherwise("albatross-server-GROUP");
     t.field("app_cookie", &Sticky::app_cookie, token("cookie name"),
             "Give it only when the server sets this cookie, until the browser closes.")
@@ -123,14 +115,11 @@ const Object<PassiveCheck>& passive_check_table() {
     Object<PassiveCheck> t("passive_check",
                            "A server that fails requests gets none for a while; `{}` takes every default.");
     t.field("failures", &PassiveCheck::failures, number(1, 1000),
-            "In a row: no connection, a reset, a timeout, 502, 503, 504, or a call that ends with UNAVAILABLE.")
-        .fallback("5");
+            "In a row: no connection, a reset, a timeout, 502, 503, 504, or a call that ends with UNAVAILABLE.");
     t.field("ejection", &PassiveCheck::ejection, duration(1s, 3600s),
-            "For how long, times how often of late, ten at most.")
-        .fallback("30s");
+            "For how long, times how often of late, ten at most.");
     t.field("max_ejected", &PassiveCheck::max_ejected, number(1, 100),
-            "Percent of the group's servers at once; one always may be.")
-        .fallback("50");
+            "Percent of the group's servers at once; one always may be.");
     t.field("failure_percent", &PassiveCheck::failure_percent, number(1, 100),
             "A server that fails as many of its requests in an `interval` is ejected, too.")
         .otherwise("not looked at");
@@ -139,9 +128,8 @@ const Object<PassiveCheck>& passive_check_table() {
             "servers on.")
         .otherwise("not looked at");
     t.field("min_requests", &PassiveCheck::min_requests, number(1, 100'000),
-            "Servers with fewer in an `interval` are not judged by these two.")
-        .fallback("20");
-    t.field("interval", &PassiveCheck::interval, duration(1s, 300s), "How often they are judged.").fallback("10s");
+            "Servers with fewer in an `interval` are not judged by these two.");
+    t.field("interval", &PassiveCheck::interval, duration(1s, 300s), "How often they are judged.");
     return t;
   }();
   return table;
@@ -157,27 +145,20 @@ const Object<HealthCheck>& health_check_table() {
             "What a probe speaks; grpc is grpc.health.v1, with TLS where the group has it.")
         .otherwise("http, https or grpc, as the group");
     t.field("service", &HealthCheck::service, text(), "What a grpc probe asks for.").otherwise("the server as a whole");
-    t.field("path", &HealthCheck::path, url_path(), "What is asked for.").fallback("/");
-    t.field("method", &HealthCheck::method, known_name("probe method", {"HEAD", "GET"}), "How it is asked for.")
-        .fallback("HEAD");
+    t.field("path", &HealthCheck::path, url_path(), "What is asked for.");
+    t.field("method", &HealthCheck::method, known_name("probe method", {"HEAD", "GET"}), "How it is asked for.");
     t.field("host", &HealthCheck::host, text(), "The Host field.").otherwise("the server's address");
     t.field("port", &HealthCheck::port, small_number(1, 65535), "The port.").otherwise("the server's");
-    t.field("interval", &HealthCheck::interval, duration(100ms, 300s), "From one probe to the next, ±10 %.")
-        .fallback("2s");
+    t.field("interval", &HealthCheck::interval, duration(100ms, 300s), "From one probe to the next, ±10 %.");
     t.field("doubt_interval", &HealthCheck::doubt_interval, duration(100ms, 300s),
             "From one probe to the next while a change of state is in doubt.")
         .otherwise("the interval");
-    t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "A probe without an answer has failed.")
-        .fallback("5s");
-    t.field("healthy_threshold", &HealthCheck::healthy_threshold, number(1, 10), "Good probes in a row until healthy.")
-        .fallback("3");
-    t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10), "Failed ones until unhealthy.")
-        .fallback("3");
+    t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "A probe without an answer has failed.");
+    t.field("healthy_threshold", &HealthCheck::healthy_threshold, number(1, 10), "Good probes in a row until healthy.");
+    t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10), "Failed ones until unhealthy.");
     t.field("initial_state", &HealthCheck::starts_healthy, choice<bool>({{"healthy", true}, {"unhealthy", false}}),
-            "What a new server is taken for until its first probe is answered; that one alone decides then.")
-        .fallback("healthy");
-    t.field("codes", &HealthCheck::codes, list_of<Codes>(status_codes(), 1, true), "Which answers are good.")
-        .fallback("2xx");
+            "What a new server is taken for until its first probe is answered; that one alone decides then.");
+    t.field("codes", &HealthCheck::codes, list_of<Codes>(status_codes(), 1, true), "Which answers are good.");
     return t;
   }();
   return table;
@@ -187,8 +168,7 @@ const Object<ServerGroup>& group_timeouts() {
   static const Object<ServerGroup> table = [] {
     Object<ServerGroup> t("group_timeouts", "The timers towards a group's servers.");
     t.field("connect", &ServerGroup::connect_timeout, duration(1ms, 24h),
-            "TCP and TLS; then the next server once, then 504.")
-        .fallback("5s");
+            "TCP and TLS; then the next server once, then 504.");
     t.field("response", &ServerGroup::response_timeout, duration(1s, 3600s), "As the listener's, for this group alone.")
         .otherwise("the rule's or the listener's");
     return t;
@@ -200,10 +180,8 @@ const Object<ServerGroup>& keep_alive_table() {
   static const Object<ServerGroup> table = [] {
     Object<ServerGroup> t("keep_alive", "Connections to servers that wait for their next request.");
     t.field("idle", &ServerGroup::keep_alive_idle, duration(1ms, 24h),
-            "How long one waits; less if the server's `Keep-Alive: timeout` says so.")
-        .fallback("60s");
-    t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000), "How many wait, per server and process.")
-        .fallback("32");
+            "How long one waits; less if the server's `Keep-Alive: timeout` says so.");
+    t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000), "How many wait, per server and process.");
     return t;
   }();
   return table;
@@ -215,7 +193,7 @@ const Object<UpstreamTls>& upstream_tls() {
     t.field("ca", &UpstreamTls::ca, file_path(), "The authorities believed, PEM.").otherwise("the system's");
     t.field("server_name", &UpstreamTls::server_name, text(), "The name asked for and checked.")
         .otherwise("the server's host");
-    t.field("verify", &UpstreamTls::verify, boolean(), "Whether it is checked at all.").fallback("true");
+    t.field("verify", &UpstreamTls::verify, boolean(), "Whether it is checked at all.");
     return t;
   }();
   return table;
@@ -230,22 +208,19 @@ void add_server_fields(Object<ServerGroup>& t) {
                             {"h2", Protocol::kH2},
                             {"grpc", Protocol::kGrpc},
                             {"grpcs", Protocol::kGrpcs}}),
-          "What the servers speak.")
-      .fallback("http");
+          "What the servers speak.");
   t.field(
-       "scheduler", &ServerGroup::scheduler,
-       choice<Scheduler>({{"wrr", Scheduler::kWrr},
-                          {"wlc", Scheduler::kWlc},
-                          {"p2c", Scheduler::kP2c},
-                          {"hash", Scheduler::kHash},
-                          {"sch", Scheduler::kSch},
-                          {"uch", Scheduler::kUch}}),
-       "How a server is picked: wrr by turns, wlc by requests in flight, p2c the faster of two, hash by what a request "
-       "has; sch hashes the client's address, uch a query parameter.")
-      .fallback("wrr");
+      "scheduler", &ServerGroup::scheduler,
+      choice<Scheduler>({{"wrr", Scheduler::kWrr},
+                         {"wlc", Scheduler::kWlc},
+                         {"p2c", Scheduler::kP2c},
+                         {"hash", Scheduler::kHash},
+                         {"sch", Scheduler::kSch},
+                         {"uch", Scheduler::kUch}}),
+      "How a server is picked: wrr by turns, wlc by requests in flight, p2c the faster of two, hash by what a request "
+      "has; sch hashes the client's address, uch a query parameter.");
   t.field("hash", &ServerGroup::hash, object("hash", hash_table, "{on: cookie, name: user}"),
-          "What the hash schedulers hash.")
-      .fallback("{}");
+          "What the hash schedulers hash.");
   t.field("slow_start", &ServerGroup::slow_start, object("slow_start", slow_start_table, "{window: 30s}"),
           "A server that is new or was unhealthy gets its share by and by, with every scheduler.")
       .otherwise("none");
@@ -260,8 +235,7 @@ void add_server_fields(Object<ServerGroup>& t) {
           "Answers 503 at once while the group fails.")
       .otherwise("none");
   t.field("zone_affinity", &ServerGroup::zone_affinity, boolean(),
-          "Whether servers of this process's `zone` come first, as long as enough of them are healthy.")
-      .fallback("false");
+          "Whether servers of this process's `zone` come first, as long as enough of them are healthy.");
   t.field("servers", &ServerGroup::servers,
           list_of<Server>(object("server", server_table, "{address: \"10.0.0.1:80\"}")), "The servers.")
       .required();
@@ -269,26 +243,21 @@ void add_server_fields(Object<ServerGroup>& t) {
           "Active probes.")
       .otherwise("no probes");
   t.field("fail_open", &ServerGroup::fail_open, boolean(),
-          "Whether all servers are used when none is healthy; else 503.")
-      .fallback("true");
+          "Whether all servers are used when none is healthy; else 503.");
 }
 
 void add_upstream_fields(Object<ServerGroup>& t) {
   t.field("connection_drain", &ServerGroup::connection_drain, duration(0s, 900s),
-          "How long requests in flight may go on when a server goes away.")
-      .fallback("300s");
+          "How long requests in flight may go on when a server goes away.");
   t.field("drain_unhealthy", &ServerGroup::drain_unhealthy, boolean(),
-          "Whether a server that becomes unhealthy drains: what runs there ends within connection_drain.")
-      .fallback("false");
-  t.field("timeouts", self, object("group_timeouts", group_timeouts, "{connect: 5s}"), "Timers.").fallback("{}");
-  t.field("keep_alive", self, object("keep_alive", keep_alive_table, "{pool: 32}"), "Idle connections to servers.")
-      .fallback("{}");
+          "Whether a server that becomes unhealthy drains: what runs there ends within connection_drain.");
+  t.field("timeouts", self, object("group_timeouts", group_timeouts, "{connect: 5s}"), "Timers.");
+  t.field("keep_alive", self, object("keep_alive", keep_alive_table, "{pool: 32}"), "Idle connections to servers.");
   add_failure_fields(t);
   t.field("source_addresses", &ServerGroup::source_addresses, list_of<Value<std::string>>(local_address(), 1, true),
           "Addresses of this machine that connections to servers come from, by turns; each has its own ports.")
       .otherwise("the kernel's choice");
-  t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls, "{ca: ca.pem}"), "TLS towards the servers.")
-      .fallback("{}");
+  t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls, "{ca: ca.pem}"), "TLS towards the servers.");
 }
 
 }  // namespace

@@ -25,26 +25,19 @@ const Object<Certificate>& certificate_table() {
 const Object<Timeouts>& timeouts_table() {
   static const Object<Timeouts> table = [] {
     Object<Timeouts> t("timeouts", "The timers on the client's side of a listener.");
-    t.field("idle", &Timeouts::idle, duration(1s, 4000s), "A kept-alive connection without a request is closed.")
-        .fallback("15s");
-    t.field("handshake", &Timeouts::handshake, duration(1ms, 24h), "The TLS handshake and the PROXY header.")
-        .fallback("10s");
+    t.field("idle", &Timeouts::idle, duration(1s, 4000s), "A kept-alive connection without a request is closed.");
+    t.field("handshake", &Timeouts::handshake, duration(1ms, 24h), "The TLS handshake and the PROXY header.");
     t.field("request_head", &Timeouts::request_head, duration(100ms, 300s),
-            "The whole head of a request, from its first byte; then 408.")
-        .fallback("10s");
+            "The whole head of a request, from its first byte; then 408.");
     t.field("request_body", &Timeouts::request_body, duration(1ms, 24h),
-            "The longest gap in a request's body; then 408.")
-        .fallback("30s");
+            "The longest gap in a request's body; then 408.");
     t.field(
-         "response", &Timeouts::response, duration(1s, 3600s),
-         "From the end of the request to the response's head, then the longest gap in its body; then 504 or a reset.")
-        .fallback("60s");
-    t.field("send", &Timeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.")
-        .fallback("60s");
+        "response", &Timeouts::response, duration(1s, 3600s),
+        "From the end of the request to the response's head, then the longest gap in its body; then 504 or a reset.");
+    t.field("send", &Timeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.");
     t.field("total", &Timeouts::total, duration(1ms, 24h), "The whole exchange; then 504 or a reset.")
         .otherwise("no limit");
-    t.field("tunnel", &Timeouts::tunnel, duration(1ms, 24h), "An idle WebSocket; then close frame 1001.")
-        .fallback("3600s");
+    t.field("tunnel", &Timeouts::tunnel, duration(1ms, 24h), "An idle WebSocket; then close frame 1001.");
     return t;
   }();
   return table;
@@ -53,10 +46,9 @@ const Object<Timeouts>& timeouts_table() {
 const Object<Limits>& limits_table() {
   static const Object<Limits> table = [] {
     Object<Limits> t("limits", "How large a request on a listener may be.");
-    t.field("request_head", &Limits::request_head, size(kKiB, kMiB), "Start line and fields; above it 431.")
-        .fallback("32KiB");
-    t.field("target", &Limits::target, size(64, kMiB), "The request target; above it 414.").fallback("16KiB");
-    t.field("fields", &Limits::fields, big_number(1, 1000), "The number of fields; above it 431.").fallback("100");
+    t.field("request_head", &Limits::request_head, size(kKiB, kMiB), "Start line and fields; above it 431.");
+    t.field("target", &Limits::target, size(64, kMiB), "The request target; above it 414.");
+    t.field("fields", &Limits::fields, big_number(1, 1000), "The number of fields; above it 431.");
     t.field("body", &Limits::body, size(0, kMiB * kMiB), "The largest request body; above it 413.")
         .otherwise("no limit");
     return t;
@@ -83,11 +75,10 @@ const Object<XForwarded>& x_forwarded_table() {
                          {"remove", For::kRemove},
                          {"preserve", For::kPreserve},
                          {"process", For::kProcess}}),
-            "X-Forwarded-For: `process` walks it from the right through `trusted_proxies` to the client.")
-        .fallback("append");
-    t.field("proto", &XForwarded::proto, boolean(), "X-Forwarded-Proto.").fallback("true");
-    t.field("port", &XForwarded::port, boolean(), "X-Forwarded-Port.").fallback("false");
-    t.field("host", &XForwarded::host, boolean(), "X-Forwarded-Host.").fallback("false");
+            "X-Forwarded-For: `process` walks it from the right through `trusted_proxies` to the client.");
+    t.field("proto", &XForwarded::proto, boolean(), "X-Forwarded-Proto.");
+    t.field("port", &XForwarded::port, boolean(), "X-Forwarded-Port.");
+    t.field("host", &XForwarded::host, boolean(), "X-Forwarded-Host.");
     return t;
   }();
   return table;
@@ -106,23 +97,21 @@ void add_connection_fields(Object<Listener>& t) {
                             {"tcp", Protocol::kTcp},
                             {"tls", Protocol::kTls},
                             {"udp", Protocol::kUdp}}),
-          "What clients speak.")
-      .fallback("http");
+          "What clients speak.");
   t.field(
        "certificates", &Listener::certificates,
        list_of<Certificate>(object("certificate", certificate_table, "{cert: example.com.pem, key: example.com.key}")),
        "The first is the default, also without SNI; the others answer by SNI. An https listener needs one.")
       .otherwise("none");
   t.field("security_policy", &Listener::security_policy, known_name("security policy", security_policies()),
-          "TLS versions and ciphers, by either cloud's name.")
-      .fallback("tls_cipher_policy_1_2_strict_with_1_3");
+          "TLS versions and ciphers, by either cloud's name.");
   t.field("http2", &Listener::http2, boolean(), "Whether HTTP/2 is offered; on http by prior knowledge.")
       .otherwise("true on https, false on http");
 }
 
 void add_request_fields(Object<Listener>& t) {
-  t.field("timeouts", &Listener::timeouts, object("timeouts", timeouts_table, "{idle: 15s}"), "Timers.").fallback("{}");
-  t.field("limits", &Listener::limits, object("limits", limits_table, "{body: 10MiB}"), "Limits.").fallback("{}");
+  t.field("timeouts", &Listener::timeouts, object("timeouts", timeouts_table, "{idle: 15s}"), "Timers.");
+  t.field("limits", &Listener::limits, object("limits", limits_table, "{body: 10MiB}"), "Limits.");
   t.field("trusted_proxies", &Listener::trusted_proxies, list_of<Value<std::string>>(network(), 0, true),
           "Whose X-Forwarded fields are believed.")
       .otherwise("nobody's");
@@ -130,14 +119,11 @@ void add_request_fields(Object<Listener>& t) {
           "Who sends a PROXY header.")
       .otherwise("nobody");
   t.field("x_forwarded", &Listener::x_forwarded, object("x_forwarded", x_forwarded_table, "{for: append}"),
-          "The X-Forwarded fields that a server gets.")
-      .fallback("{}");
+          "The X-Forwarded fields that a server gets.");
   t.field("encoded_slash", &Listener::encoded_slash_pass, choice<bool>({{"reject", false}, {"pass", true}}),
-          "What `%2F`, `%5C`, `\\` and `%00` in a path are: 400, or passed on.")
-      .fallback("reject");
+          "What `%2F`, `%5C`, `\\` and `%00` in a path are: 400, or passed on.");
   t.field("half_close", &Listener::half_close, boolean(),
-          "Whether a client may close its sending side and still wait for its answer.")
-      .fallback("false");
+          "Whether a client may close its sending side and still wait for its answer.");
   t.field("rules", &Listener::rules, rule_list(), "Tried by priority.").otherwise("none");
   t.field("rule_set", &Listener::rule_set, name(), "A list of rules under `rule_sets`, instead of `rules`.")
       .otherwise("none");

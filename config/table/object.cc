@@ -95,11 +95,4 @@ void report_no_mapping(Decoder& d, const Node& node, const ObjectInfo& object, c
   d.wrong_kind(node, "a mapping", hint);
 }
 
-Node default_node(const std::string& literal) {
-  Node node;
-  node.kind = literal == "{}" ? Node::Kind::kMapping : Node::Kind::kScalar;
-  if (node.kind == Node::Kind::kScalar) node.text = literal;
-  return node;
-}
-
 }  // namespace albatross::config

@@ -52,7 +52,8 @@ Type<AccessLog> log_path() {
 Type<std::uint32_t> workers() {
   const Type<std::uint32_t> count = number(1, 256);
   TypeInfo info{"number or `auto`", count.info.range, {{"anyOf", {count.info.schema, {{"const", "auto"}}}}}};
-  return {std::move(info), [count](Decoder& d, const Node& node, std::uint32_t& out) {
+  return {std::move(info),
+          [count](Decoder& d, const Node& node, std::uint32_t& out) {
             if (node.kind == Node::Kind::kScalar && node.text == "auto") {
               out = 0;
               return true;
@@ -64,7 +65,8 @@ Type<std::uint32_t> workers() {
               if (*text == "auto") return true;
             }
             return count.decode(d, node, out);
-          }};
+          },
+          [](const std::uint32_t& n) { return n == 0 ? Json("auto") : Json(n); }};
 }
 
 Type<std::vector<RuleSet>> rule_sets() {
@@ -107,8 +109,8 @@ Type<AccessLog> log_format() {
 const Object<AccessLog>& access_log_table() {
   static const Object<AccessLog> table = [] {
     Object<AccessLog> t("access_log", "Where a line about each request goes.");
-    t.field("path", whole_log, log_path(), "Where to.").fallback("stdout");
-    t.field("format", whole_log, log_format(), "One JSON object a line.").fallback("json");
+    t.field("path", whole_log, log_path(), "Where to.").assume("stdout");
+    t.field("format", whole_log, log_format(), "One JSON object a line.").assume("json");
     return t;
   }();
   return table;
@@ -128,10 +130,9 @@ const Object<Admin>& admin_table() {
 const Object<Shutdown>& shutdown_table() {
   static const Object<Shutdown> table = [] {
     Object<Shutdown> t("shutdown", "How the process goes away at SIGTERM.");
-    t.field("delay", &Shutdown::delay, duration(0s, 1h), "`/health` says 503 this long while requests are still taken.")
-        .fallback("0s");
-    t.field("drain", &Shutdown::drain, duration(0s, 24h), "How long requests in flight may go on then.")
-        .fallback("30s");
+    t.field("delay", &Shutdown::delay, duration(0s, 1h),
+            "`/health` says 503 this long while requests are still taken.");
+    t.field("drain", &Shutdown::drain, duration(0s, 24h), "How long requests in flight may go on then.");
     return t;
   }();
   return table;
@@ -141,8 +142,7 @@ const Object<Config>& process_limits() {
   static const Object<Config> table = [] {
     Object<Config> t("process_limits", "Limits of the process.");
     t.field("connections", &Config::max_connections, big_number(1, 10'000'000),
-            "Client connections; fewer if the descriptor limit allows fewer.")
-        .fallback("100000");
+            "Client connections; fewer if the descriptor limit allows fewer.");
     t.field("memory", &Config::max_memory, size(std::uint64_t{64} << 20, std::uint64_t{1} << 44),
             "Resident memory by which overload is judged.")
         .otherwise("the cgroup's limit, if it has one");
@@ -181,15 +181,12 @@ const Object<Config>& config_table() {
             "The admin API.")
         .otherwise("on its default socket");
     t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
-            "The end of the process.")
-        .fallback("{}");
+            "The end of the process.");
     t.field("zone", &Config::zone, name(), "The zone that this process stands in, for `zone_affinity`.")
         .otherwise("none");
     t.field("workers", &Config::workers, workers(),
-            "Worker threads: a thread a core within the cgroup's quota, or a number.")
-        .fallback("auto");
-    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"), "Limits of the process.")
-        .fallback("{}");
+            "Worker threads: a thread a core within the cgroup's quota, or a number.");
+    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"), "Limits of the process.");
     return t;
   }();
   return table;

@@ -1,4 +1,5 @@
 // Rules and their conditions.
+#include "base/text.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
 
@@ -14,7 +15,7 @@ Type<std::string> lower_case(Type<std::string> type) {
   TypeInfo info = type.info;
   return {std::move(info), [type = std::move(type)](Decoder& d, const Node& node, std::string& out) {
             if (!type.decode(d, node, out)) return false;
-            out = lower(out);
+            out = ascii_lower(out);
             return true;
           }};
 }
@@ -46,30 +47,24 @@ const Object<Condition>& query_condition() {
   return table;
 }
 
-// A member of the condition that also settles which kind it is.
-template <Kind K, auto Member>
-auto& as(Condition& condition) {
-  condition.kind = K;
-  return condition.*Member;
-}
 template <Kind K>
 Condition& whole(Condition& condition) {
   condition.kind = K;
   return condition;
 }
 
-const Object<Timeouts>& rule_timeouts() {
-  static const Object<Timeouts> table = [] {
-    Object<Timeouts> t("rule_timeouts", "What a rule changes of its listener's timeouts.");
-    t.field("request_body", &Timeouts::request_body, duration(1ms, 24h), "The longest gap in a request's body.")
+const Object<RuleTimeouts>& rule_timeouts() {
+  static const Object<RuleTimeouts> table = [] {
+    Object<RuleTimeouts> t("rule_timeouts", "What a rule changes of its listener's timeouts.");
+    t.field("request_body", &RuleTimeouts::request_body, duration(1ms, 24h), "The longest gap in a request's body.")
         .otherwise("the listener's");
-    t.field("response", &Timeouts::response, duration(1s, 3600s),
+    t.field("response", &RuleTimeouts::response, duration(1s, 3600s),
             "From the end of the request to the response's head, then the longest gap in its body.")
         .otherwise("the listener's");
-    t.field("send", &Timeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.")
+    t.field("send", &RuleTimeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.")
         .otherwise("the listener's");
-    t.field("total", &Timeouts::total, duration(1ms, 24h), "The whole exchange.").otherwise("the listener's");
-    t.field("tunnel", &Timeouts::tunnel, duration(1ms, 24h), "An idle WebSocket.").otherwise("the listener's");
+    t.field("total", &RuleTimeouts::total, duration(1ms, 24h), "The whole exchange.").otherwise("the listener's");
+    t.field("tunnel", &RuleTimeouts::tunnel, duration(1ms, 24h), "An idle WebSocket.").otherwise("the listener's");
     return t;
   }();
   return table;

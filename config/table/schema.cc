@@ -5,26 +5,15 @@
 namespace albatross::config {
 namespace {
 
-bool is_number(const std::string& text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
-Json default_value(const std::string& literal) {
-  if (literal == "{}") return Json::object();
-  if (literal == "true" || literal == "false") return literal == "true";
-  if (is_number(literal)) return std::stoull(literal);
-  return literal;
-}
-
 Json property(const FieldInfo& field) {
   std::string description = field.meaning;
   if (!field.type.range.empty()) description += " Range: " + field.type.range + ".";
-  if (!field.literal_prose.empty()) description += " Without it: " + field.literal_prose + ".";
+  if (!field.without_it.empty()) description += " Without it: " + field.without_it + ".";
   // draft-07 ignores what stands beside a $ref, so it goes into an allOf
   Json schema = field.type.schema;
   if (schema.contains("$ref")) schema = {{"allOf", Json::array({schema})}};
   schema["description"] = description;
-  if (!field.literal.empty()) schema["default"] = default_value(field.literal);
+  if (!field.fallback.is_null()) schema["default"] = field.fallback;
   return schema;
 }
 
@@ -47,10 +36,19 @@ std::string cell(const std::string& text) {
   return out;
 }
 
+// As YAML would have it.
+std::string in_yaml(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string out;
+  for (const Json& item : value) out += (out.empty() ? "" : ", ") + in_yaml(item);
+  return '[' + out + ']';
+}
+
 std::string default_cell(const FieldInfo& field) {
   if (field.is_required) return "**required**";
-  if (field.literal == "{}") return "see there";
-  return field.literal.empty() ? field.literal_prose : '`' + field.literal + '`';
+  if (field.fallback.is_object()) return "see there";
+  return field.fallback.is_null() ? field.without_it : '`' + in_yaml(field.fallback) + '`';
 }
 
 std::string table(const ObjectInfo& object) {

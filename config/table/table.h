@@ -1,5 +1,6 @@
-// The field table: every object of the file. What a key is called, means, takes and defaults to is said here and
-// nowhere else. Each function builds its table once and returns the same one ever after; any thread.
+// The field table: every object of the file. What a key is called, means and takes is said here and nowhere else; its
+// default is what the member that it fills holds in config.h. Each function builds its table once and then returns
+// that one; any thread.
 #pragma once
 
 #include <vector>

@@ -1,6 +1,6 @@
 // The field table's building blocks. A Type<T> says how a node becomes a T and how that looks in the schema and in the
 // reference; an Object<T> is a table of keys, each with its Type and the member of T that it fills. One table decodes,
-// finds unknown keys, fills defaults in, and writes the schema and docs/configuration.md.
+// finds unknown keys, and writes the schema and docs/configuration.md.
 //
 // Types are values; Objects are built once, as static constants (table.h), and are read by any thread.
 #pragma once
@@ -31,6 +31,8 @@ struct Type {
   TypeInfo info;
   // False: `out` is not usable, and the error is reported.
   std::function<bool(Decoder&, const Node&, T& out)> decode;
+  // The value as a file would have it, for types whose values may be defaults; else empty.
+  std::function<Json(const T&)> show{};
 };
 
 struct FieldInfo {
@@ -38,19 +40,24 @@ struct FieldInfo {
   TypeInfo type;
   std::string meaning;  // one sentence
   bool is_required = false;
-  std::string literal;        // the default, in the file's own syntax
-  std::string literal_prose;  // or what happens without the key, in words
+  Json fallback{};           // the default as a file would have it: of the member that the key fills; else null
+  std::string without_it{};  // or what happens without the key, in words
+  std::string assumed{};     // decoded where the key is absent; else empty
 
   FieldInfo& required() {
     is_required = true;
-    return *this;
-  }
-  FieldInfo& fallback(std::string value) {
-    literal = std::move(value);
+    fallback = nullptr;
     return *this;
   }
   FieldInfo& otherwise(std::string prose) {
-    literal_prose = std::move(prose);
+    without_it = std::move(prose);
+    fallback = nullptr;
+    return *this;
+  }
+  // For a default that is not the member's own: the object can be left out, and then means something else.
+  FieldInfo& assume(std::string text) {
+    fallback = text;
+    assumed = std::move(text);
     return *this;
   }
 };
@@ -70,7 +77,6 @@ void report_not_built(Decoder& d, const Node& value, const std::string& object, 
 void drop_not_built(TypeInfo& type, const std::string& object, const std::string& key);
 // The node is no mapping, which the object wants.
 void report_no_mapping(Decoder& d, const Node& node, const ObjectInfo& object, const std::string& example);
-Node default_node(const std::string& literal);  // a scalar, or an empty mapping for "{}"
 
 template <class M>
 inline constexpr bool kIsOptional = false;
@@ -95,16 +101,30 @@ bool store(Decoder& d, const Node& node, const Type<T>& type, M& member) {
   }
 }
 
+// What such a member holds as a file would have it; null for nothing.
+template <class M, class T>
+Json shown(const Type<T>& type, const M& member) {
+  if constexpr (kIsOptional<M>) {
+    return nullptr;
+  } else {
+    const Json value = type.show ? type.show(static_cast<const T&>(member)) : Json();
+    return value == "" ? Json() : value;
+  }
+}
+
 template <class C>
 class Object {
  public:
   Object(std::string name, std::string meaning) : info_{std::move(name), std::move(meaning), false, {}} {}
 
-  // `where` names the member: a pointer to it, or a function from C& to a reference to it.
+  // `where` names the member: a pointer to it, or a function from C& to a reference to it. What it holds in a new C is
+  // the default.
   template <class Where, class T>
   FieldInfo& field(std::string key, Where where, Type<T> type, std::string meaning) {
-    FieldInfo info{std::move(key), type.info, std::move(meaning), false, {}, {}};
+    FieldInfo info{std::move(key), type.info, std::move(meaning)};
     drop_not_built(info.type, info_.name, info.key);
+    C fresh{};
+    if (!info_.one_key) info.fallback = shown(type, std::invoke(where, fresh));
     info_.fields.push_back(std::move(info));
     reads_.push_back([where, type = std::move(type)](Decoder& d, const Node& node, C& out) {
       return store(d, node, type, std::invoke(where, out));
@@ -132,8 +152,11 @@ class Object {
         const bool read = reads_[i](d, *values[i], out);
         if (read) report_not_built(d, *values[i], info_.name, field.key);
         if (!read && info_.one_key) good = false;
-      } else if (!field.literal.empty()) {
-        reads_[i](d, default_node(field.literal), out);
+      } else if (!field.assumed.empty()) {
+        Node node;
+        node.kind = Node::Kind::kScalar;
+        node.text = field.assumed;
+        reads_[i](d, node, out);
       }
     }
     if (also_ && good) good = also_(d, node, out);
@@ -151,11 +174,13 @@ class Object {
 template <class C>
 Type<C> object(const std::string& name, const Object<C>& (*table)(), const std::string& example) {
   TypeInfo info{"[" + name + "](#" + name + ")", {}, {{"$ref", "#/definitions/" + name}}, example};
-  return {std::move(info), [table, example](Decoder& d, const Node& node, C& out) {
+  return {std::move(info),
+          [table, example](Decoder& d, const Node& node, C& out) {
             if (node.kind == Node::Kind::kMapping) return table().decode(d, node, out);
             report_no_mapping(d, node, table().info(), example);
             return false;
-          }};
+          },
+          [](const C&) { return Json::object(); }};
 }
 
 // A list of T; `or_one`: a single value stands for a list of it.
@@ -174,7 +199,8 @@ Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = 
     out.push_back(std::move(element));
     return true;
   };
-  return {std::move(info), [add, least, or_one, hint](Decoder& d, const Node& node, std::vector<E>& out) {
+  return {std::move(info),
+          [add, least, or_one, hint](Decoder& d, const Node& node, std::vector<E>& out) {
             out.clear();
             if (node.kind != Node::Kind::kSequence) {
               if (or_one && node.kind != Node::Kind::kNull) return add(d, node, out);
@@ -191,6 +217,13 @@ Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = 
               good = add(d, node.items[i], out) && good;
             }
             return good;
+          },
+          [item, or_one](const std::vector<E>& list) -> Json {
+            if (list.empty() || !item.show) return nullptr;
+            if (or_one && list.size() == 1) return shown(item, list[0]);
+            Json all = Json::array();
+            for (const E& element : list) all.push_back(shown(item, element));
+            return all;
           }};
 }
 
@@ -214,9 +247,11 @@ Type<T> scalar_or(Type<T> scalar, Type<T> rest) {
                 {},
                 {{"anyOf", {scalar.info.schema, rest.info.schema}}},
                 rest.info.example};
-  return {std::move(info), [scalar, rest](Decoder& d, const Node& node, T& out) {
+  return {std::move(info),
+          [scalar, rest](Decoder& d, const Node& node, T& out) {
             return (node.kind == Node::Kind::kScalar ? scalar : rest).decode(d, node, out);
-          }};
+          },
+          scalar.show ? scalar.show : rest.show};
 }
 
 }  // namespace albatross::config

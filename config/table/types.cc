@@ -1,5 +1,7 @@
 #include "config/table/types.h"
 
+#include "base/text.h"
+
 namespace albatross::config {
 namespace {
 
@@ -8,7 +10,8 @@ template <class T>
 Type<T> ranged(TypeInfo info, T least, T most, const char* wanted, Parsed<std::uint64_t> (*parse)(std::string_view),
                bool quoted) {
   const std::string range = info.range;
-  return {std::move(info), [=](Decoder& d, const Node& node, T& out) {
+  return {std::move(info),
+          [=](Decoder& d, const Node& node, T& out) {
             const auto text = quoted ? d.text(node) : d.bare(node, wanted);
             if (!text) return false;
             std::uint64_t value = 0;
@@ -19,7 +22,8 @@ Type<T> ranged(TypeInfo info, T least, T most, const char* wanted, Parsed<std::u
             }
             out = static_cast<T>(value);
             return true;
-          }};
+          },
+          [](const T& value) { return Json(value); }};
 }
 
 template <class T>
@@ -51,8 +55,6 @@ Json or_env(Json schema) {
   return {{"anyOf", {std::move(schema), env}}};
 }
 
-std::string quote(const std::string& text) { return '"' + (text.size() > 64 ? text.substr(0, 64) + "…" : text) + '"'; }
-
 Json text_schema() { return {{"type", {"string", "number", "boolean"}}}; }
 
 Json pattern_schema(const std::string& pattern, bool or_number) {
@@ -65,18 +67,22 @@ bool is_template(const std::string& text) { return text.find("${") != std::strin
 Type<Duration> duration(Duration least, Duration most) {
   const std::string range = to_text(least) + " to " + to_text(most);
   TypeInfo info{"duration", range, pattern_schema("^[0-9]+(\\.[0-9]+)?(ms|s|m|h)$")};
-  return {std::move(info), [=](Decoder& d, const Node& node, Duration& out) {
+  return {std::move(info),
+          [=](Decoder& d, const Node& node, Duration& out) {
             const auto text = d.text(node);
             if (!text || !take(d, node, parse_duration(*text), out)) return false;
             if (out >= least && out <= most) return true;
             d.error(node.at, *text + " is out of range", "it is " + range);
             return false;
-          }};
+          },
+          [](const Duration& value) { return Json(to_text(value)); }};
 }
 
 Type<std::uint64_t> size(std::uint64_t least, std::uint64_t most) {
   TypeInfo info{"size", size_to_text(least) + " to " + size_to_text(most), pattern_schema("^[0-9]+([KMG]i)?B$")};
-  return ranged<std::uint64_t>(std::move(info), least, most, "a size", parse_size, true);
+  Type<std::uint64_t> type = ranged<std::uint64_t>(std::move(info), least, most, "a size", parse_size, true);
+  type.show = [](const std::uint64_t& bytes) { return Json(size_to_text(bytes)); };
+  return type;
 }
 
 Type<std::uint64_t> big_number(std::uint64_t least, std::uint64_t most) { return whole_number(least, most); }
@@ -85,6 +91,7 @@ Type<std::uint16_t> small_number(std::uint16_t least, std::uint16_t most) { retu
 
 Type<std::string> checked(Type<std::string> type, TextCheck check) {
   TypeInfo info = type.info;
+  auto show = type.show;
   return {std::move(info),
           [type = std::move(type), check = std::move(check)](Decoder& d, const Node& node, std::string& out) {
             if (!type.decode(d, node, out)) return false;
@@ -92,7 +99,8 @@ Type<std::string> checked(Type<std::string> type, TextCheck check) {
             if (error.empty()) return true;
             d.error(node.at, std::move(error), std::move(hint));
             return false;
-          }};
+          },
+          std::move(show)};
 }
 
 Type<std::string> text(Text reader) {
@@ -101,7 +109,8 @@ Type<std::string> text(Text reader) {
                            auto text = d.text(node, reader);
                            if (text) out = std::move(*text);
                            return text.has_value();
-                         }};
+                         },
+                         [](const std::string& text) { return Json(text); }};
   return reader == Text::kBody ? type : checked(std::move(type), not_empty());
 }
 

@@ -54,10 +54,16 @@ bool take(Decoder& d, const Node& node, Parsed<T> parsed, T& out) {
   return true;
 }
 
-std::string quote(const std::string& text);                 // not all of it if it is long
 std::string joined(const std::vector<std::string>& words);  // by commas
 // The text is none of `allowed`; what this version does not build is not offered.
 void report_not_allowed(Decoder& d, Place at, const std::string& text, const std::vector<std::string>& allowed);
+
+// A member of a T, which also settles of which kind the T is: for fields of an object with one key.
+template <auto K, auto Member>
+inline constexpr auto as = [](auto& out) -> auto& {
+  out.kind = K;
+  return out.*Member;
+};
 
 // One of a list of words.
 template <class E>
@@ -66,7 +72,8 @@ Type<E> choice(std::vector<std::pair<std::string, E>> options) {
   names.reserve(options.size());
   for (const auto& option : options) names.push_back(option.first);
   TypeInfo info{"choice", joined(names), one_of_schema(names)};
-  return {std::move(info), [options = std::move(options), names](Decoder& d, const Node& node, E& out) {
+  return {std::move(info),
+          [options, names](Decoder& d, const Node& node, E& out) {
             const auto text = d.text(node);
             if (!text) return false;
             for (const auto& [name, value] : options) {
@@ -77,6 +84,12 @@ Type<E> choice(std::vector<std::pair<std::string, E>> options) {
             }
             report_not_allowed(d, node.at, *text, names);
             return false;
+          },
+          [options](const E& value) -> Json {
+            for (const auto& [name, known] : options) {
+              if (known == value) return name;
+            }
+            return nullptr;
           }};
 }
 

@@ -2,31 +2,12 @@
 
 #include <utility>
 
+#include "base/text.h"
+
 namespace albatross::config {
 namespace {
 
 constexpr std::string_view kBom = "\xef\xbb\xbf";
-
-// The length of the UTF-8 sequence at `i` (RFC 3629), 0 if there is none.
-std::size_t utf8_length(std::string_view text, std::size_t i) {
-  const auto byte = [&](std::size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U; };
-  const unsigned lead = byte(i);
-  if (lead < 0x80) return 1;
-  const auto tail = [&](std::size_t k) { return (byte(i + k) & 0xC0U) == 0x80; };
-  const unsigned second = byte(i + 1);
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (lead == 0xE0 && second < 0xA0) return 0;
-    if (lead == 0xED && second > 0x9F) return 0;
-    return tail(1) && tail(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (lead == 0xF0 && second < 0x90) return 0;
-    if (lead == 0xF4 && second > 0x8F) return 0;
-    return tail(1) && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 // Both libraries guess at encodings and let control characters pass, so bytes are settled before they see them.
 void check_bytes(std::string_view text) {
@@ -34,7 +15,7 @@ void check_bytes(std::string_view text) {
   bool blank = true;
   for (std::size_t i = 0; i < text.size();) {
     const char c = text[i];
-    const std::size_t length = utf8_length(text, i);
+    const std::size_t length = utf8_length(text.substr(i));
     if (length == 0) throw ParseError{at, "not valid UTF-8", "save the file as UTF-8"};
     const bool space = c == '\n' || c == '\r' || c == '\t' || c == ' ';
     if (static_cast<unsigned char>(c) < 0x20 && !space) throw ParseError{at, "a control character is not allowed", {}};

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/text.h"
 #include "config/tree/tree.h"
 
 namespace albatross::config {
@@ -41,7 +42,7 @@ class Scanner {
 
   // Numbers, true, false and null are made of these.
   static bool in_word(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == 'E' || c == '+' || c == '-' || c == '.';
+    return is_digit(c) || (c >= 'a' && c <= 'z') || c == 'E' || c == '+' || c == '-' || c == '.';
   }
 
   std::string_view skip_word() {

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/text.h"
 #include "config/tree/tree.h"
 
 namespace albatross::config {
@@ -148,7 +149,7 @@ Place indenting_tab(std::string_view text, Place at) {
 
 // yaml-cpp's messages begin with a capital.
 std::string lower_first(std::string text) {
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  if (!text.empty()) text[0] = ascii_lower(text[0]);
   return text;
 }
 

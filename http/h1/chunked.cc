@@ -2,15 +2,9 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace albatross {
-namespace {
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-}  // namespace
 
 ChunkedReader::Step ChunkedReader::next(std::string_view bytes, std::size_t& consumed, std::string_view& data) {
   consumed = 0;
@@ -18,7 +12,7 @@ ChunkedReader::Step ChunkedReader::next(std::string_view bytes, std::size_t& con
     char c = bytes[consumed];
     switch (state_) {
       case State::kSize: {
-        int v = hex(c);
+        int v = hex_value(c);
         if (v >= 0) {
           if (left_ >> 59 != 0 || ++digits_ > kMaxDigits) return Step::kBad;
           left_ = left_ * 16 + static_cast<std::uint64_t>(v);

@@ -4,26 +4,15 @@
 #include <emmintrin.h>
 #endif
 
-#include <array>
 #include <bit>
 #include <cstring>
 
+#include "base/text.h"
 #include "http/framing.h"
 #include "http/uri.h"
 
 namespace albatross {
 namespace {
-
-constexpr std::array<bool, 256> make_tchar() {
-  std::array<bool, 256> t{};
-  for (int c = '0'; c <= '9'; ++c) t[static_cast<std::size_t>(c)] = true;
-  for (int c = 'a'; c <= 'z'; ++c) t[static_cast<std::size_t>(c)] = true;
-  for (int c = 'A'; c <= 'Z'; ++c) t[static_cast<std::size_t>(c)] = true;
-  for (char c : std::string_view("!#$%&'*+-.^_`|~")) t[static_cast<unsigned char>(c)] = true;
-  return t;
-}
-constexpr auto kTchar = make_tchar();
-bool tchar(char c) { return kTchar[static_cast<unsigned char>(c)]; }
 
 // The first byte that is a CTL (HTAB included) or DEL.
 const char* find_control(const char* p, const char* end) {
@@ -38,8 +27,7 @@ const char* find_control(const char* p, const char* end) {
   }
 #endif
   for (; p < end; ++p) {
-    unsigned char c = static_cast<unsigned char>(*p);
-    if (c <= 0x1f || c == 0x7f) return p;
+    if (is_control(*p)) return p;
   }
   return p;
 }
@@ -60,6 +48,14 @@ struct Reader {
     p += 2;
     return 1;
   }
+  // Skips field content: to the first CTL that is not HTAB. False if more bytes are needed to find it.
+  bool skip_content() {
+    for (;; ++p) {
+      p = find_control(p, end);
+      if (at_end()) return false;
+      if (*p != '\t') return true;
+    }
+  }
 };
 
 // Field lines up to and with the empty line.
@@ -71,7 +67,7 @@ ParseResult parse_fields(Reader& r, const char* start, const HeadLimits& limits,
     if (done == 0) return {};
     if (*r.p == ' ' || *r.p == '\t') return malformed("a folded field line");
     const char* name = r.p;
-    while (r.p < r.end && tchar(*r.p)) ++r.p;
+    while (r.p < r.end && is_token_byte(*r.p)) ++r.p;
     if (r.at_end()) return {};
     if (*r.p != ':' || r.p == name) return malformed("a field line without a proper name");
     std::size_t name_size = static_cast<std::size_t>(r.p - name);
@@ -79,12 +75,7 @@ ParseResult parse_fields(Reader& r, const char* start, const HeadLimits& limits,
     ++r.p;
     while (r.p < r.end && (*r.p == ' ' || *r.p == '\t')) ++r.p;
     const char* value = r.p;
-    for (;;) {
-      r.p = find_control(r.p, r.end);
-      if (r.at_end()) return {};
-      if (*r.p != '\t') break;
-      ++r.p;
-    }
+    if (!r.skip_content()) return {};
     const char* value_end = r.p;
     int eol = r.crlf();
     if (eol == 0) return {};
@@ -109,13 +100,12 @@ bool parse_version(std::string_view text, Version& out) {
 }
 
 bool looks_like_version(std::string_view v) {
-  return v.size() == 8 && v.substr(0, 5) == "HTTP/" && v[5] >= '0' && v[5] <= '9' && v[6] == '.' && v[7] >= '0' &&
-         v[7] <= '9';
+  return v.size() == 8 && v.substr(0, 5) == "HTTP/" && is_digit(v[5]) && v[6] == '.' && is_digit(v[7]);
 }
 
 ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) {
   const char* method = r.p;
-  while (r.p < r.end && tchar(*r.p)) ++r.p;
+  while (r.p < r.end && is_token_byte(*r.p)) ++r.p;
   if (r.at_end()) return {};
   if (*r.p != ' ' || r.p == method) return malformed("the request line does not start with a method");
   head.method_text = {method, static_cast<std::size_t>(r.p - method)};
@@ -143,18 +133,12 @@ ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) 
 
 ParseResult parse_status_line(Reader& r, Head& head) {
   const char* line = r.p;
-  for (;;) {
-    r.p = find_control(r.p, r.end);
-    if (r.at_end()) return {};
-    if (*r.p != '\t') break;
-    ++r.p;
-  }
+  if (!r.skip_content()) return {};
   std::string_view s(line, static_cast<std::size_t>(r.p - line));
   int eol = r.crlf();
   if (eol == 0) return {};
-  auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (eol < 0 || s.size() < 12 || !parse_version(s.substr(0, 8), head.version) || s[8] != ' ' || !digit(s[9]) ||
-      !digit(s[10]) || !digit(s[11]) || (s.size() > 12 && s[12] != ' ')) {
+  if (eol < 0 || s.size() < 12 || !parse_version(s.substr(0, 8), head.version) || s[8] != ' ' || !is_digit(s[9]) ||
+      !is_digit(s[10]) || !is_digit(s[11]) || (s.size() > 12 && s[12] != ' ')) {
     return malformed("the status line is malformed");
   }
   head.status = static_cast<std::uint16_t>((s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0'));
@@ -173,14 +157,6 @@ ParseResult bounded(ParseResult result, std::size_t have, const HeadLimits& limi
 }
 
 }  // namespace
-
-bool is_token(std::string_view text) {
-  if (text.empty()) return false;
-  for (char c : text) {
-    if (!tchar(c)) return false;
-  }
-  return true;
-}
 
 bool is_field_value(std::string_view text) {
   const char* end = text.data() + text.size();

@@ -44,7 +44,6 @@ ParseResult parse_response_head(std::string_view bytes, const HeadLimits& limits
 // A trailer section with its empty line; names that frame, route or authenticate are marked removed (RFC 9110 §6.5.1).
 ParseResult parse_trailers(std::string_view bytes, const HeadLimits& limits, ParsedHead& out);
 
-bool is_token(std::string_view text);
 // No NUL, CR, LF or other CTL but HTAB.
 bool is_field_value(std::string_view text);
 

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "http/header_properties.h"
+
 namespace albatross {
 namespace {
 
@@ -16,20 +18,6 @@ struct Writer {
   void number(std::uint64_t n) { p = std::to_chars(p, p + 20, n).ptr; }
 };
 
-// Written by the codec itself, from what was decided, never copied.
-bool is_ours(HeaderId id) {
-  switch (id) {
-    case HeaderId::kHost:
-    case HeaderId::kConnection:
-    case HeaderId::kContentLength:
-    case HeaderId::kTransferEncoding:
-    case HeaderId::kUpgrade:
-    case HeaderId::kKeepAlive:
-    case HeaderId::kProxyConnection: return true;
-    default: return false;
-  }
-}
-
 std::size_t fields_size(const Fields& fields) {
   std::size_t n = 0;
   for (const Field& f : fields) n += std::size_t{4} + f.name_size + f.value_size;
@@ -38,7 +26,7 @@ std::size_t fields_size(const Fields& fields) {
 
 void put_fields(Writer& w, const Fields& fields) {
   for (const Field& f : fields) {
-    if (f.removed || is_ours(f.id)) continue;
+    if (f.removed || has_property(f.id, HeaderProperty::kWrittenByCodec)) continue;
     w.put(f.name());
     w.put(": ");
     w.put(f.value());

@@ -5,6 +5,7 @@
 
 #include "http/h2/callbacks.h"
 #include "http/h2/codec.h"
+#include "http/header_properties.h"
 
 namespace albatross {
 namespace {
@@ -28,32 +29,12 @@ Rows& fresh_rows() {
   return r;
 }
 
-bool is_connection_specific(HeaderId id) {
-  switch (id) {
-    case HeaderId::kHost:
-    case HeaderId::kConnection:
-    case HeaderId::kContentLength:
-    case HeaderId::kTransferEncoding:
-    case HeaderId::kUpgrade:
-    case HeaderId::kKeepAlive:
-    case HeaderId::kProxyConnection:
-    case HeaderId::kHttp2Settings: return true;
-    default: return false;
-  }
-}
-
-// Of another value in each request: an entry in the table would only push out others.
-bool is_unique(HeaderId id) {
-  return id == HeaderId::kXRequestId || id == HeaderId::kTraceparent || id == HeaderId::kXForwardedFor ||
-         id == HeaderId::kSecWebsocketKey;
-}
-
-bool is_handshake(HeaderId id) { return id == HeaderId::kSecWebsocketKey || id == HeaderId::kSecWebsocketAccept; }
-
 void add_fields(Rows& rows, const Fields& fields, bool tunnel) {
+  const unsigned left_out = HeaderProperty::kConnectionSpecific | HeaderProperty::kWrittenByCodec |
+                            (tunnel ? HeaderProperty::kHandshakeKey : 0u);
   for (const Field& f : fields) {
-    if (f.removed || is_connection_specific(f.id) || (tunnel && is_handshake(f.id))) continue;
-    rows.add(f.name(), f.value(), !is_unique(f.id));
+    if (f.removed || has_property(f.id, left_out)) continue;
+    rows.add(f.name(), f.value(), !has_property(f.id, HeaderProperty::kUnique));
   }
 }
 

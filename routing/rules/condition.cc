@@ -1,30 +1,20 @@
 #include "routing/rules/condition.h"
 
+#include "base/text.h"
+
 namespace albatross {
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char low = ascii_lower(c);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
 
 // The character at `at`, decoded; moves `at` past it.
 char next_decoded(std::string_view text, std::size_t& at) {
   const char c = text[at++];
   if (c == '+') return ' ';
   if (c != '%' || at + 2 > text.size()) return c;
-  const int high = hex_digit(text[at]);
-  const int low = hex_digit(text[at + 1]);
+  const int high = hex_value(text[at]);
+  const int low = hex_value(text[at + 1]);
   if (high < 0 || low < 0) return c;
   at += 2;
   return static_cast<char>(high * 16 + low);
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace
@@ -61,7 +51,7 @@ bool decoded_equals(std::string_view raw, std::string_view plain) {
 }
 
 std::optional<std::pair<std::string_view, std::string_view>> split_cookie(std::string_view crumb) {
-  crumb = trim(crumb);
+  crumb = trim_blanks(crumb);
   const std::size_t equals = crumb.find('=');
   if (equals == std::string_view::npos) return std::nullopt;
   return std::pair(crumb.substr(0, equals), crumb.substr(equals + 1));

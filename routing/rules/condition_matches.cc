@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/text.h"
 #include "routing/rules/condition.h"
 #include "routing/rules/regex.h"
 #include "routing/rules/rule_table.h"
@@ -11,12 +12,6 @@ namespace albatross {
 namespace {
 
 using Kind = config::Condition::Kind;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = ascii_lower(c);
-  return out;
-}
 
 bool regex_matches(const config::Pattern& pattern, bool ignore_case, std::string_view text) {
   const RE2 regex(pattern.text, regex_options(ignore_case, RegexBudget().pattern));
@@ -37,8 +32,8 @@ bool host_matches(const config::Pattern& pattern, std::string_view host) {
   if (pattern.kind == config::Pattern::Kind::kRegex) return regex_matches(pattern, true, bare_host(host));
   config::Pattern folded = pattern;
   const bool whole = pattern.kind == config::Pattern::Kind::kExact;
-  folded.text = lower(whole ? bare_host(pattern.text) : std::string_view(pattern.text));
-  return value_matches(folded, lower(bare_host(host)));
+  folded.text = ascii_lower(whole ? bare_host(pattern.text) : std::string_view(pattern.text));
+  return value_matches(folded, ascii_lower(bare_host(host)));
 }
 
 bool path_matches(const config::Pattern& pattern, std::string_view path) {

@@ -1,9 +1,11 @@
 #include "routing/rules/regex.h"
 
+#include "base/text.h"
+
 namespace albatross {
 namespace {
 
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_word(char c) { return is_alpha(c) || is_digit(c) || c == '_'; }
 
 // The index behind a character class that opens at `at`.
 std::size_t skip_class(std::string_view regex, std::size_t at) {

@@ -3,24 +3,28 @@
 #include <map>
 
 #include "base/siphash.h"
+#include "base/text.h"
 
 namespace albatross {
 namespace {
 
 using config::Diagnostics;
 
-Nanos nanos(config::Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
+using config::nanos;
 
-void take(Nanos& into, const std::optional<config::Value<config::Duration>>& from) {
-  if (from) into = nanos(from->value);
+RouteTimeouts timeouts_of(const config::Timeouts& t) {
+  return {nanos(t.request_body), nanos(t.response), nanos(t.send), t.total ? nanos(*t.total) : 0, nanos(t.tunnel)};
 }
 
-void apply(RouteTimeouts& into, const config::Timeouts& from) {
-  take(into.request_body, from.request_body);
-  take(into.response, from.response);
-  take(into.send, from.send);
-  take(into.total, from.total);
-  take(into.tunnel, from.tunnel);
+void change(RouteTimeouts& timeouts, const config::RuleTimeouts& by) {
+  const auto take = [](Nanos& into, const std::optional<config::Value<config::Duration>>& from) {
+    if (from) into = nanos(*from);
+  };
+  take(timeouts.request_body, by.request_body);
+  take(timeouts.response, by.response);
+  take(timeouts.send, by.send);
+  take(timeouts.total, by.total);
+  take(timeouts.tunnel, by.tunnel);
 }
 
 class Compiler {
@@ -40,23 +44,11 @@ class Compiler {
         case config::Action::Kind::kRedirect: redirect(a.redirect, at + ".redirect", route); break;
         case config::Action::Kind::kFixedResponse: fixed(a.fixed_response, route); break;
         case config::Action::Kind::kRewrite: rewrite(a.rewrite, at + ".rewrite", route); break;
-        case config::Action::Kind::kInsertHeader: {
-          Edit e;
-          e.kind = Edit::Kind::kInsert;
-          e.name = a.header.name;
-          e.id = header_id(e.name);
-          e.value = Template::compile(a.header.value, at + ".insert_header.value", out_);
-          route.edits.push_back(std::move(e));
+        case config::Action::Kind::kInsertHeader:
+          edit_header(Edit::Kind::kInsert, a.header, route).value =
+              Template::compile(a.header.value, at + ".insert_header.value", out_);
           break;
-        }
-        case config::Action::Kind::kRemoveHeader: {
-          Edit e;
-          e.kind = Edit::Kind::kRemove;
-          e.name = a.header.name;
-          e.id = header_id(e.name);
-          route.edits.push_back(std::move(e));
-          break;
-        }
+        case config::Action::Kind::kRemoveHeader: edit_header(Edit::Kind::kRemove, a.header, route); break;
       }
     }
   }
@@ -76,10 +68,10 @@ class Compiler {
       route.targets.emplace_back(it->second, g.weight.value);
     }
     if (f.sticky) {
-      route.sticky = nanos(f.sticky->value);
-      char hex[17];
-      snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(siphash({1, 2}, route.address)));
-      route.sticky_cookie = std::string("albatross-") + std::string(hex, 8);
+      route.sticky = nanos(*f.sticky);
+      char hex[8];
+      write_hex(hex, siphash({1, 2}, route.address) >> 32, 8);
+      route.sticky_cookie = "albatross-" + std::string(hex, sizeof hex);
     }
   }
 
@@ -98,6 +90,14 @@ class Compiler {
     route.code = f.code;
     route.content_type = f.content_type;
     route.body = f.body;
+  }
+
+  static Edit& edit_header(Edit::Kind kind, const config::HeaderEdit& header, Route& route) {
+    Edit& e = route.edits.emplace_back();
+    e.kind = kind;
+    e.name = header.name;
+    e.id = header_id(e.name);
+    return e;
   }
 
   void rewrite(const config::Rewrite& r, const std::string& at, Route& route) {
@@ -121,19 +121,16 @@ std::string_view encode(std::string_view text, Arena& arena) {
   std::size_t extra = 0;
   for (char c : text) extra += fine(c) ? 0 : 2;
   if (extra == 0) return text;
-  static constexpr char kHex[] = "0123456789ABCDEF";
   char* out = arena.bytes(text.size() + extra);
-  std::size_t n = 0;
+  char* end = out;
   for (char c : text) {
     if (fine(c)) {
-      out[n++] = c;
+      *end++ = c;
     } else {
-      out[n++] = '%';
-      out[n++] = kHex[static_cast<unsigned char>(c) >> 4];
-      out[n++] = kHex[static_cast<unsigned char>(c) & 15];
+      end = write_percent(end, c);
     }
   }
-  return {out, n};
+  return {out, text.size() + extra};
 }
 
 }  // namespace
@@ -142,7 +139,7 @@ Routes compile_routes(const config::Config& config, const config::Listener& list
                       Diagnostics& out) {
   Compiler compiler(config, out);
   RouteSettings base;
-  apply(base.timeouts, listener.timeouts);
+  base.timeouts = timeouts_of(listener.timeouts);
   if (listener.limits.body) base.body_limit = listener.limits.body->value;
   Routes routes;
   auto settle = [&routes](const RouteSettings& s) {
@@ -161,7 +158,7 @@ Routes compile_routes(const config::Config& config, const config::Listener& list
       const config::Rule& rule = listener.rules[i];
       r.rule = rule.name;
       r.address = listener.name.value + "/" + rule.name.value;
-      apply(settings.timeouts, rule.timeouts);
+      change(settings.timeouts, rule.timeouts);
       if (rule.body_limit) settings.body_limit = rule.body_limit->value;
       compiler.actions(rule.actions, path + ".rules[" + std::to_string(i) + "].actions", r);
     }

@@ -18,12 +18,13 @@
 
 namespace albatross {
 
-struct RouteTimeouts {  // 0: none
-  Nanos request_body = 30 * kSecond;
-  Nanos response = 60 * kSecond;
-  Nanos send = 60 * kSecond;
+// A route's timers: the listener's as far as its rule has none of its own. 0: none.
+struct RouteTimeouts {
+  Nanos request_body = 0;
+  Nanos response = 0;
+  Nanos send = 0;
   Nanos total = 0;
-  Nanos tunnel = 3600 * kSecond;
+  Nanos tunnel = 0;
   friend bool operator==(const RouteTimeouts&, const RouteTimeouts&) = default;
 };
 

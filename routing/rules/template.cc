@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "routing/rules/condition.h"
 
 namespace albatross {
@@ -9,19 +10,6 @@ namespace {
 
 constexpr std::string_view kOpen = "${";
 constexpr std::string_view kEscapedOpen = "$${";
-
-bool is_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-// RFC 9110 §5.6.2, for header and cookie names.
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [kMarks](char c) {
-    const char low = ascii_lower(c);
-    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || kMarks.find(c) != std::string_view::npos;
-  });
-}
 
 std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 

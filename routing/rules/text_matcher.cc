@@ -1,6 +1,6 @@
 #include "routing/rules/text_matcher.h"
 
-#include "http/header_id.h"
+#include "base/text.h"
 #include "routing/rules/condition.h"
 
 namespace albatross {
@@ -102,9 +102,7 @@ TextMatcher TextMatcher::compile(const config::Pattern& pattern, Subject subject
     case config::Pattern::Kind::kWildcard: compile_wildcard(pattern.text, out); break;
     case config::Pattern::Kind::kRegex: out.shape = Shape::kRegex; return out;
   }
-  if (subject == Subject::kHost) {
-    for (char& c : out.text) c = ascii_lower(c);
-  }
+  if (subject == Subject::kHost) out.text = ascii_lower(out.text);
   return out;
 }
 

@@ -63,6 +63,7 @@ class Describer {
   void one(const Timeouts& t) {
     put_inline(t.idle, t.handshake, t.request_head, t.request_body, t.response, t.send, t.total, t.tunnel);
   }
+  void one(const RuleTimeouts& t) { put_inline(t.request_body, t.response, t.send, t.total, t.tunnel); }
   template <class... T>
   void put_inline(const T&... values) {
     (one(values), ...);

@@ -41,7 +41,7 @@ TEST_CASE("any scalar of the file may come from the environment") {
   const Listener& listener = loaded.config.listeners[0];
   CHECK(listener.bind.port == 8081);
   CHECK(listener.half_close);
-  CHECK(**listener.limits.fields == 50);
+  CHECK(*listener.limits.fields == 50);
   CHECK(*listener.default_actions[0].header.value == "$${x} ${host} 8081");  // the template compiler reads $${
   CHECK(*listener.default_actions[1].fixed_response.content_type == "a/${x}");
   CHECK(*listener.default_actions[1].fixed_response.body == "${x}\n${host}");

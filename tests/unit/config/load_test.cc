@@ -69,18 +69,18 @@ TEST_CASE("the same tree as JSON gives the same configuration") {
 TEST_CASE("what is not written takes its default, without a place") {
   const Config config = load_good(with_group("health_check: {}"));
   const Listener& listener = config.listeners[0];
-  CHECK(**listener.timeouts.idle == 15s);
-  CHECK(**listener.timeouts.handshake == 10s);
-  CHECK(**listener.timeouts.request_head == 10s);
-  CHECK(**listener.timeouts.request_body == 30s);
-  CHECK(**listener.timeouts.response == 60s);
-  CHECK(**listener.timeouts.send == 60s);
-  CHECK(**listener.timeouts.tunnel == 3600s);
+  CHECK(*listener.timeouts.idle == 15s);
+  CHECK(*listener.timeouts.handshake == 10s);
+  CHECK(*listener.timeouts.request_head == 10s);
+  CHECK(*listener.timeouts.request_body == 30s);
+  CHECK(*listener.timeouts.response == 60s);
+  CHECK(*listener.timeouts.send == 60s);
+  CHECK(*listener.timeouts.tunnel == 3600s);
   CHECK_FALSE(listener.timeouts.total);
-  CHECK_FALSE(listener.timeouts.idle->written());
-  CHECK(**listener.limits.request_head == 32 * 1024);
-  CHECK(**listener.limits.target == 16 * 1024);
-  CHECK(**listener.limits.fields == 100);
+  CHECK_FALSE(listener.timeouts.idle.written());
+  CHECK(*listener.limits.request_head == 32 * 1024);
+  CHECK(*listener.limits.target == 16 * 1024);
+  CHECK(*listener.limits.fields == 100);
   CHECK_FALSE(listener.limits.body);
   CHECK(*listener.x_forwarded.proto);
   CHECK(*listener.x_forwarded.forwarded_for == XForwarded::For::kAppend);
@@ -113,8 +113,6 @@ TEST_CASE("the defaults of the table are those of the structs") {
   loaded.rule_sets.clear();  // there for a use of the group
   by_hand.listeners[0].name = loaded.listeners[0].name;
   by_hand.listeners[0].bind = loaded.listeners[0].bind;
-  by_hand.listeners[0].timeouts = loaded.listeners[0].timeouts;
-  by_hand.listeners[0].limits = loaded.listeners[0].limits;
   by_hand.listeners[0].default_actions.resize(1);
   by_hand.listeners[0].default_actions[0].kind = Action::Kind::kFixedResponse;
   by_hand.server_groups[0].name = loaded.server_groups[0].name;

@@ -160,7 +160,7 @@ TEST_CASE("an alias stands for what its anchor holds") {
       "  - {name: c, bind: ':3', default_actions: [fixed_response: {body: *b}]}\n");
   INFO(printed(loaded.diagnostics));
   REQUIRE(loaded.diagnostics.ok());
-  CHECK(**loaded.config.listeners[1].timeouts.idle == std::chrono::seconds(20));
+  CHECK(*loaded.config.listeners[1].timeouts.idle == std::chrono::seconds(20));
   CHECK(*loaded.config.listeners[1].default_actions[0].fixed_response.body == "hello");
   CHECK(*loaded.config.listeners[2].default_actions[0].fixed_response.body == "hello");
 }

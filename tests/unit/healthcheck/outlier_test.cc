@@ -29,14 +29,23 @@ struct Group {
   bool out(std::size_t i) const { return !group.servers[i]->usable(now); }
 };
 
-PassiveCheck by_failures() {
+PassiveCheck a_check() {
   PassiveCheck c;
+  c.ejection = 30 * kSecond;
+  c.max_ejected = 50;
+  c.min_requests = 20;
+  c.interval = 10 * kSecond;
+  return c;
+}
+
+PassiveCheck by_failures() {
+  PassiveCheck c = a_check();
   c.failure_percent = 40;
   return c;
 }
 
 PassiveCheck by_latency() {
-  PassiveCheck c;
+  PassiveCheck c = a_check();
   c.latency_factor = 3;
   return c;
 }

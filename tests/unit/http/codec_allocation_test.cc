@@ -60,7 +60,7 @@ struct Proxy {
   Output to_server{pool, scratch}, to_client{pool, scratch};
   HeadLimits limits;
   H1Codec down{Role::kServer, limits}, up{Role::kClient, limits};
-  ForwardedPolicy policy;
+  ForwardedPolicy policy{ForwardedFor::kAppend, true, false, false, {}};
   Sink request, response;
 
   WireStream upstream{pool};

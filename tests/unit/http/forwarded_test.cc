@@ -16,6 +16,7 @@ struct Request {
 
   explicit Request(ForwardedFor mode = ForwardedFor::kAppend) {
     policy.forwarded_for = mode;
+    policy.proto = true;
     policy.trusted = {*Network::parse("10.0.0.0/8"), *Network::parse("fd00::/8")};
   }
   Request& from(std::string_view address) {
