@@ -26,8 +26,8 @@ int fail(const std::string& why) {
 // SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 re-opens the log, SIGUSR2 starts a process that takes over.
 class Signals {
  public:
-  Signals(Process& server, Successor& successor, std::string admin)
-      : server_(server), successor_(successor), admin_(std::move(admin)), set_(server.io(), SIGTERM, SIGINT, SIGHUP) {
+  Signals(Process& process, Successor& successor, std::string admin)
+      : process_(process), successor_(successor), admin_(std::move(admin)), set_(process.io(), SIGTERM, SIGINT, SIGHUP) {
     set_.add(SIGUSR1);
     set_.add(SIGUSR2);
     wait();
@@ -38,18 +38,18 @@ class Signals {
     set_.async_wait([this](boost::system::error_code ec, int signal) {
       if (ec) return;
       if (signal == SIGHUP) {
-        server_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
+        process_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
       } else if (signal == SIGUSR1) {
-        server_.reopen_logs();
+        process_.reopen_logs();
       } else if (signal == SIGUSR2) {
         successor_.start(admin_);
       } else {
-        server_.stop();
+        process_.stop();
       }
       wait();
     });
   }
-  Process& server_;
+  Process& process_;
   Successor& successor_;
   std::string admin_;
   boost::asio::signal_set set_;
@@ -58,8 +58,8 @@ class Signals {
 // Reloads a moment after the file, or a link to it, was replaced or written.
 class Watch {
  public:
-  Watch(Process& server, const std::string& file)
-      : server_(server), name_(std::filesystem::path(file).filename()), events_(server.io()), timer_(server.io()) {
+  Watch(Process& process, const std::string& file)
+      : process_(process), name_(std::filesystem::path(file).filename()), events_(process.io()), timer_(process.io()) {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     std::string folder = std::filesystem::absolute(file).parent_path();
     if (fd < 0 || inotify_add_watch(fd, folder.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0) {
@@ -87,10 +87,10 @@ class Watch {
   void soon() {
     timer_.expires_after(std::chrono::milliseconds(100));
     timer_.async_wait([this](boost::system::error_code ec) {
-      if (!ec) server_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
+      if (!ec) process_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
     });
   }
-  Process& server_;
+  Process& process_;
   std::string name_;
   boost::asio::posix::stream_descriptor events_;
   boost::asio::steady_timer timer_;
@@ -111,15 +111,15 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   Admin* ours = nullptr;
   ProcessOptions options;
   options.handed_over = [&ours] { ours->stop(); };
-  Process server(config, options);
+  Process process(config, options);
   std::string error;
   TakeOver before;
-  if (!how.take_over.empty() && !before.begin(how.take_over, server, error)) return fail(error);
-  bool started = server.start(out, error);
+  if (!how.take_over.empty() && !before.begin(how.take_over, process, error)) return fail(error);
+  bool started = process.start(out, error);
   report(out);
   if (!error.empty()) return fail(error);
   if (!started) return 1;
-  Admin admin(server);
+  Admin admin(process);
   ours = &admin;
   if (!admin.start(config->admin, before.socket(), error)) return fail("admin: " + error);
   // From here on we serve, whatever becomes of the other process.
@@ -127,14 +127,14 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   for (const config::Listener& l : config->listeners) {
     std::cerr << "albatross: " << *l.name << " listens on "
               << (l.protocol.value == config::Listener::Protocol::kHttps ? "https://" : "http://")
-              << server.address(l.name) << "\n";
+              << process.address(l.name) << "\n";
   }
   if (!how.quiet && !admin.address().empty()) std::cerr << "albatross: admin on " << admin.address() << "\n";
-  Successor successor(server, how.command);
-  Signals signals(server, successor, admin.address());
+  Successor successor(process, how.command);
+  Signals signals(process, successor, admin.address());
   std::optional<Watch> watcher;
-  if (how.watch) watcher.emplace(server, config->file);
-  server.run();
+  if (how.watch) watcher.emplace(process, config->file);
+  process.run();
   admin.stop();
   return 0;
 }

@@ -48,7 +48,7 @@ TakeOver::~TakeOver() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool TakeOver::begin(const std::string& socket, Process& server, std::string& error) {
+bool TakeOver::begin(const std::string& socket, Process& process, std::string& error) {
   const std::string path =
       std::filesystem::absolute(socket.starts_with("unix:") ? socket.substr(5) : socket).lexically_normal();
   std::string why;
@@ -72,7 +72,7 @@ bool TakeOver::begin(const std::string& socket, Process& server, std::string& er
     error = "--take-over " + path + ": " + why;
     return false;
   }
-  server.take_over(std::move(from));
+  process.take_over(std::move(from));
   socket_ = path;
   return true;
 }

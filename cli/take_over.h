@@ -15,7 +15,7 @@ class TakeOver {
  public:
   ~TakeOver();
   // Asks at its admin socket ("/path" or "unix:/path"), and gives what it hands over to `server`.
-  bool begin(const std::string& socket, Process& server, std::string& error);
+  bool begin(const std::string& socket, Process& process, std::string& error);
   // We serve: it leaves its sockets.
   bool finish(std::string& error);
   // Its admin socket's path; "": there was nobody.
@@ -29,8 +29,8 @@ class TakeOver {
 // Starts the same command again, with --take-over. Says how it ends if that is before us.
 class Successor {
  public:
-  Successor(Process& server, std::vector<std::string> command)
-      : command_(std::move(command)), ended_(server.io(), SIGCHLD) {}
+  Successor(Process& process, std::vector<std::string> command)
+      : command_(std::move(command)), ended_(process.io(), SIGCHLD) {}
   // `admin`: the address of our admin API.
   void start(const std::string& admin);
 

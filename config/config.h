@@ -188,6 +188,7 @@ struct Listener {
   std::vector<Rule> rules;      // its own, or a copy of the rule_set's; sorted by priority
   std::vector<Action> default_actions;
   Place at{};
+  std::uint64_t digest = 0;  // of its text, wherever in the file: two that agree mean the same
 };
 
 struct Server {
@@ -314,6 +315,7 @@ struct ServerGroup {
   std::vector<Value<std::string>> source_addresses;  // of connections to servers, by turns; empty: the kernel's choice
   UpstreamTls tls;
   Place at{};
+  std::uint64_t digest = 0;  // as a listener's
 };
 
 struct AccessLog {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/siphash.h"
 #include "config/check/check.h"
 #include "config/check/lint.h"
 #include "config/table/table.h"
@@ -34,6 +35,50 @@ void finish(Config& config) {
     }
     std::stable_sort(listener.rules.begin(), listener.rules.end(),
                      [](const Rule& a, const Rule& b) { return *a.priority < *b.priority; });
+  }
+}
+
+// What a node says, without its place.
+void print(const Node& node, std::string& out) {
+  switch (node.kind) {
+    case Node::Kind::kNull: out += '~'; break;
+    case Node::Kind::kScalar: out += (node.quoted ? '"' : '\'') + std::to_string(node.text.size()) + ':' + node.text; break;
+    case Node::Kind::kSequence:
+      out += '[';
+      for (const Node& item : node.items) print(item, out);
+      out += ']';
+      break;
+    case Node::Kind::kMapping:
+      out += '{';
+      for (const Node::Entry& e : node.entries) {
+        out += std::to_string(e.key.size()) + ':' + e.key;
+        print(e.value, out);
+      }
+      out += '}';
+      break;
+  }
+}
+
+std::uint64_t digest(const std::string& text) { return siphash({0x616c6261, 0x74726f73}, text); }
+
+// By which parts of two configurations are told to be the same.
+void digest_parts(const Node& tree, Config& config) {
+  const Node* listeners = tree.find("listeners");
+  const Node* sets = tree.find("rule_sets");
+  for (std::size_t i = 0; listeners != nullptr && i < std::min(config.listeners.size(), listeners->items.size()); ++i) {
+    Listener& l = config.listeners[i];
+    std::string text;
+    print(listeners->items[i], text);
+    if (l.rule_set.written() && sets != nullptr) {
+      if (const Node* set = sets->find(*l.rule_set)) print(*set, text);
+    }
+    l.digest = digest(text);
+  }
+  const Node* groups = tree.find("server_groups");
+  for (std::size_t i = 0; groups != nullptr && i < std::min(config.server_groups.size(), groups->items.size()); ++i) {
+    std::string text = *config.zone + "\n";
+    print(groups->items[i], text);
+    config.server_groups[i].digest = digest(text);
   }
 }
 
@@ -85,6 +130,7 @@ Config load(const Source& source, Diagnostics& out) {
     }
     Decoder decoder(out, source.file);
     config_table().decode(decoder, *tree, config);
+    digest_parts(*tree, config);
     check(config, out);
     if (out.ok()) lint(config, out);
     finish(config);

@@ -213,26 +213,34 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
 Prober::Prober(SessionContext& context, OnChange on_change) : context_(context), on_change_(std::move(on_change)) {}
 Prober::~Prober() = default;
 
-void Prober::update(std::vector<ProbeTarget> targets) {
-  std::map<ServerSlot*, std::unique_ptr<Probe>> kept;
+void Prober::update(const std::string& group, std::vector<ProbeTarget> targets) {
+  Probes& now = probes_[group];
+  Probes kept;
   for (ProbeTarget& t : targets) {
     ServerSlot* slot = t.slot.get();
-    auto it = probes_.find(slot);
-    if (it != probes_.end()) {
+    auto it = now.find(slot);
+    if (it != now.end()) {
       it->second->retarget(std::move(t));
       kept[slot] = std::move(it->second);
-      probes_.erase(it);
+      now.erase(it);
     } else {
       kept[slot] = std::make_unique<Probe>(*this, std::move(t));
     }
   }
-  for (auto& [slot, probe] : probes_) {
+  for (auto& [slot, probe] : now) {
     // Without a check nothing is known any more.
     slot->health.store(Health::kUnknown, std::memory_order_relaxed);
     probe->abandon();
     context_.loop().destroy_later(std::move(probe));
   }
-  probes_ = std::move(kept);
+  now = std::move(kept);
+}
+
+void Prober::keep_groups(const std::set<std::string>& groups) {
+  for (auto& [group, probes] : probes_) {
+    if (!groups.contains(group)) update(group, {});
+  }
+  std::erase_if(probes_, [&groups](const auto& entry) { return !groups.contains(entry.first); });
 }
 
 }  // namespace albatross

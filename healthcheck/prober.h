@@ -8,7 +8,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/siphash.h"
@@ -35,8 +37,10 @@ class Prober {
   Prober(SessionContext& context, OnChange on_change);
   ~Prober();
 
-  // From now on exactly these are probed; a server that stays keeps its state and its rhythm.
-  void update(std::vector<ProbeTarget> targets);
+  // From now on exactly these servers of that group are probed; one that stays keeps its state and its rhythm.
+  void update(const std::string& group, std::vector<ProbeTarget> targets);
+  // Groups that are not among these have none.
+  void keep_groups(const std::set<std::string>& groups);
   std::uint64_t probes_sent() const { return sent_; }
 
  private:
@@ -46,7 +50,8 @@ class Prober {
   OnChange on_change_;
   Random random_;
   std::uint64_t sent_ = 0;
-  std::map<ServerSlot*, std::unique_ptr<Probe>> probes_;
+  using Probes = std::unordered_map<ServerSlot*, std::unique_ptr<Probe>>;
+  std::map<std::string, Probes> probes_;  // by group
 };
 
 }  // namespace albatross

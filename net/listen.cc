@@ -158,6 +158,11 @@ void Acceptor::on_ready() {
   }
 }
 
+void Acceptor::take_all() {
+  constexpr int kBacklogs = 1024;  // of kBudget: more than a kernel keeps
+  for (int i = 0; i < kBacklogs && !paused_ && waiting(); ++i) on_ready();
+}
+
 void Acceptor::pause() {
   if (paused_) return;
   paused_ = true;

@@ -44,6 +44,8 @@ class Acceptor final : public IoHandler, public Ready {
 
   void on_io(std::uint32_t events) override;
   void on_ready() override;
+  // Everything that waits, as far as more may be accepted: for a socket that is left.
+  void take_all();
   // Stops and resumes taking; the kernel's queue keeps what comes.
   void pause();
   void pause_for(Nanos t);

@@ -124,7 +124,7 @@ struct Resolver::Impl {
     loop.set_timer(n.timer, loop.now() + static_cast<Nanos>(std::max(ttl, 1)) * kSecond);
     if (found != n.addresses) {
       n.addresses = std::move(found);
-      on_change();
+      on_change(n.text);
     }
   }
 

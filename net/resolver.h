@@ -17,7 +17,7 @@ namespace albatross {
 
 class Resolver {
  public:
-  using OnChange = std::function<void()>;
+  using OnChange = std::function<void(const std::string& name)>;
   // `servers`: "127.0.0.1:5353" for tests; empty: the system's.
   Resolver(Loop& loop, OnChange on_change, const std::string& servers = {});
   ~Resolver();

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
+#include "process/sockets.h"
 #include "tls/tls_client.h"
 #include "tls/tls_server.h"
 
@@ -122,9 +127,38 @@ std::vector<std::vector<SocketAddress>> addresses_of(const config::Server& s, co
   return out;
 }
 
+template <class Part>
+std::shared_ptr<const Part> find_named(const std::vector<std::shared_ptr<const Part>>& parts, const std::string& name) {
+  for (const auto& p : parts) {
+    if (p->name == name) return p;
+  }
+  return nullptr;
+}
+
+// What a file says now; its path is part of a configuration's text, its content is not.
+std::string content_digest(const std::string& file) {
+  if (file.empty()) return "";
+  std::ifstream in(file, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return " " + hexadecimal(siphash({0x66, 0x696c65}, text));
+}
+
+// A group's text, and what its names and files stand for.
+std::uint64_t digest_of(const config::ServerGroup& g, const Names& names) {
+  std::string text = std::to_string(g.digest) + content_digest(g.tls.ca);
+  for (const config::Server& s : g.servers) {
+    auto it = names.find(s.host);
+    if (it == names.end()) continue;
+    text += "\n" + s.host;
+    for (const IpAddress& ip : it->second) text += " " + ip.to_string();
+  }
+  return siphash({0x6772, 0x6f7570}, text);
+}
+
 std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std::uint16_t port) {
   auto r = std::make_shared<ListenerRuntime>();
   r->name = l.name;
+  r->bind = Sockets::key(l);
   r->port_text = l.bind.kind == config::Bind::Kind::kTcp ? std::to_string(port) : "";
   r->secure = l.protocol.value == config::Listener::Protocol::kHttps;
   take(r->session.timeouts.handshake, l.timeouts.handshake);
@@ -153,17 +187,44 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
 
 // Each worker's part of what the process may have.
 std::uint32_t Builder::share_of(std::uint32_t whole) const {
-  return whole == 0 ? 0 : std::max(1u, whole / static_cast<std::uint32_t>(workers_));
+  return whole == 0 ? 0 : std::max(1u, whole / static_cast<std::uint32_t>(context_.workers));
+}
+
+std::vector<std::string> Builder::names(const config::ServerGroup& group) {
+  std::set<std::string> out;
+  for (const config::Server& s : group.servers) {
+    if (!s.is_unix && s.host != "localhost" && !IpAddress::parse(s.host)) out.insert(s.host);
+  }
+  return {out.begin(), out.end()};
 }
 
 std::vector<std::string> Builder::names(const config::Config& config) {
   std::set<std::string> out;
   for (const auto& g : config.server_groups) {
-    for (const auto& s : g.servers) {
-      if (!s.is_unix && s.host != "localhost" && !IpAddress::parse(s.host)) out.insert(s.host);
-    }
+    for (std::string& name : names(g)) out.insert(std::move(name));
   }
   return {out.begin(), out.end()};
+}
+
+const ListenerRuntime* Builder::served(const std::string& listener) const {
+  if (!now_) return nullptr;
+  for (const auto& l : now_->listeners) {
+    if (l->name == listener) return l.get();
+  }
+  return nullptr;
+}
+
+// Compiled anew only if the listener's text has changed.
+std::shared_ptr<const RuleSet> Builder::rules(const config::Listener& l, const std::string& path,
+                                              config::Diagnostics& out) {
+  const ListenerRuntime* now = served(l.name);
+  if (now != nullptr && l.digest != 0 && now->rules->digest == l.digest) return now->rules;
+  auto set = std::make_shared<RuleSet>();
+  set->digest = l.digest;
+  set->table = RuleTable::compile(l, path, out);
+  set->routes = compile_routes(l, path, context_.servers, out);
+  for (const Route& r : set->routes.all) set->stats.push_back(context_.stats.rule(r.address));
+  return set;
 }
 
 std::vector<std::shared_ptr<const ListenerRuntime>> Builder::listeners(
@@ -171,145 +232,183 @@ std::vector<std::shared_ptr<const ListenerRuntime>> Builder::listeners(
   std::vector<std::shared_ptr<const ListenerRuntime>> all;
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const config::Listener& l = config.listeners[i];
-    std::string path = "listeners[" + std::to_string(i) + "]";
+    const std::string path = "listeners[" + std::to_string(i) + "]";
     auto port = ports.find(l.name);
     auto r = listener_runtime(l, port != ports.end() ? port->second : l.bind.port);
-    if (r->secure) r->tls = TlsServer::create(l, path, tickets_, out);
-    r->rules = RuleTable::compile(l, path, out);
-    r->routes = compile_routes(config, l, path, out);
-    all.push_back(std::move(r));
+    const ListenerRuntime* now = served(l.name);
+    if (r->secure) {
+      r->tls = TlsServer::create(l, path, context_.tickets, out);
+      if (now != nullptr && now->tls && r->tls && now->tls->fingerprint() == r->tls->fingerprint()) r->tls = now->tls;
+    }
+    r->rules = rules(l, path, out);
+    r->stats = context_.stats.listener(l.name);
+    const bool same = now != nullptr && now->rules == r->rules && now->tls == r->tls && now->port_text == r->port_text;
+    all.push_back(same ? find_named(now_->listeners, *l.name) : r);
   }
   return all;
 }
+
+// ---- groups ----
 
 std::vector<std::shared_ptr<const GroupRuntime>> Builder::groups(const config::Config& config, const Names& names,
                                                                  config::Diagnostics& out) {
   std::vector<std::shared_ptr<const GroupRuntime>> all;
   for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
-    const config::ServerGroup& g = config.server_groups[i];
-    std::string path = "server_groups[" + std::to_string(i) + "]";
-    auto r = std::make_shared<GroupRuntime>();
-    r->name = g.name;
-    r->balancing = balancing(g);
-    r->hash = hash_source(g);
-    r->sticky = sticky(g);
-    if (const auto& p = g.passive_check) {
-      r->passive = {p->failures,       nanos(p->ejection), p->max_ejected,    p->failure_percent,
-                    p->latency_factor, p->min_requests,    nanos(p->interval)};
-    }
-    if (const auto& c = g.circuit_breaker)
-      r->circuit = {c->failure_percent, c->min_requests, nanos(c->window), nanos(c->open)};
-    r->queue = {g.queue.size, nanos(g.queue.timeout)};
-    r->queues = *g.max_requests != 0 || *g.max_connections != 0;
-    r->slot = servers_.group(g.name);
-    r->drain_unhealthy = g.drain_unhealthy;
-    if (g.zone_affinity) r->zone = *config.zone;
-    r->fail_open = g.fail_open;
-    r->retries = retry_policy(g.retries);
-    r->drain = nanos(g.connection_drain);
-    if (g.response_timeout) r->response_timeout = nanos(g.response_timeout->value);
-    std::map<std::string, std::shared_ptr<TlsClient>> clients;  // one per name: a session belongs to a name
-    std::set<std::string> seen;
-    for (const config::Server& s : g.servers) {
-      ServerSettings settings;
-      settings.connect_timeout = nanos(g.connect_timeout);
-      settings.idle = nanos(g.keep_alive_idle);
-      std::uint32_t pool = g.keep_alive_pool;
-      settings.keep = share_of(pool);
-      settings.max_connections = share_of(s.max_connections);
-      settings.group_max_connections = share_of(g.max_connections);
-      for (const auto& a : g.source_addresses) settings.source_addresses.push_back(*IpAddress::parse(*a));
-      r->queues |= *s.max_requests != 0 || *s.max_connections != 0;
-      settings.h2 = uses_h2(g.protocol);
-      if (settings.h2) settings.settings_key = "h2 ";
-      if (uses_tls(g.protocol)) {
-        auto& client = clients[s.host];
-        if (!client) client = TlsClient::create(g.tls, s.host, settings.h2, path, out);
-        settings.tls = client;
-        settings.settings_key += "tls " + *g.tls.ca + " " + *g.tls.server_name + (g.tls.verify ? " v" : "");
-      }
-      for (auto& addresses : addresses_of(s, names)) {
-        ServerEntry e;
-        e.weight = s.weight;
-        e.zone = s.zone;
-        e.backup = s.backup;
-        e.max_requests = s.max_requests;
-        e.settings = settings;
-        e.settings.addresses = std::move(addresses);
-        std::string text = e.settings.addresses[0].to_string();
-        if (!seen.insert(text).second) continue;
-        e.slot = servers_.slot(g.name, text);
-        if (g.sticky) {
-          std::uint64_t number = sticky_number(g, text);
-          e.sticky_value = hexadecimal(number);
-          r->sticky.servers[number] = static_cast<int>(r->servers.size());
-        }
-        r->servers.push_back(std::move(e));
-      }
-    }
-    r->hash_table = make_hash_table(*r, overrides_);
-    all.push_back(std::move(r));
+    all.push_back(group(config.server_groups[i], config.zone, names, "server_groups[" + std::to_string(i) + "]", out));
   }
   return all;
 }
 
-std::vector<ProbeTarget> Builder::probes(const config::Config& config,
-                                         const std::vector<std::shared_ptr<const GroupRuntime>>& groups,
-                                         config::Diagnostics& out) {
-  std::vector<ProbeTarget> all;
-  for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
-    const config::ServerGroup& g = config.server_groups[i];
-    if (!g.health_check) continue;
-    for (const ServerEntry& e : groups[i]->servers) {
-      ProbeTarget t;
-      t.slot = e.slot;
-      t.addresses = e.settings.addresses;
-      t.host = e.slot->address;
-      for (const config::Server& s : g.servers) {
-        if (!s.is_unix && !IpAddress::parse(s.host)) t.host = *s.address;
+std::shared_ptr<const GroupRuntime> Builder::group(const config::ServerGroup& g, const std::string& zone,
+                                                   const Names& names, const std::string& path,
+                                                   config::Diagnostics& out) {
+  const std::shared_ptr<const GroupRuntime> old = now_ ? find_named(now_->groups, *g.name) : nullptr;
+  const std::uint64_t digest = digest_of(g, names);
+  if (old && g.digest != 0 && old->digest == digest) return old;
+  auto r = std::make_shared<GroupRuntime>();
+  r->name = g.name;
+  r->digest = digest;
+  r->balancing = balancing(g);
+  r->hash = hash_source(g);
+  r->sticky = sticky(g);
+  if (const auto& p = g.passive_check) {
+    r->passive = {p->failures,       nanos(p->ejection), p->max_ejected, p->failure_percent,
+                  p->latency_factor, p->min_requests,    nanos(p->interval)};
+  }
+  if (const auto& c = g.circuit_breaker) {
+    r->circuit = {c->failure_percent, c->min_requests, nanos(c->window), nanos(c->open)};
+  }
+  r->queue = {g.queue.size, nanos(g.queue.timeout)};
+  r->queues = *g.max_requests != 0 || *g.max_connections != 0;
+  r->slot = context_.servers.group(g.name);
+  r->stats = context_.stats.group(g.name);
+  r->drain_unhealthy = g.drain_unhealthy;
+  if (g.zone_affinity) r->zone = zone;
+  r->fail_open = g.fail_open;
+  r->retries = retry_policy(g.retries);
+  r->drain = nanos(g.connection_drain);
+  if (g.response_timeout) r->response_timeout = nanos(g.response_timeout->value);
+  add_servers(g, names, path, old.get(), *r, out);
+  r->hash_table = make_hash_table(*r, overrides_);
+  return r;
+}
+
+namespace {
+
+// What the group's settings say of connections to any of its servers.
+ServerSettings group_settings(const config::ServerGroup& g) {
+  ServerSettings s;
+  s.connect_timeout = nanos(g.connect_timeout);
+  s.idle = nanos(g.keep_alive_idle);
+  for (const auto& a : g.source_addresses) s.source_addresses.push_back(*IpAddress::parse(*a));
+  s.h2 = uses_h2(g.protocol);
+  if (s.h2) s.key = "h2 ";
+  if (uses_tls(g.protocol)) {
+    s.key += "tls " + *g.tls.ca + content_digest(g.tls.ca) + " " + *g.tls.server_name + (g.tls.verify ? " v" : "");
+  }
+  return s;
+}
+
+bool same_connections(const ServerSettings& a, const ServerSettings& b) {
+  return a.addresses == b.addresses && a.key == b.key && a.connect_timeout == b.connect_timeout && a.idle == b.idle &&
+         a.keep == b.keep && a.max_connections == b.max_connections &&
+         a.group_max_connections == b.group_max_connections && a.source_addresses == b.source_addresses;
+}
+
+}  // namespace
+
+// Settings that say the same as before are the same object, so that workers keep what they have of those servers.
+void Builder::add_servers(const config::ServerGroup& g, const Names& names, const std::string& path,
+                          const GroupRuntime* old, GroupRuntime& into, config::Diagnostics& out) {
+  std::unordered_map<const ServerSlot*, const ServerEntry*> before;
+  if (old != nullptr) {
+    for (const ServerEntry& e : old->servers) before[e.slot.get()] = &e;
+  }
+  const ServerSettings common = group_settings(g);
+  std::map<std::string, std::shared_ptr<TlsClient>> clients;  // one per name: a session belongs to a name
+  std::unordered_set<std::string> seen;
+  for (const config::Server& s : g.servers) {
+    ServerSettings settings = common;
+    settings.keep = share_of(g.keep_alive_pool);
+    settings.max_connections = share_of(s.max_connections);
+    settings.group_max_connections = share_of(g.max_connections);
+    into.queues |= *s.max_requests != 0 || *s.max_connections != 0;
+    for (auto& addresses : addresses_of(s, names)) {
+      ServerEntry e;
+      e.weight = s.weight;
+      e.zone = s.zone;
+      e.backup = s.backup;
+      e.max_requests = s.max_requests;
+      settings.addresses = std::move(addresses);
+      const std::string text = settings.addresses[0].to_string();
+      if (!seen.insert(text).second) continue;
+      e.slot = context_.servers.slot(g.name, text);
+      auto known = before.find(e.slot.get());
+      if (known != before.end() && same_connections(*known->second->settings, settings)) {
+        e.settings = known->second->settings;
+        e.stats = known->second->stats;
+      } else {
+        if (uses_tls(g.protocol)) {
+          auto& client = clients[s.host];
+          if (!client) client = TlsClient::create(g.tls, s.host, settings.h2, path, out);
+          settings.tls = client;
+        }
+        e.settings = std::make_shared<const ServerSettings>(settings);
+        e.stats = context_.stats.server(g.name.value + "/" + text);
       }
-      t.check = *g.health_check;
-      t.tls = e.settings.tls;
-      t.h2 = e.settings.h2 || *t.check.protocol == config::HealthCheck::Protocol::kGrpc;
-      if (t.check.protocol.value == config::HealthCheck::Protocol::kHttps && !t.tls) {
-        t.tls = TlsClient::create(g.tls, g.servers.empty() ? "" : g.servers[0].host, uses_h2(g.protocol),
-                                  "server_groups[" + std::to_string(i) + "]", out);
+      if (g.sticky) {
+        const std::uint64_t number = sticky_number(g, text);
+        e.sticky_value = hexadecimal(number);
+        into.sticky.servers[number] = static_cast<int>(into.servers.size());
       }
-      all.push_back(std::move(t));
+      into.servers.push_back(std::move(e));
     }
+  }
+}
+
+std::vector<ProbeTarget> Builder::probes(const config::ServerGroup& g, const GroupRuntime& group,
+                                         const std::string& path, config::Diagnostics& out) {
+  std::vector<ProbeTarget> all;
+  if (!g.health_check) return all;
+  using P = config::HealthCheck::Protocol;
+  for (const ServerEntry& e : group.servers) {
+    ProbeTarget t;
+    t.slot = e.slot;
+    t.addresses = e.settings->addresses;
+    t.host = e.slot->address;
+    for (const config::Server& s : g.servers) {
+      if (!s.is_unix && !IpAddress::parse(s.host)) t.host = *s.address;
+    }
+    t.check = *g.health_check;
+    t.tls = e.settings->tls;
+    t.h2 = e.settings->h2 || *t.check.protocol == P::kGrpc;
+    if (t.check.protocol.value == P::kHttps && !t.tls) {
+      t.tls = TlsClient::create(g.tls, g.servers.empty() ? "" : g.servers[0].host, uses_h2(g.protocol), path, out);
+    }
+    all.push_back(std::move(t));
+  }
+  return all;
+}
+
+std::vector<Listeners::Matchers> Builder::matchers(const Snapshot& next) const {
+  std::vector<Listeners::Matchers> all(static_cast<std::size_t>(context_.workers));
+  for (const auto& l : next.listeners) {
+    const ListenerRuntime* now = served(l->name);
+    if (now != nullptr && now->rules == l->rules) continue;
+    for (auto& of_worker : all) of_worker[l->rules.get()] = l->rules->table->make_matcher();
   }
   return all;
 }
 
 void check(const config::Config& config, config::Diagnostics& out) {
   ServerTable servers;
-  Builder b(servers, std::make_shared<TicketKeys>(), 1, {});
+  StatsRegistry stats(1);
+  Builder b({servers, stats, std::make_shared<TicketKeys>(), 1}, nullptr, {});
   b.listeners(config, {}, out);
   auto groups = b.groups(config, {}, out);
-  b.probes(config, groups, out);
-}
-
-std::unique_ptr<WorkerSnapshot> make_worker_snapshot(std::shared_ptr<const Snapshot> shared, StatsRegistry& stats,
-                                                     int worker) {
-  auto w = std::make_unique<WorkerSnapshot>();
-  for (const auto& l : shared->listeners) {
-    ListenerState s;
-    s.listener = l.get();
-    s.stats = &stats.listener(l->name, worker);
-    s.matcher = l->rules->make_matcher();
-    for (const Route& r : l->routes.all) s.rules.push_back(&stats.rule(r.address, worker));
-    w->listeners.push_back(std::move(s));
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    (void)Builder::probes(config.server_groups[i], *groups[i], "server_groups[" + std::to_string(i) + "]", out);
   }
-  for (const auto& g : shared->groups) {
-    GroupState s;
-    s.group = g.get();
-    s.stats = &stats.group(g->name, worker);
-    for (const ServerEntry& e : g->servers)
-      s.server_stats.push_back(&stats.server(g->name + "/" + e.slot->address, worker));
-    w->groups.push_back(std::move(s));
-  }
-  w->shared = std::move(shared);
-  return w;
 }
 
 }  // namespace albatross

@@ -10,8 +10,8 @@ void Overrides::settle(const Snapshot& now) {
     for (const ServerEntry& e : g->servers) server_weights[{g->name, e.slot->address}] = e.weight;
   }
   for (const auto& l : now.listeners) {
-    for (const Route& r : l->routes.all) {
-      for (const ForwardTarget& t : r.targets) rule_weights[{r.address, now.groups[t.group]->name}] = t.file_weight;
+    for (const Route& r : l->rules->routes.all) {
+      for (const ForwardTarget& t : r.targets) rule_weights[{r.address, t.slot->name}] = t.file_weight;
     }
   }
   auto differs = [](const std::map<Key, std::uint32_t>& file) {

@@ -33,9 +33,9 @@ void PortWatch::sample(const Snapshot& snapshot) {
 }
 
 double PortWatch::used(const ServerEntry& server) const {
-  const SocketAddress& to = server.settings.addresses.at(0);
+  const SocketAddress& to = server.settings->addresses.at(0);
   if (to.family() == AF_UNIX) return 0;
-  const auto& sources = server.settings.source_addresses;
+  const auto& sources = server.settings->source_addresses;
   auto of_the_family = std::count_if(sources.begin(), sources.end(),
                                      [&to](const IpAddress& a) { return a.is_v4 == (to.family() == AF_INET); });
   std::uint64_t taken = server.slot->connections.load();

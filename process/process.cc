@@ -1,25 +1,20 @@
-// Start-up, drain and the control loop. Reload is in server_reload.cc.
+// Start-up, installing what was built, and the view that guests are given. The end is in process_stop.cc.
 #include "process/process.h"
 
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 
-#include "process/built.h"
+#include "process/config_source.h"
 #include "tls/tls_server.h"
 
 namespace albatross {
 namespace {
-
-constexpr auto kTicketLife = std::chrono::hours(8);
 
 std::string instance_name() {
   char text[9];
@@ -55,39 +50,45 @@ int auto_workers() {
 Process::Process(std::shared_ptr<const config::Config> config, ProcessOptions options)
     : options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : real_clock_),
-      config_(std::move(config)),
-      file_(config_->file),
-      workers_wanted_(config_->workers != 0 ? static_cast<int>(config_->workers) : auto_workers()),
-      stats_(std::make_unique<StatsRegistry>(workers_wanted_)),
-      log_(std::make_unique<AccessLog>(config_->access_log, workers_wanted_)),
+      workers_wanted_(config->workers != 0 ? static_cast<int>(config->workers) : auto_workers()),
+      stats_(workers_wanted_),
+      log_(std::make_unique<AccessLog>(config->access_log, workers_wanted_)),
       tickets_(std::make_shared<TicketKeys>()),
-      loop_(clock_),
-      context_(loop_),
-      loop_events_(io_),
-      loop_timer_(io_),
-      shutdown_timer_(io_),
-      ticket_timer_(io_) {
-  prober_ = std::make_unique<Prober>(context_, [this](const ServerSlot& s, Health h) { health_changed(s, h); });
-  outliers_ = std::make_unique<Outliers>(loop_, [this](const ServerSlot& s, const std::string& why) {
+      serving_(serving_io_, clock_, workers_wanted_),
+      nested_(serving_io_, clock_),
+      shutdown_timer_(serving_io_),
+      ticket_timer_(serving_io_) {
+  serving_.log = [this](const std::string& line) { log(line); };
+  serving_.config = std::move(config);
+  operator_ = std::make_unique<Operator>(serving_, [this] { return refusal(); });
+  watch_ = std::make_unique<OverloadWatch>(nested_.loop(), serving_, stats_);
+  prober_ = std::make_unique<Prober>(nested_.sessions(),
+                                     [this](const ServerSlot& s, Health h) { operator_->health_changed(s, h); });
+  outliers_ = std::make_unique<Outliers>(nested_.loop(), [this](const ServerSlot& s, const std::string& why) {
     servers_.group(s.group)->ejections.fetch_add(1, std::memory_order_relaxed);
     log("server " + s.group + "/" + s.address + " is ejected: " + why);
   });
+  reloader_ = std::make_unique<Reloader>(serving_, BuildContext{servers_, stats_, tickets_, workers_wanted_},
+                                         static_cast<Installer&>(*this));
   resolver_ = std::make_unique<Resolver>(
-      loop_, [this] { boost::asio::post(io_, [this] { names_changed(); }); }, options_.name_servers);
+      nested_.loop(),
+      [this](const std::string& name) {
+        boost::asio::post(serving_io_, [this, name] { reloader_->names_changed({name}); });
+      },
+      options_.name_servers);
+  set_config_file(serving_.config->file);
 }
 
 Process::~Process() {
-  join_builder();
-  for (auto& w : workers_) w->join();
-  // A stopped worker's retired snapshots were posted here; they die with the queue.
-  loop_events_.release();
-  workers_.clear();
-  loop_.cancel_timer(watch_timer_);
+  reloader_.reset();  // joins the builder
+  serving_.workers.join();
+  serving_.workers.clear();
+  watch_.reset();
   outliers_.reset();
   prober_.reset();
   resolver_.reset();
   log_->stop();
-  close_listeners();
+  serving_.sockets.close_all(!handed_over_ && !handing_over_);
 }
 
 void Process::log(const std::string& line) {
@@ -95,182 +96,242 @@ void Process::log(const std::string& line) {
   std::cerr << "albatross: " + line + "\n";
 }
 
+void Process::set_config_file(const std::string& file) {
+  reloader_->set_source(file.empty() ? nullptr : std::make_unique<FileSource>(file));
+}
+
+// ---- start ----
+
+WorkerSettings Process::worker_settings(int index, std::uint64_t connections, const std::string& instance) {
+  WorkerSettings w;
+  w.index = index;
+  w.max_connections = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, connections));
+  w.log = log_.get();
+  w.overload = &watch_->level();
+  w.stats = &stats_;
+  w.instance = instance;
+  w.event = [this](std::string what) {
+    boost::asio::post(serving_io_, [this, what = std::move(what)] { log(what); });
+  };
+  w.wake_queue = [this](int worker, const std::string& group) {
+    serving_.workers.post(worker, [group](Worker& to) { to.serve_queue(group); });
+  };
+  w.retire = [this](std::shared_ptr<void> part) {
+    boost::asio::post(serving_io_, [part = std::move(part)] {});  // dies there
+  };
+  return w;
+}
+
+// Names get a moment; what is not known by then comes later, and is said.
+void Process::resolve_names() {
+  const std::vector<std::string> names = Builder::names(*serving_.config);
+  resolver_->watch(names);
+  Loop& loop = nested_.loop();
+  for (Nanos until = loop.now() + 3 * kSecond; !resolver_->settled() && loop.now() < until;) loop.turn(50 * kMilli);
+  for (const std::string& name : names) {
+    if (!resolver_->addresses(name).empty()) continue;
+    log("server " + name + ": " + resolver_->failure(name) + ": no address yet, will retry");
+  }
+}
+
 bool Process::start(config::Diagnostics& out, std::string& error) {
   started_wall_ = clock_.wall();
-  std::uint64_t limit = connection_limit(config_->max_connections);
+  const config::Config& config = *serving_.config;
+  const std::uint64_t limit = connection_limit(config.max_connections);
   if (!log_->open(error)) return false;
-  OpenListeners opened;
-  if (!open_missing(*config_, opened, out)) return false;
-  for (auto& l : taken_) {  // what this configuration does not want
-    for (ListenSocket& socket : l.sockets) ::close(socket.fd);
-  }
-  taken_.clear();
-  resolver_->watch(Builder::names(*config_));
-  // Names get a moment; what is not known by then comes later, and is said.
-  for (Nanos until = loop_.now() + 3 * kSecond; !resolver_->settled() && loop_.now() < until;) loop_.turn(50 * kMilli);
-  for (const std::string& name : Builder::names(*config_)) {
-    if (resolver_->addresses(name).empty())
-      log("server " + name + ": " + resolver_->failure(name) + ": no address yet, will retry");
-  }
-  std::shared_ptr<Built> built = build(config_, port_numbers(opened), current_names(), overrides_, out, nullptr);
-  if (!out.ok()) {
-    close(opened);
-    return false;
-  }
-  if (!add_siblings(opened, error)) {
-    close(opened);
+  Sockets::Map opened;
+  if (!serving_.sockets.open_missing(config, operator_->overrides().drained_listeners, opened, out)) return false;
+  serving_.sockets.close_taken();  // what this configuration does not want
+  resolve_names();
+  Built built = reloader_->build(serving_.config, serving_.sockets.ports(config, opened),
+                                 addresses(Builder::names(config)), out);
+  if (!out.ok() || !serving_.sockets.add_siblings(opened, error)) {
+    Sockets::close(opened);
     return false;
   }
   inherited_.clear();
-  std::string instance = instance_name();
+  const std::string instance = instance_name();
   for (int i = 0; i < workers_wanted_; ++i) {
-    WorkerSettings w;
-    w.index = i;
-    w.max_connections =
-        static_cast<std::uint32_t>(std::max<std::uint64_t>(1, limit / static_cast<std::uint64_t>(workers_wanted_)));
-    w.log = log_.get();
-    w.overload = &overload_;
-    w.stats = stats_.get();
-    w.instance = instance;
-    w.event = [this](std::string what) { boost::asio::post(io_, [this, what = std::move(what)] { log(what); }); };
-    w.wake_queue = [this](int worker, const std::string& group) {
-      Worker* to = workers_[static_cast<std::size_t>(worker)].get();
-      to->loop().post([to, group] { to->serve_queue(group); });
-    };
-    w.retire = [this](std::unique_ptr<WorkerSnapshot> s) { retire(std::move(s)); };
-    workers_.push_back(std::make_unique<Worker>(clock_, std::move(w)));
+    auto settings = worker_settings(i, limit / static_cast<std::uint64_t>(workers_wanted_), instance);
+    serving_.workers.add(std::make_unique<Worker>(clock_, std::move(settings)));
   }
   install(std::move(built), std::move(opened));
-  for (auto& w : workers_) w->start();
-  loop_events_.assign(loop_.descriptor());
-  start_watch();
-  wait_for_loop();
+  serving_.workers.start();
+  watch_->start();
+  nested_.start();
   rotate_tickets();
   return true;
 }
 
+// ---- installing ----
+
+const Overrides& Process::overrides(std::uint64_t& version) const {
+  version = operator_->version();
+  return operator_->overrides();
+}
+
+Names Process::addresses(const std::vector<std::string>& names) const {
+  Names out;
+  for (const std::string& n : names) out[n] = resolver_->addresses(n);
+  return out;
+}
+
+std::string Process::refusal() const {
+  if (stage_ != Stage::kServing) return "the process is stopping";
+  return handing_over_ ? "a new process is taking over; ask it" : "";
+}
+
+// Those that stay, but speak something else: their connections must not go on.
+std::vector<std::string> Process::changed_listeners(const Snapshot& old) const {
+  std::vector<std::string> changed;
+  for (const auto& now : serving_.snapshot->listeners) {
+    for (const auto& before : old.listeners) {
+      if (before->name != now->name) continue;
+      auto fingerprint = [](const ListenerRuntime& l) { return l.tls ? l.tls->fingerprint() : std::string(); };
+      if (before->secure != now->secure || fingerprint(*before) != fingerprint(*now)) changed.push_back(now->name);
+    }
+  }
+  return changed;
+}
+
+namespace {
+
+// A server that joins a group which has been serving begins slowly.
+void begin_slow_starts(const GroupRuntime* before, const GroupRuntime& now, Nanos at) {
+  const bool served = before != nullptr && !before->servers.empty();
+  for (const ServerEntry& e : now.servers) {
+    if (!e.slot->known && served) e.slot->slow_since.store(at, std::memory_order_relaxed);
+    e.slot->known = true;
+  }
+}
+
+const GroupRuntime* group_named(const Snapshot* snapshot, const std::string& name) {
+  if (snapshot == nullptr) return nullptr;
+  for (const auto& g : snapshot->groups) {
+    if (g->name == name) return g.get();
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+// Sockets were opened before; workers learn of them last.
+void Process::install(Built built, Sockets::Map opened) {
+  std::shared_ptr<const Snapshot> old = std::exchange(serving_.snapshot, built.snapshot);
+  const Snapshot& now = *serving_.snapshot;
+  serving_.config = built.config;
+  for (const auto& g : now.groups) begin_slow_starts(group_named(old.get(), g->name), *g, clock_.now());
+  serving_.sockets.adopt(std::move(opened));
+  std::shared_ptr<void> closer = serving_.sockets.drop_unwanted(now);
+  operator_->apply();
+  groups_installed(built.probes);
+  std::vector<std::string> changed;
+  std::map<std::string, Worker::Drained> drained;
+  if (old) {
+    changed = changed_listeners(*old);
+    for (const auto& l : old->listeners) {
+      drained[l->name] = serving_.workers.sum(
+          [this, name = l->name](const DrainReport& r) { operator_->note_drained("listener " + name, r); });
+    }
+  }
+  const Nanos window = config::nanos(serving_.config->shutdown.drain);
+  for (int i = 0; i < workers_wanted_; ++i) {
+    // A task of the loop must be copyable.
+    auto update = std::make_shared<WorkerUpdate>();
+    update->snapshot = serving_.snapshot;
+    update->matchers = std::move(built.matchers[static_cast<std::size_t>(i)]);
+    auto listens = serving_.sockets.of_worker(now, i);
+    serving_.workers.post(i, [update, listens, changed, window, drained, closer](Worker& w) {
+      w.apply(std::move(*update), listens, changed, window, drained);
+    });
+  }
+  if (old) operator_->drain_removed(*old);
+  operator_->refresh_if_changed_since(built.overrides_version);
+}
+
+void Process::install_groups(Built built, const std::vector<std::string>& names) {
+  std::shared_ptr<const Snapshot> old = std::exchange(serving_.snapshot, built.snapshot);
+  serving_.config = built.config;
+  for (const std::string& name : names) {
+    const GroupRuntime* before = group_named(old.get(), name);
+    for (const auto& g : serving_.snapshot->groups) {
+      if (g->name != name || g.get() == before) continue;
+      begin_slow_starts(before, *g, clock_.now());
+      operator_->apply(*g);
+      serving_.workers.post_all([g](Worker& w) { w.apply_group(g); });
+      if (before != nullptr) operator_->drain_removed(*before, *g);
+    }
+  }
+  groups_installed(built.probes);
+  operator_->refresh_if_changed_since(built.overrides_version);
+}
+
+// Who looks at servers learns of them.
+void Process::groups_installed(const std::map<std::string, std::vector<ProbeTarget>>& probes) {
+  std::set<std::string> served;
+  for (const auto& g : serving_.snapshot->groups) served.insert(g->name);
+  prober_->keep_groups(served);
+  for (const auto& [group, targets] : probes) prober_->update(group, targets);
+  outliers_->update(outlier_groups());
+  servers_.sweep();
+}
+
+std::vector<OutlierGroup> Process::outlier_groups() const {
+  std::vector<OutlierGroup> all;
+  for (const auto& g : serving_.snapshot->groups) {
+    if (!g->passive.compares()) continue;
+    OutlierGroup o{g->name, g->passive, {}};
+    for (const ServerEntry& e : g->servers) o.servers.push_back(e.slot);
+    all.push_back(std::move(o));
+  }
+  return all;
+}
+
+// ---- what guests see ----
+
+ProcessView Process::view() const {
+  return {.snapshot = *serving_.snapshot,
+          .config = *serving_.config,
+          .stats = const_cast<StatsRegistry&>(stats_),  // reading takes its lock
+          .log = *log_,
+          .prober = *prober_,
+          .ports = watch_->ports(),
+          .resources = watch_->resources(),
+          .overrides = operator_->overrides(),
+          .drains = operator_->drains(),
+          .journal = operator_->journal(),
+          .overload = watch_->level().load(),
+          .draining = stage_ != Stage::kServing,
+          .now = clock_.now(),
+          .started_at = started_wall_,
+          .reloads = reloader_->reloads(),
+          .failed_reloads = reloader_->failed()};
+}
+
+const Sockets::Open* Process::open_of(const std::string& listener) const {
+  for (const auto& l : serving_.snapshot->listeners) {
+    if (l->name == listener) return serving_.sockets.find(l->bind);
+  }
+  return nullptr;
+}
+
 std::uint16_t Process::port(const std::string& listener) const {
-  auto it = listeners_.find(listener);
-  return it == listeners_.end() || it->second.sockets.empty() ? std::uint16_t{0} : it->second.sockets[0].address.port();
+  const Sockets::Open* o = open_of(listener);
+  return o == nullptr ? std::uint16_t{0} : o->sockets[0].address.port();
 }
 
 std::string Process::address(const std::string& listener) const {
-  auto it = listeners_.find(listener);
-  return it == listeners_.end() || it->second.sockets.empty() ? "" : it->second.sockets[0].address.to_string();
+  const Sockets::Open* o = open_of(listener);
+  return o == nullptr ? "" : o->sockets[0].address.to_string();
 }
 
 std::vector<CertificateStatus> Process::certificates() const {
   std::vector<CertificateStatus> out;
-  for (const auto& l : snapshot_->listeners) {
+  for (const auto& l : serving_.snapshot->listeners) {
     if (!l->tls) continue;
     for (const CertificateInfo& c : l->tls->certificates()) out.push_back({l->name, c.file, c.names, c.not_after});
   }
   return out;
-}
-
-// ---- the nested loop ----
-
-void Process::wait_for_loop() {
-  loop_events_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code ec) {
-    if (ec) return;
-    turn_loop();
-    wait_for_loop();
-  });
-  turn_loop();
-}
-
-void Process::turn_loop() {
-  loop_.turn(0);
-  Nanos wait = std::min<Nanos>(loop_.next_deadline(), 3600 * kSecond);
-  if (!clock_.runs()) wait = std::min<Nanos>(wait, 5 * kMilli);
-  loop_timer_.expires_after(std::chrono::nanoseconds(wait));
-  loop_timer_.async_wait([this](boost::system::error_code ec) {
-    if (!ec) turn_loop();
-  });
-}
-
-void Process::run() { io_.run(); }
-
-void Process::rotate_tickets() {
-  ticket_timer_.expires_after(kTicketLife);
-  ticket_timer_.async_wait([this](boost::system::error_code ec) {
-    if (ec) return;
-    tickets_->rotate();
-    rotate_tickets();
-  });
-}
-
-void Process::retire(std::unique_ptr<WorkerSnapshot> s) {
-  std::shared_ptr<WorkerSnapshot> shared(std::move(s));
-  boost::asio::post(io_, [shared] {});  // dies there
-}
-
-// ---- stopping ----
-
-void Process::stop_from_anywhere() {
-  boost::asio::post(io_, [this] { stop(); });
-}
-
-void Process::stop() {
-  if (told_to_stop_) {
-    log("stopping at once");
-    io_.stop();
-    return;
-  }
-  told_to_stop_ = true;
-  begin_stop();
-}
-
-void Process::begin_stop() {
-  if (stopping_) return;
-  stopping_ = true;
-  draining_ = true;  // /health says so during the delay
-  Nanos delay = static_cast<Nanos>(config_->shutdown.delay->count()) * kMilli;
-  if (delay == 0) return begin_drain();
-  log("stopping: draining in " + std::to_string(delay / kMilli) + " ms");
-  shutdown_timer_.expires_after(std::chrono::nanoseconds(delay));
-  shutdown_timer_.async_wait([this](boost::system::error_code ec) {
-    if (!ec) begin_drain();
-  });
-}
-
-void Process::begin_drain() {
-  if (drain_begun_) return;
-  drain_begun_ = true;
-  shutdown_timer_.cancel();
-  Nanos window = static_cast<Nanos>(config_->shutdown.drain->count()) * kMilli;
-  auto part = sum_of_workers([this](const DrainReport& r) { drained(r); });
-  // Said when it is so on every worker.
-  auto begun = [this, window, left = std::make_shared<std::size_t>(workers_.size())] {
-    if (--*left > 0) return;
-    close_listeners();
-    log("draining for at most " + std::to_string(window / kMilli) + " ms");
-  };
-  for (auto& w : workers_) {
-    Worker* worker = w.get();
-    worker->loop().post([this, worker, window, begun, part, taken = handed_over_] {
-      worker->stop_accepting(!taken);
-      worker->drain_all(window, part);
-      boost::asio::post(io_, begun);
-    });
-  }
-}
-
-void Process::drain_process(std::function<void(const DrainReport&, std::function<void()>)> done) {
-  if (done) tell_drained_.push_back(std::move(done));
-  begin_stop();
-}
-
-// Who waits for the report gets it before the process ends.
-void Process::drained(const DrainReport& report) {
-  note_drained("the process", report);
-  if (tell_drained_.empty()) return io_.stop();
-  auto told = std::make_shared<std::size_t>(tell_drained_.size());
-  for (auto& tell : tell_drained_) {
-    tell(report, [this, told] {
-      if (--*told == 0) io_.stop();
-    });
-  }
 }
 
 }  // namespace albatross

@@ -1,5 +1,4 @@
-// What became of what ran when something began to drain (PRODUCT §5). Counted by each worker, added up on the control
-// thread.
+// What became of what ran when something began to drain (PRODUCT §5). Counted by each worker, added up on the control thread.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +9,8 @@
 #include "routing/balancing/server_table.h"
 
 namespace albatross {
+
+struct ListenerSlot;
 
 struct DrainReport {
   std::uint64_t finished = 0;  // by themselves
@@ -30,19 +31,19 @@ struct DrainReport {
 
 // One worker's part in a drain: of a server, of a listener's connections, or of all connections. Worker's thread.
 struct Drain {
-  std::shared_ptr<ServerSlot> server;  // or
-  const void* listener = nullptr;      // a slot of the worker's; neither: everything
+  std::shared_ptr<ServerSlot> server;      // or
+  const ListenerSlot* listener = nullptr;  // neither: everything
   Nanos began = 0;
   Nanos window = 0;
   bool cut = false;                           // the deadline has passed
-  std::size_t left = 0;                       // requests
+  std::size_t left = 0;                       // flows
   std::size_t tunnels = 0, told_tunnels = 0;  // so far
   std::size_t calls = 0, told_calls = 0;      // gRPC
   DrainReport report;
   std::function<void(const DrainReport&)> done;
 
-  // How many must have been told by now. Tunnels do not end by themselves: they go first, a hundred a second or as many
-  // as half the window asks for. Calls may end: they are told when three quarters have passed.
+  // How many must have been told by now. Tunnels do not end by themselves: they go first, a hundred a second or as many as
+  // half the window asks for. Calls may end: they are told when three quarters have passed.
   std::size_t tunnels_due(Nanos now) const;
   std::size_t calls_due(Nanos now) const;
 };

@@ -1,10 +1,9 @@
-// What the workers serve by: shared const parts, built together on the builder thread, posted to each worker, pinned by
-// running exchanges, and destroyed on the control thread.
+// What the workers serve by, in parts that are versioned one by one: a part of which nothing changed is the same object as
+// before. Const, shared, built on the builder thread, pinned by who uses it, destroyed on the control thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +11,8 @@
 #include "healthcheck/circuit.h"
 #include "healthcheck/passive.h"
 #include "http/forwarded.h"
-#include "http/h1/parse.h"
 #include "proxy/stats.h"
-#include "proxy/upstream/upstream_pool.h"
+#include "proxy/upstream/server_settings.h"
 #include "routing/balancing/balancer.h"
 #include "routing/rules/route.h"
 #include "session/session.h"
@@ -23,27 +21,37 @@ namespace albatross {
 
 class TlsServer;
 
+// The rules of one listener, compiled, with what each route counts in.
+struct RuleSet {
+  std::uint64_t digest = 0;  // of the listener's text
+  std::shared_ptr<const RuleTable> table;
+  Routes routes;
+  std::vector<RuleStatsRef> stats;  // beside routes.all
+};
+
 struct ListenerRuntime {
   std::string name;
   std::string port_text;  // of the address that was bound
+  std::string bind;       // which socket: see process/sockets.h
   bool secure = false;
   SessionSettings session;
   ForwardedPolicy forwarded;
   std::vector<Network> proxy_from;
   EncodedSlash slashes = EncodedSlash::kReject;
   std::shared_ptr<TlsServer> tls;
-  std::shared_ptr<const RuleTable> rules;
-  Routes routes;
+  std::shared_ptr<const RuleSet> rules;
+  ListenerStatsRef stats;
 };
 
 struct ServerEntry {
   std::shared_ptr<ServerSlot> slot;
-  ServerSettings settings;
+  std::shared_ptr<const ServerSettings> settings;
   std::uint32_t weight = 100;  // of the file
   std::string zone;
   bool backup = false;
   std::uint32_t max_requests = 0;  // 0: any
   std::string sticky_value;        // of its cookie, a number in hexadecimal; "": the group has none
+  ServerStatsRef stats;
 };
 
 struct StickySettings {
@@ -81,6 +89,7 @@ struct QueueSettings {
 
 struct GroupRuntime {
   std::string name;
+  std::uint64_t digest = 0;  // of the group's text and of the addresses that its names stand for
   std::vector<ServerEntry> servers;
   BalancerSettings balancing;
   HashSource hash;
@@ -97,6 +106,7 @@ struct GroupRuntime {
   RetryPolicy retries;
   Nanos response_timeout = 0;  // 0: the route's
   Nanos drain = 300 * kSecond;
+  GroupStatsRef stats;
 };
 
 struct Snapshot {
@@ -105,37 +115,5 @@ struct Snapshot {
   std::vector<std::shared_ptr<const ListenerRuntime>> listeners;
   std::vector<std::shared_ptr<const GroupRuntime>> groups;
 };
-
-class GroupQueue;  // proxy/upstream/group_queue.h
-
-// One worker's view of a snapshot: what must not be shared.
-struct GroupState {
-  const GroupRuntime* group = nullptr;
-  GroupStats* stats = nullptr;
-  Balancer balancer;
-  std::vector<ServerStats*> server_stats;  // beside group->servers
-  std::vector<ServerPool*> pools;          // beside the candidates; filled on the worker
-  std::shared_ptr<GroupQueue> queue;       // null: nothing ever waits
-  std::uint32_t active = 0;                // exchanges of this worker on the group
-  double retry_tokens = 10;                // refilled at 10/s, see Exchange
-  Nanos tokens_at = 0;
-};
-
-struct ListenerState {
-  const ListenerRuntime* listener = nullptr;
-  ListenerStats* stats = nullptr;
-  std::unique_ptr<RuleTable::Matcher> matcher;
-  std::vector<RuleStats*> rules;
-};
-
-struct WorkerSnapshot {
-  std::shared_ptr<const Snapshot> shared;
-  std::vector<ListenerState> listeners;
-  std::vector<GroupState> groups;
-  std::uint32_t pins = 0;  // exchanges that run on it; the worker's own reference counts as one
-};
-
-std::unique_ptr<WorkerSnapshot> make_worker_snapshot(std::shared_ptr<const Snapshot> shared, StatsRegistry& stats,
-                                                     int worker);
 
 }  // namespace albatross

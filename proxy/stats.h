@@ -1,10 +1,11 @@
-// What the proxy counts, by name. The Registry makes the objects on the control thread (or builder) and never frees
-// them, so that counts survive reloads; each worker has its own set and is the only one to write it.
+// What the proxy counts, by name. The parts of a configuration hold what they count in, and share it with those before them,
+// so that counts survive reloads; each worker has its own set and is the only one to write it.
 #pragma once
 
 #include <array>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -64,23 +65,53 @@ struct WorkerStats {
   Counter regex_fallbacks;
 };
 
-// Counters of one kind by name. One worker's lie side by side in the order in which they were first asked for, so that
-// thousands of rules touch few cache lines.
+// Counters of one kind by name, for as long as somebody holds the name's Entry: parts of the configuration do, so that counts
+// survive reloads, and what has gone takes its counts with it. One worker's lie side by side in the order in which they were
+// first asked for, so that thousands of rules touch few cache lines.
 template <class Stats>
 class StatsTable {
  public:
-  explicit StatsTable(int workers) : per_worker_(static_cast<std::size_t>(workers)) {}
+  StatsTable(int workers, std::mutex& lock) : lock_(lock), per_worker_(static_cast<std::size_t>(workers)) {}
 
-  Stats& get(const std::string& name, int worker) {
-    auto [it, is_new] = ids_.try_emplace(name, ids_.size());
-    if (is_new) {
+  // Any thread may hold and drop one. The table outlives it.
+  class Entry {
+   public:
+    Entry(StatsTable& table, std::string name, std::size_t id) : table_(table), name_(std::move(name)), id_(id) {}
+    ~Entry() { table_.free(*this); }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    // That worker's, which alone writes it.
+    Stats& of(int worker) const { return table_.per_worker_[static_cast<std::size_t>(worker)][id_]; }
+
+   private:
+    friend class StatsTable;
+    StatsTable& table_;
+    std::string name_;
+    std::size_t id_;
+  };
+  using Ref = std::shared_ptr<const Entry>;
+
+  // Any thread.
+  Ref get(const std::string& name) {
+    std::lock_guard hold(lock_);
+    std::weak_ptr<const Entry>& known = entries_[name];
+    if (Ref entry = known.lock()) return entry;
+    std::size_t id = per_worker_[0].size();
+    if (free_.empty()) {
       for (auto& stats : per_worker_) stats.emplace_back();
+    } else {
+      id = free_.back();
+      free_.pop_back();
     }
-    return per_worker_[static_cast<std::size_t>(worker)][it->second];
+    Ref entry = std::make_shared<Entry>(*this, name, id);
+    known = entry;
+    ids_[name] = id;
+    return entry;
   }
+
+  // The rest under the registry's lock: see StatsRegistry::visit.
   const std::map<std::string, std::size_t>& names() const { return ids_; }
   bool has(const std::string& name) const { return ids_.contains(name); }
-
   template <class F>
   std::uint64_t sum(const std::string& name, F f) const {
     std::uint64_t n = 0;
@@ -93,28 +124,50 @@ class StatsTable {
   }
 
  private:
+  void free(const Entry& entry) {
+    std::lock_guard hold(lock_);
+    for (auto& stats : per_worker_) {
+      std::destroy_at(&stats[entry.id_]);
+      std::construct_at(&stats[entry.id_]);
+    }
+    free_.push_back(entry.id_);
+    auto it = entries_.find(entry.name_);
+    if (it == entries_.end() || !it->second.expired()) return;  // it has come back since
+    entries_.erase(it);
+    ids_.erase(entry.name_);
+  }
+
+  std::mutex& lock_;
+  std::map<std::string, std::weak_ptr<const Entry>> entries_;
   std::map<std::string, std::size_t> ids_;
+  std::vector<std::size_t> free_;
   std::vector<std::deque<Stats>> per_worker_;  // a deque's elements never move
 };
+
+using ListenerStatsRef = StatsTable<ListenerStats>::Ref;
+using GroupStatsRef = StatsTable<GroupStats>::Ref;
+using ServerStatsRef = StatsTable<ServerStats>::Ref;
+using RuleStatsRef = StatsTable<RuleStats>::Ref;
 
 class StatsRegistry {
  public:
   explicit StatsRegistry(int workers)
       : workers_(workers),
-        listeners_(workers),
-        groups_(workers),
-        servers_(workers),
-        rules_(workers),
+        listeners_(workers, lock_),
+        groups_(workers, lock_),
+        servers_(workers, lock_),
+        rules_(workers, lock_),
         worker_stats_(static_cast<std::size_t>(workers)) {}
-  ListenerStats& listener(const std::string& name, int worker) { return get(listeners_, name, worker); }
-  GroupStats& group(const std::string& name, int worker) { return get(groups_, name, worker); }
+  ListenerStatsRef listener(const std::string& name) { return listeners_.get(name); }
+  GroupStatsRef group(const std::string& name) { return groups_.get(name); }
   // `name`: GROUP/ADDRESS
-  ServerStats& server(const std::string& name, int worker) { return get(servers_, name, worker); }
-  RuleStats& rule(const std::string& address, int worker) { return get(rules_, address, worker); }
+  ServerStatsRef server(const std::string& name) { return servers_.get(name); }
+  // `address`: LISTENER/RULE
+  RuleStatsRef rule(const std::string& address) { return rules_.get(address); }
   WorkerStats& worker(int i) { return worker_stats_[static_cast<std::size_t>(i)]; }
   int workers() const { return workers_; }
 
-  // f(listeners, groups, servers, rules) under the lock: the tables only grow.
+  // f(listeners, groups, servers, rules) under the lock: f must not drop an Entry.
   template <class F>
   void visit(F f) {
     std::lock_guard lock(lock_);
@@ -122,11 +175,6 @@ class StatsRegistry {
   }
 
  private:
-  template <class Stats>
-  Stats& get(StatsTable<Stats>& table, const std::string& name, int worker) {
-    std::lock_guard lock(lock_);
-    return table.get(name, worker);
-  }
   int workers_;
   std::mutex lock_;
   StatsTable<ListenerStats> listeners_;

@@ -19,13 +19,13 @@ namespace albatross {
 namespace asio = boost::asio;
 
 struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
-  explicit Impl(Process& s) : server(s), unix_acceptor(s.io()), tcp_acceptor(s.io()) {}
+  explicit Impl(Control& c) : control(c), unix_acceptor(c.io()), tcp_acceptor(c.io()) {}
 
   template <class Acceptor>
   void accept(Acceptor& acceptor) {
     acceptor.async_accept([self = shared_from_this(), &acceptor](boost::system::error_code ec, auto socket) {
       if (ec == asio::error::operation_aborted || !acceptor.is_open()) return;
-      if (!ec) serve_admin(self->server, self->settings, std::move(socket));
+      if (!ec) serve_admin(self->control, self->settings, std::move(socket));
       self->accept(acceptor);
     });
   }
@@ -37,7 +37,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
       error = "the path is too long";
       return false;
     }
-    Local::socket probe(server.io());
+    Local::socket probe(control.io());
     probe.connect(Local::endpoint(at), ec);
     if (!ec) {
       error = "another albatross answers there; give this one its own with --admin unix:/path, or --admin off";
@@ -54,7 +54,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
     return !ec;
   }
 
-  Process& server;
+  Control& control;
   AdminSettings settings;
   asio::local::stream_protocol::acceptor unix_acceptor;
   asio::ip::tcp::acceptor tcp_acceptor;
@@ -63,7 +63,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
   std::string address;
 };
 
-Admin::Admin(Process& server) : impl_(std::make_shared<Impl>(server)) {}
+Admin::Admin(Control& control) : impl_(std::make_shared<Impl>(control)) {}
 Admin::~Admin() { stop(); }
 
 std::string Admin::address() const { return impl_->address; }

@@ -1,20 +1,20 @@
 // The admin API on the control thread: /v1/ verbs, /metrics, /health (PRODUCT §6), by Beast.
 //
 // On a unix socket (mode 0600) everything is allowed. On TCP reads are open; writes need the token, and Host and Origin
-// are checked, so that a web page cannot make a browser speak to it. Lives on Server's io_context; owned by main.
+// are checked, so that a web page cannot make a browser speak to it. Lives on the process's io_context; owned by main.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "config/config.h"
-#include "process/process.h"
+#include "process/control.h"
 
 namespace albatross {
 
 class Admin {
  public:
-  explicit Admin(Process& server);
+  explicit Admin(Control& control);
   ~Admin();
 
   // Listens. With `off` does nothing. False and a reason on failure. `taken`: the socket of the process that we take

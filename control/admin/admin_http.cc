@@ -42,8 +42,8 @@ std::string_view view(boost::beast::string_view v) { return {v.data(), v.size()}
 template <class Socket>
 class AdminConnection : public std::enable_shared_from_this<AdminConnection<Socket>> {
  public:
-  AdminConnection(Process& server, const AdminSettings& settings, Socket socket)
-      : server_(server), settings_(settings), socket_(std::move(socket)), timer_(server.io()) {}
+  AdminConnection(Control& control, const AdminSettings& settings, Socket socket)
+      : control_(control), settings_(settings), socket_(std::move(socket)), timer_(control.io()) {}
 
   void read() {
     parser_.emplace();
@@ -111,7 +111,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     target = target.substr(0, target.find('?'));
     if (target == "/v1/reload") {
       if (request.method() != http::verb::post) return refuse(http::status::method_not_allowed, "POST it");
-      server_.reload([self = this->shared_from_this()](const ReloadResult& r) {
+      control_.reload([self = this->shared_from_this()](const ReloadResult& r) {
         nlohmann::json out{{"ok", r.ok},
                            {"message", r.message},
                            {"diagnostics", nlohmann::json::parse(r.diagnostics, nullptr, false)}};
@@ -122,7 +122,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     }
     if (request.method() == http::verb::post) {
       std::string whole(request.target().data(), request.target().size());
-      bool known = control(server_, whole, request.body(), [self = this->shared_from_this()](ControlReply r) {
+      bool known = run_verb(control_, whole, request.body(), [self = this->shared_from_this()](ControlReply r) {
         self->sent_ = std::move(r.sent);
         self->respond(static_cast<http::status>(r.status), "application/json", std::move(r.body));
       });
@@ -135,18 +135,18 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
                     "/v1/server_groups/GROUP/servers/ADDRESS/{weight,drain,undrain} and "
                     "/v1/listeners/LISTENER/rules/RULE/weights");
     if (target == "/health") {
-      bool up = !server_.draining();
+      bool up = !control_.view().draining;
       return respond(up ? http::status::ok : http::status::service_unavailable, "text/plain",
                      up ? "ok\n" : "draining\n");
     }
     if (target == "/metrics")
-      return respond(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", metrics_text(server_));
-    if (target == "/v1/status") return respond(http::status::ok, "application/json", status_json(server_));
-    if (target == "/v1/journal") return respond(http::status::ok, "application/json", journal_json(server_));
+      return respond(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", metrics_text(control_));
+    if (target == "/v1/status") return respond(http::status::ok, "application/json", status_json(control_));
+    if (target == "/v1/journal") return respond(http::status::ok, "application/json", journal_json(control_));
     std::vector<std::string> path = path_segments(target);
     if (path.size() > 1 && path[0] == "v1") {
       path.erase(path.begin());
-      if (std::string part = status_part(server_, path); !part.empty())
+      if (std::string part = status_part(control_, path); !part.empty())
         return respond(http::status::ok, "application/json", std::move(part));
     }
     refuse(http::status::not_found,
@@ -164,14 +164,14 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
                         [self = this->shared_from_this()](boost::system::error_code ec, std::size_t) {
                           self->timer_.cancel();
                           if (ec) return self->close();
-                          self->server_.hand_over(self->socket_.release());
+                          self->control_.hand_over(self->socket_.release());
                         });
     } else {
       refuse(http::status::forbidden, "sockets can be handed over by a unix socket only");
     }
   }
 
-  Process& server_;
+  Control& control_;
   AdminSettings settings_;
   Socket socket_;
   boost::asio::steady_timer timer_;
@@ -183,13 +183,13 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
 
 }  // namespace
 
-void serve_admin(Process& server, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket) {
-  std::make_shared<AdminConnection<boost::asio::local::stream_protocol::socket>>(server, settings, std::move(socket))
+void serve_admin(Control& control, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket) {
+  std::make_shared<AdminConnection<boost::asio::local::stream_protocol::socket>>(control, settings, std::move(socket))
       ->read();
 }
 
-void serve_admin(Process& server, const AdminSettings& settings, boost::asio::ip::tcp::socket socket) {
-  std::make_shared<AdminConnection<boost::asio::ip::tcp::socket>>(server, settings, std::move(socket))->read();
+void serve_admin(Control& control, const AdminSettings& settings, boost::asio::ip::tcp::socket socket) {
+  std::make_shared<AdminConnection<boost::asio::ip::tcp::socket>>(control, settings, std::move(socket))->read();
 }
 
 }  // namespace albatross

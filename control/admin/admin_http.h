@@ -5,7 +5,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <string>
 
-#include "process/process.h"
+#include "process/control.h"
 
 namespace albatross {
 
@@ -14,7 +14,7 @@ struct AdminSettings {
   std::string token;
 };
 
-void serve_admin(Process& server, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket);
-void serve_admin(Process& server, const AdminSettings& settings, boost::asio::ip::tcp::socket socket);
+void serve_admin(Control& control, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket);
+void serve_admin(Control& control, const AdminSettings& settings, boost::asio::ip::tcp::socket socket);
 
 }  // namespace albatross

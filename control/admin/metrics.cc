@@ -176,7 +176,7 @@ void traffic_of_servers(Page& p, const Snapshot& snapshot, const StatsTable<Serv
     std::string name = g.name + "/" + e.slot->address;
     return t.has(name) ? t.sum(name, f) : std::uint64_t{0};
   };
-  each_server(p, snapshot, "albatross_server_requests_total", "counter", "Requests sent to each server.",
+  each_server(p, snapshot, "albatross_server_requests_total", "counter", "Requests sent to each control.",
               [&](const GroupRuntime& g, const ServerEntry& e) {
                 return sum(g, e, [](const S& s) { return s.started.get(); });
               });
@@ -190,32 +190,32 @@ void traffic_of_servers(Page& p, const Snapshot& snapshot, const StatsTable<Serv
               });
 }
 
-void servers(Page& p, Process& server) {
-  const Snapshot& snapshot = server.snapshot();
+void servers(Page& p, const Control& control, const ProcessView& view) {
+  const Snapshot& snapshot = view.snapshot;
   each_group(p, snapshot, "albatross_ejections_total", "counter", "Servers ejected for failing requests.",
              [](const GroupSlot& s) { return s.ejections.load(); });
   each_group(p, snapshot, "albatross_circuit_open", "gauge",
              "1 while the circuit breaker lets nothing, or one request, through.",
              [](const GroupSlot& s) { return std::uint64_t{s.open_until.load() != 0}; });
-  each_server(p, snapshot, "albatross_server_connections_open", "gauge", "Connections to each server.",
+  each_server(p, snapshot, "albatross_server_connections_open", "gauge", "Connections to each control.",
               [](const GroupRuntime&, const ServerEntry& e) { return std::uint64_t{e.slot->connections.load()}; });
   each_server(p, snapshot, "albatross_server_ports_used_ratio", "gauge",
               "Local ports that connections to each server hold or held in the last minute, of those there are; 1: no "
               "other connection can be opened.",
-              [&](const GroupRuntime&, const ServerEntry& e) { return server.ports().used(e); });
+              [&](const GroupRuntime&, const ServerEntry& e) { return view.ports.used(e); });
   each_server(p, snapshot, "albatross_server_healthy", "gauge",
               "1 if the server takes traffic by its health, 0 if not.", [](const GroupRuntime&, const ServerEntry& e) {
                 return std::uint64_t{e.slot->health.load() != Health::kUnhealthy};
               });
   p.family("albatross_certificate_not_after_seconds", "gauge",
            "When each certificate of each listener expires, in seconds since the epoch.");
-  for (const CertificateStatus& c : server.certificates()) {
+  for (const CertificateStatus& c : control.certificates()) {
     p.sample(label("listener", c.listener) + "," + label("file", c.file), static_cast<double>(c.not_after));
   }
 }
 
-void process(Page& p, Process& server) {
-  StatsRegistry& stats = server.stats();
+void process(Page& p, const ProcessView& view) {
+  StatsRegistry& stats = view.stats;
   p.family("albatross_terminations_total", "counter",
            "Requests that ended otherwise than by a server's whole answer, by cause.");
   for (std::size_t c = 1; c < static_cast<std::size_t>(Cause::kCount); ++c) {
@@ -237,37 +237,38 @@ void process(Page& p, Process& server) {
   p.family("albatross_overload_level", "gauge",
            "0: none; 1: connections are not kept; 2: the largest exchanges end; 3: new requests get 503; 4: nothing is "
            "accepted.");
-  p.sample("", static_cast<std::uint64_t>(server.overload()));
+  p.sample("", static_cast<std::uint64_t>(view.overload));
   p.family("albatross_overload_pressure_ratio", "gauge", "Memory and descriptors used, of what there is.");
-  const Resources& r = server.resources();
+  const Resources& r = view.resources;
   if (r.memory_limit != 0) p.sample("resource=\"memory\"", r.memory_ratio());
   if (r.descriptor_limit != 0) p.sample("resource=\"descriptors\"", r.descriptor_ratio());
   p.family("albatross_access_log_dropped_total", "counter", "Access log lines dropped under pressure.");
-  p.sample("", server.access_log().dropped());
+  p.sample("", view.log.dropped());
   p.family("albatross_probes_total", "counter", "Health probes sent.");
-  p.sample("", server.prober().probes_sent());
+  p.sample("", view.prober.probes_sent());
   p.family("albatross_reloads_total", "counter", "Reloads by result.");
-  p.sample("result=\"success\"", server.reloads());
-  p.sample("result=\"failure\"", server.failed_reloads());
+  p.sample("result=\"success\"", view.reloads);
+  p.sample("result=\"failure\"", view.failed_reloads);
   p.family("albatross_configuration_generation", "gauge", "Counts up with each configuration in force.");
-  p.sample("", server.snapshot().generation);
+  p.sample("", view.snapshot.generation);
   p.family("albatross_start_time_seconds", "gauge", "When the process started, in seconds since the epoch.");
-  p.sample("", static_cast<double>(server.started_at() / kSecond));
+  p.sample("", static_cast<double>(view.started_at / kSecond));
 }
 
 }  // namespace
 
-std::string metrics_text(Process& server) {
+std::string metrics_text(const Control& control) {
   Page page;
-  server.stats().visit([&](const auto& l, const auto& g, const auto& s, const auto& r) {
+  const ProcessView view = control.view();
+  view.stats.visit([&](const auto& l, const auto& g, const auto& s, const auto& r) {
     listeners(page, l);
     groups(page, g);
-    traffic_of_servers(page, server.snapshot(), s);
+    traffic_of_servers(page, view.snapshot, s);
     each(page, r, "rule", "albatross_rule_requests_total", "counter", "Requests by the rule that matched.",
          [](const RuleStats& x) { return x.requests.get(); });
   });
-  servers(page, server);
-  process(page, server);
+  servers(page, control, view);
+  process(page, view);
   return page.take();
 }
 

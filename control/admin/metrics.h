@@ -4,10 +4,10 @@
 
 #include <string>
 
-#include "process/process.h"
+#include "process/control.h"
 
 namespace albatross {
 
-std::string metrics_text(Process& server);
+std::string metrics_text(const Control& control);
 
 }  // namespace albatross

@@ -18,25 +18,25 @@ std::string_view health_text(Health h) {
 }
 
 // The weights of the rules that choose between groups.
-json weights_json(const ListenerRuntime& l, const Snapshot& snapshot) {
+json weights_json(const ListenerRuntime& l) {
   json out = json::object();
-  for (const Route& r : l.routes.all) {
+  for (const Route& r : l.rules->routes.all) {
     if (r.targets.size() < 2) continue;
     for (const ForwardTarget& t : r.targets) {
       json w{{"weight", t.weight.load()}};
       if (t.weight.load() != t.file_weight) w["file_weight"] = t.file_weight;
-      out[r.address][snapshot.groups[t.group]->name] = w;
+      out[r.address][t.slot->name] = w;
     }
   }
   return out;
 }
 
-json listener_json(Process& server, const ListenerRuntime& l, const StatsTable<ListenerStats>& stats) {
+json listener_json(const Control& control, const ListenerRuntime& l, const StatsTable<ListenerStats>& stats) {
   json out{{"name", l.name},
-           {"address", server.address(l.name)},
+           {"address", control.address(l.name)},
            {"protocol", l.secure ? "https" : "http"},
-           {"rules", l.routes.all.size() - 1}};
-  if (server.overrides().drained_listeners.contains(l.name)) out["draining"] = true;
+           {"rules", l.rules->routes.all.size() - 1}};
+  if (control.view().overrides.drained_listeners.contains(l.name)) out["draining"] = true;
   if (stats.has(l.name)) {
     std::uint64_t requests = 0;
     for (std::size_t c = 0; c < 6; ++c)
@@ -45,8 +45,8 @@ json listener_json(Process& server, const ListenerRuntime& l, const StatsTable<L
     out["connections"] =
         stats.sum(l.name, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
   }
-  if (json weights = weights_json(l, server.snapshot()); !weights.empty()) out["weights"] = weights;
-  for (const CertificateStatus& c : server.certificates()) {
+  if (json weights = weights_json(l); !weights.empty()) out["weights"] = weights;
+  for (const CertificateStatus& c : control.certificates()) {
     if (c.listener == l.name)
       out["certificates"].push_back({{"file", c.file}, {"names", c.names}, {"not_after", c.not_after}});
   }
@@ -112,19 +112,20 @@ json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats, cons
 
 std::string text_of(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
-json status(Process& server) {
+json status(const Control& control) {
+  const ProcessView view = control.view();
   json out{{"process", ::getpid()},
-           {"configuration", server.snapshot().generation},
-           {"file", server.config().file},
-           {"draining", server.draining()},
-           {"workers", server.stats().workers()},
-           {"started", server.started_at() / kSecond},
+           {"configuration", view.snapshot.generation},
+           {"file", view.config.file},
+           {"draining", view.draining},
+           {"workers", view.stats.workers()},
+           {"started", view.started_at / kSecond},
            {"listeners", json::array()},
            {"server_groups", json::array()}};
-  server.stats().visit([&](const auto& listeners, const auto& groups, const auto& servers, const auto&) {
-    for (const auto& l : server.snapshot().listeners) out["listeners"].push_back(listener_json(server, *l, listeners));
-    for (const auto& g : server.snapshot().groups)
-      out["server_groups"].push_back(group_json(*g, groups, servers, server.drains(), server.now()));
+  view.stats.visit([&](const auto& listeners, const auto& groups, const auto& servers, const auto&) {
+    for (const auto& l : view.snapshot.listeners) out["listeners"].push_back(listener_json(control, *l, listeners));
+    for (const auto& g : view.snapshot.groups)
+      out["server_groups"].push_back(group_json(*g, groups, servers, view.drains, view.now));
   });
   return out;
 }
@@ -140,11 +141,11 @@ const json* step(const json& from, const std::string& name) {
 
 }  // namespace
 
-std::string status_json(Process& server) { return text_of(status(server)); }
+std::string status_json(const Control& control) { return text_of(status(control)); }
 
-std::string status_part(Process& server, const std::vector<std::string>& path) {
+std::string status_part(const Control& control, const std::vector<std::string>& path) {
   if (path.empty() || (path[0] != "listeners" && path[0] != "server_groups")) return "";
-  const json whole = status(server);
+  const json whole = status(control);
   const json* at = &whole;
   for (const std::string& name : path) {
     at = at->is_structured() ? step(*at, name) : nullptr;

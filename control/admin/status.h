@@ -4,13 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "process/process.h"
+#include "process/control.h"
 
 namespace albatross {
 
-std::string status_json(Process& server);
+std::string status_json(const Control& control);
 // A part of it, by its path: {"server_groups"}, {"server_groups", "blue", "servers", "10.0.0.1:80"}, {"listeners",
 // "web"}. "": there is no such thing.
-std::string status_part(Process& server, const std::vector<std::string>& path);
+std::string status_part(const Control& control, const std::vector<std::string>& path);
 
 }  // namespace albatross

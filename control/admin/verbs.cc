@@ -58,7 +58,7 @@ ControlReply reply(const ControlResult& r, bool dry_run, const DrainReport* repo
 }
 
 struct Call {
-  Process& server;
+  Control& control;
   std::map<std::string, std::string> options;
   const std::string& body;
   std::function<void(ControlReply)> done;
@@ -79,19 +79,19 @@ struct Call {
   }
 
   void rule_weights(const std::string& rule) {
-    if (has("reset")) return done(reply(server.set_rule_weights(rule, {}, true, dry_run()), dry_run()));
+    if (has("reset")) return done(reply(control.changes().set_rule_weights(rule, {}, true, dry_run()), dry_run()));
     auto weights = numbers();
     if (!weights) return done(refused(422, "the body is not {\"GROUP\": WEIGHT, …} with weights of 0 to 10000"));
-    done(reply(server.set_rule_weights(rule, *weights, false, dry_run()), dry_run()));
+    done(reply(control.changes().set_rule_weights(rule, *weights, false, dry_run()), dry_run()));
   }
 
   void weight(const std::string& group, const std::string& address) {
-    if (has("reset")) return done(reply(server.set_server_weight(group, address, std::nullopt, dry_run()), dry_run()));
+    if (has("reset")) return done(reply(control.changes().set_server_weight(group, address, std::nullopt, dry_run()), dry_run()));
     auto given = numbers();
     if (!given || given->size() != 1 || !given->contains("weight")) {
       return done(refused(422, "the body is not {\"weight\": N} with N of 0 to 10000"));
     }
-    done(reply(server.set_server_weight(group, address, given->at("weight"), dry_run()), dry_run()));
+    done(reply(control.changes().set_server_weight(group, address, given->at("weight"), dry_run()), dry_run()));
   }
 
   // False, and it is answered: the timeout is none.
@@ -124,10 +124,10 @@ struct Call {
     ControlResult result{ControlResult::Code::kDone, "the process drains and ends", {}};
     if (dry_run()) return done(reply(result, true));
     if (!has("wait")) {
-      server.drain_process(nullptr);
+      control.drain_process(nullptr);
       return done(reply(result, false));
     }
-    server.drain_process([result, answer = done](const DrainReport& report, std::function<void()> sent) {
+    control.drain_process([result, answer = done](const DrainReport& report, std::function<void()> sent) {
       ControlReply r = reply(result, false, &report);
       r.sent = std::move(sent);
       answer(std::move(r));
@@ -136,16 +136,16 @@ struct Call {
 
   void server_verb(const std::string& group, const std::string& address, const std::string& verb) {
     if (verb == "weight") return weight(group, address);
-    if (verb == "undrain") return done(reply(server.undrain_server(group, address, dry_run()), dry_run()));
-    drain([&](std::optional<Nanos> within, Process::Drained over) {
-      return server.drain_server(group, address, within, dry_run(), std::move(over));
+    if (verb == "undrain") return done(reply(control.changes().undrain_server(group, address, dry_run()), dry_run()));
+    drain([&](std::optional<Nanos> within, RuntimeChanges::Drained over) {
+      return control.changes().drain_server(group, address, within, dry_run(), std::move(over));
     });
   }
 
   void listener_verb(const std::string& name, const std::string& verb) {
-    if (verb == "undrain") return done(reply(server.undrain_listener(name, dry_run()), dry_run()));
-    drain([&](std::optional<Nanos> within, Process::Drained over) {
-      return server.drain_listener(name, within, dry_run(), std::move(over));
+    if (verb == "undrain") return done(reply(control.changes().undrain_listener(name, dry_run()), dry_run()));
+    drain([&](std::optional<Nanos> within, RuntimeChanges::Drained over) {
+      return control.changes().drain_listener(name, within, dry_run(), std::move(over));
     });
   }
 };
@@ -156,11 +156,11 @@ std::vector<std::string> path_segments(std::string_view path) {
   return split(path.substr(std::min<std::size_t>(path.size(), 1)), '/');
 }
 
-bool control(Process& server, const std::string& target, const std::string& body,
+bool run_verb(Control& control, const std::string& target, const std::string& body,
              std::function<void(ControlReply)> done) {
   std::size_t mark = target.find('?');
   std::vector<std::string> path = path_segments(std::string_view(target).substr(0, mark));
-  Call call{server, {}, body, std::move(done)};
+  Call call{control, {}, body, std::move(done)};
   if (mark != std::string::npos) {
     for (const std::string& one : split(std::string_view(target).substr(mark + 1), '&')) {
       std::size_t equals = one.find('=');
@@ -184,9 +184,9 @@ bool control(Process& server, const std::string& target, const std::string& body
   return true;
 }
 
-std::string journal_json(const Process& server) {
+std::string journal_json(const Control& control) {
   json out = json::array();
-  for (const JournalEntry& e : server.journal())
+  for (const JournalEntry& e : control.view().journal)
     out.push_back({{"time", static_cast<double>(e.wall / kMilli) / 1000}, {"what", e.what}});
   return text_of({{"journal", out}});
 }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "process/process.h"
+#include "process/control.h"
 
 namespace albatross {
 
@@ -17,13 +17,13 @@ struct ControlReply {
 };
 
 // `target` with its query. Answers by `done`, now or (drain?wait) when it is over; false: there is no such path.
-bool control(Process& server, const std::string& target, const std::string& body,
+bool run_verb(Control& control, const std::string& target, const std::string& body,
              std::function<void(ControlReply)> done);
 
 // "/v1/a%2Fb/c" is {"v1", "a/b", "c"}.
 std::vector<std::string> path_segments(std::string_view path);
 
 // GET /v1/journal.
-std::string journal_json(const Process& server);
+std::string journal_json(const Control& control);
 
 }  // namespace albatross

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <unordered_map>
 
 namespace albatross {
 namespace {
@@ -10,6 +12,7 @@ namespace {
 constexpr Nanos kLatencyMemory = 10 * kSecond;
 // Below this ratio a difference is noise, and weights decide.
 constexpr double kWorthMoving = 2.0;
+constexpr std::int64_t kNoTurn = std::numeric_limits<std::int64_t>::min();
 
 std::uint32_t load_of(const Candidate& c) { return c.slot->load.load(std::memory_order_relaxed); }
 
@@ -28,23 +31,47 @@ bool count_one(std::atomic<std::uint32_t>& load, std::uint32_t most) {
 
 }  // namespace
 
-void Balancer::reset(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
-                     std::shared_ptr<const HashTable> table, Random& random) {
+void Balancer::update(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
+                      std::shared_ptr<const HashTable> table, Random& random) {
+  std::unordered_map<const ServerSlot*, std::size_t> before;
+  for (std::size_t i = 0; i < candidates_.size(); ++i) before[candidates_[i].slot] = i;
+  std::vector<std::int64_t> current(candidates.size(), kNoTurn);
+  std::vector<Latency> latency(candidates.size());
+  has_local_ = has_backup_ = false;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    has_local_ |= candidates[i].local;
+    has_backup_ |= candidates[i].backup;
+    auto it = before.find(candidates[i].slot);
+    if (it == before.end()) continue;
+    current[i] = current_[it->second];
+    latency[i] = latency_[it->second];
+  }
   settings_ = &settings;
   group_ = &group;
-  candidates_ = std::move(candidates);
   random_ = &random;
-  current_.assign(candidates_.size(), 0);
-  latency_.assign(candidates_.size(), {});
-  has_local_ = has_backup_ = false;
-  for (const Candidate& c : candidates_) {
-    has_local_ |= c.local;
-    has_backup_ |= c.backup;
-  }
+  candidates_ = std::move(candidates);
+  current_ = std::move(current);
+  latency_ = std::move(latency);
   refresh(std::move(table));
-  // Many workers should not begin with the same server.
-  std::uint64_t steps = random.below(candidates_.size());
-  for (std::uint64_t i = 0; i < steps; ++i) round_robin(0, [](int) { return true; });
+  place_turns();
+}
+
+// Where those that are new stand in the round: anywhere in it, so that many workers do not begin with the same server. The
+// sum over all is nought.
+void Balancer::place_turns() {
+  std::int64_t sum = 0;
+  std::size_t fresh = 0;
+  for (std::size_t i = 0; i < current_.size(); ++i) {
+    if (current_[i] == kNoTurn) {
+      current_[i] = static_cast<std::int64_t>(random_->below(std::uint64_t{candidates_[i].weight} * kWhole + 1));
+      ++fresh;
+    }
+    sum += current_[i];
+  }
+  if (current_.empty() || (fresh == 0 && sum == 0)) return;
+  const std::int64_t mean = sum / static_cast<std::int64_t>(current_.size());
+  for (std::int64_t& turn : current_) turn -= mean;
+  current_.back() -= sum - mean * static_cast<std::int64_t>(current_.size());
 }
 
 void Balancer::refresh(std::shared_ptr<const HashTable> table) {
@@ -60,34 +87,41 @@ void Balancer::refresh(std::shared_ptr<const HashTable> table) {
 }
 
 // False: another worker has taken the last of its room.
-bool Balancer::began(int i) {
+bool Balancer::count(int i, Counted& counted) {
   const Candidate& c = candidates_[static_cast<std::size_t>(i)];
-  return !settings_->counts_load() || count_one(c.slot->load, c.max_requests);
+  if (!settings_->counts_load()) return true;
+  return counted.server = count_one(c.slot->load, c.max_requests);
 }
 
-int Balancer::take(const Ask& ask, int wanted) {
+int Balancer::take(const Ask& ask, Counted& counted, int wanted) {
+  counted = {};
   const std::uint32_t most = settings_->max_requests;
   if (most != 0 && group_->load.load() >= most) return kFull;
   int i = kNone;
   if (wanted >= 0) {
     const Candidate& c = candidates_[static_cast<std::size_t>(wanted)];
-    if (c.weight > 0 && c.slot->usable(ask.now) && fits(c) && began(wanted)) i = wanted;
+    if (c.weight > 0 && c.slot->usable(ask.now) && fits(c) && count(wanted, counted)) i = wanted;
   }
   while (i < 0) {
     i = pick(ask);
     if (i < 0) return i;
-    if (!began(i)) i = kNone;
+    if (!count(i, counted)) i = kNone;
   }
-  if (most == 0 || count_one(group_->load, most)) return i;
-  if (settings_->counts_load()) candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1);
+  if (most == 0) return i;
+  counted.group = count_one(group_->load, most);
+  if (counted.group) return i;
+  if (counted.server) candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1);
+  counted = {};
   return kFull;
 }
 
+void Balancer::give_back(ServerSlot& server, GroupSlot& group, Counted counted) {
+  if (counted.group) group.load.fetch_sub(1);
+  if (counted.server) server.load.fetch_sub(1);
+}
+
 // Peak-EWMA: up at once, down by and by.
-void Balancer::ended(int i, Nanos latency, Nanos now) {
-  if (settings_->max_requests != 0) group_->load.fetch_sub(1);
-  if (!settings_->counts_load()) return;
-  candidates_[static_cast<std::size_t>(i)].slot->load.fetch_sub(1);
+void Balancer::answered(int i, Nanos latency, Nanos now) {
   if (settings_->scheduler != Scheduler::kTwoChoices || latency == 0) return;
   Latency& l = latency_[static_cast<std::size_t>(i)];
   double sample = static_cast<double>(latency);
@@ -123,7 +157,7 @@ bool Balancer::eligible(std::size_t i, Tier tier, const Ask& ask, bool again) {
       if (c.slot->draining.load(std::memory_order_relaxed)) return false;
       break;
   }
-  if (!again && std::find(ask.tried.begin(), ask.tried.end(), static_cast<int>(i)) != ask.tried.end()) return false;
+  if (!again && std::find(ask.tried.begin(), ask.tried.end(), c.slot) != ask.tried.end()) return false;
   if (fits(c)) return true;
   full_ = true;
   return false;

@@ -62,18 +62,25 @@ struct Candidate {
   std::uint32_t weight = 0;        // of the slot, when it was last looked at
 };
 
+// What a request was counted in when it was taken; given back once, whatever the settings are by then.
+struct Counted {
+  bool server = false;
+  bool group = false;
+};
+
 class Balancer {
  public:
-  // `settings` and `group` outlive this.
-  void reset(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
-             std::shared_ptr<const HashTable> table, Random& random);
+  // `settings`, `group` and `random` outlive this, until the next update(). Candidates that were there before, by their
+  // slots, keep their turn and what is known of their latency. O(n).
+  void update(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
+              std::shared_ptr<const HashTable> table, Random& random);
   // Weights have changed; `table` for kHash.
   void refresh(std::shared_ptr<const HashTable> table);
 
   struct Ask {
     std::uint64_t key = 0;  // kHash
     Nanos now = 0;
-    std::span<const int> tried;  // not these, unless there is no other
+    std::span<const ServerSlot* const> tried;  // not these, unless there is no other
     bool fail_open = false;      // when none is usable, any that does not drain
   };
   static constexpr int kNone = -1;
@@ -81,11 +88,12 @@ class Balancer {
   // The index of a candidate, or one of these. Local ones first, then all but backups, then backups.
   int pick(const Ask& ask);
 
-  // Picks one, or `wanted` if it is none of these and takes requests, and counts a request there until ended(). Limits
-  // hold, however many workers take at once.
-  int take(const Ask& ask, int wanted = kNone);
-  // `latency` 0: it gave none.
-  void ended(int i, Nanos latency, Nanos now);
+  // Picks one, or `wanted` if it is none of these and takes requests, and counts a request there: `counted` says in what, for
+  // give_back(). Limits hold, however many workers take at once.
+  int take(const Ask& ask, Counted& counted, int wanted = kNone);
+  static void give_back(ServerSlot& server, GroupSlot& group, Counted counted);
+  // An answer's head came after `latency` nanoseconds.
+  void answered(int i, Nanos latency, Nanos now);
 
   // Does any take requests?
   bool any_usable(Nanos now) const;
@@ -99,7 +107,8 @@ class Balancer {
 
   bool eligible(std::size_t i, Tier tier, const Ask& ask, bool again);
   bool fits(const Candidate& c) const;
-  bool began(int i);
+  bool count(int i, Counted& counted);
+  void place_turns();
   std::uint32_t share(const Candidate& c, Nanos now) const;
   bool over_load(std::size_t i) const;
   bool stays_local(const Ask& ask);

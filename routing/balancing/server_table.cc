@@ -19,6 +19,12 @@ std::shared_ptr<GroupSlot> ServerTable::group(const std::string& name) {
   if (!g) {
     g = std::make_shared<GroupSlot>();
     g->name = name;
+    if (free_ids_.empty()) {
+      g->id = next_id_++;
+    } else {
+      g->id = free_ids_.back();
+      free_ids_.pop_back();
+    }
   }
   return g;
 }
@@ -26,7 +32,11 @@ std::shared_ptr<GroupSlot> ServerTable::group(const std::string& name) {
 void ServerTable::sweep() {
   std::lock_guard lock(lock_);
   std::erase_if(slots_, [](const auto& entry) { return entry.second.use_count() == 1; });
-  std::erase_if(groups_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  std::erase_if(groups_, [this](const auto& entry) {
+    if (entry.second.use_count() > 1) return false;
+    free_ids_.push_back(entry.second->id);
+    return true;
+  });
 }
 
 std::vector<std::shared_ptr<ServerSlot>> ServerTable::all() const {

@@ -60,6 +60,7 @@ struct ServerSlot {
 struct GroupSlot {
   static constexpr std::size_t kWorkers = 256;
   std::string name;
+  std::uint32_t id = 0;  // dense; another group has it only when this slot has gone
   alignas(64) std::atomic<std::uint32_t> load{0};     // requests on its servers
   alignas(64) std::atomic<std::uint32_t> waiting{0};  // in the workers' queues
   std::array<std::atomic<Nanos>, kWorkers> oldest{};  // since when the first of each has waited; 0: none does
@@ -85,6 +86,8 @@ class ServerTable {
   mutable std::mutex lock_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<ServerSlot>> slots_;
   std::map<std::string, std::shared_ptr<GroupSlot>> groups_;
+  std::vector<std::uint32_t> free_ids_;
+  std::uint32_t next_id_ = 0;
 };
 
 }  // namespace albatross

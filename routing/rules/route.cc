@@ -29,11 +29,7 @@ void change(RouteTimeouts& timeouts, const config::RuleTimeouts& by) {
 
 class Compiler {
  public:
-  Compiler(const config::Config& config, Diagnostics& out) : out_(out) {
-    for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
-      groups_[config.server_groups[i].name.value] = static_cast<std::uint32_t>(i);
-    }
-  }
+  Compiler(ServerTable& table, Diagnostics& out) : table_(table), out_(out) {}
 
   void actions(const std::vector<config::Action>& actions, const std::string& path, Route& route) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
@@ -63,9 +59,7 @@ class Compiler {
   void forward(const config::Forward& f, Route& route) {
     route.answer = Route::Answer::kForward;
     for (const config::WeightedGroup& g : f.groups) {
-      auto it = groups_.find(g.name.value);
-      if (it == groups_.end()) continue;  // reported by config::load
-      route.targets.emplace_back(it->second, g.weight.value);
+      route.targets.emplace_back(table_.group(g.name), g.weight);
     }
     if (f.sticky) {
       route.sticky = nanos(*f.sticky);
@@ -109,8 +103,8 @@ class Compiler {
     route.edits.push_back(std::move(e));
   }
 
+  ServerTable& table_;
   Diagnostics& out_;
-  std::map<std::string, std::uint32_t> groups_;
 };
 
 // Percent-encodes what may not stand in a path or query; what is already an escape stays.
@@ -135,9 +129,9 @@ std::string_view encode(std::string_view text, Arena& arena) {
 
 }  // namespace
 
-Routes compile_routes(const config::Config& config, const config::Listener& listener, const std::string& path,
+Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table,
                       Diagnostics& out) {
-  Compiler compiler(config, out);
+  Compiler compiler(table, out);
   RouteSettings base;
   base.timeouts = timeouts_of(listener.timeouts);
   if (listener.limits.body) base.body_limit = listener.limits.body->value;

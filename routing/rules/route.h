@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "http/uri.h"
+#include "routing/balancing/server_table.h"
 #include "routing/rules/rule_table.h"
 #include "routing/rules/template.h"
 
@@ -38,13 +39,16 @@ struct Edit {
 };
 
 struct ForwardTarget {
-  std::uint32_t group = 0;  // index into the configuration's server_groups
+  std::shared_ptr<GroupSlot> slot;  // which keeps the id taken
+  std::uint32_t group = 0;          // its id
   std::uint32_t file_weight = 0;
   // An operator may shift it on the running process: the one thing here that changes. Written by the control thread.
   mutable std::atomic<std::uint32_t> weight = 0;
 
-  ForwardTarget(std::uint32_t g, std::uint32_t w) : group(g), file_weight(w), weight(w) {}
-  ForwardTarget(const ForwardTarget& o) : group(o.group), file_weight(o.file_weight), weight(o.weight.load()) {}
+  ForwardTarget(std::shared_ptr<GroupSlot> s, std::uint32_t w)
+      : slot(std::move(s)), group(slot->id), file_weight(w), weight(w) {}
+  ForwardTarget(const ForwardTarget& o)
+      : slot(o.slot), group(o.group), file_weight(o.file_weight), weight(o.weight.load()) {}
   ForwardTarget& operator=(const ForwardTarget&) = delete;
 };
 
@@ -82,8 +86,8 @@ struct Routes {
   std::vector<std::unique_ptr<const RouteSettings>> settings;
 };
 
-// Template errors go to `out`.
-Routes compile_routes(const config::Config& config, const config::Listener& listener, const std::string& path,
+// Template errors go to `out`; `path` names the listener for them. Groups are those of `table`.
+Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table,
                       config::Diagnostics& out);
 
 // The URL of a redirect, in the arena.

@@ -1,9 +1,12 @@
 // Connections to servers, kept alive and reused, one pool per worker.
 //
-// HTTP/1.1: idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. HTTP/2:
-// few connections, each filled up to what the server takes before another is opened; requests that come meanwhile wait
-// for one. Caps are per process, divided by workers, at least one. A ServerPool lives while a snapshot names its server
-// or a connection is open.
+// HTTP/1.1: idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. HTTP/2: few
+// connections, each filled up to what the server takes before another is opened; requests that come meanwhile wait for one.
+// Caps are per process, divided by workers, at least one.
+//
+// A ServerPool is what a worker has of one server. It lives while a group names its server, a lease is on it or a connection
+// is open. A connection belongs to the generation of settings that it was opened by: when they change so that it must not be used
+// any more, it closes as soon as it is idle.
 #pragma once
 
 #include <functional>
@@ -14,28 +17,12 @@
 
 #include "net/tcp_transport.h"
 #include "proxy/stats.h"
+#include "proxy/upstream/lease.h"
+#include "proxy/upstream/server_settings.h"
 #include "routing/balancing/balancer.h"
 #include "session/session.h"
 
 namespace albatross {
-
-class TlsClient;  // tls/tls_client.h
-
-// How to reach one server, as the current snapshot says.
-struct ServerSettings {
-  std::vector<SocketAddress> addresses;  // tried in order within one connect (localhost: both families)
-  std::shared_ptr<TlsClient> tls;        // null: plain
-  std::string settings_key;              // differs when open connections must not be reused
-  bool h2 = false;                       // connections are shared by many requests
-  Nanos connect_timeout = 5 * kSecond;
-  Nanos idle = 60 * kSecond;
-  std::uint32_t keep = 32;  // idle connections, this worker's share
-  // Connections at most, this worker's share, to the server and to its group; 0: any number.
-  std::uint32_t max_connections = 0;
-  std::uint32_t group_max_connections = 0;
-  std::vector<IpAddress> source_addresses;  // by turns; empty: the kernel's choice
-  bool limited() const { return max_connections != 0 || group_max_connections != 0; }
-};
 
 // Connections to all servers of a group, of this worker.
 struct GroupConnections {
@@ -55,36 +42,27 @@ class UpstreamWaiter {
 };
 
 struct ServerPool final : Room {
-  ServerSlot* slot = nullptr;
-  std::shared_ptr<ServerSlot> slot_owner;
-  ServerSettings settings;
-  GroupStats* stats = nullptr;
+  std::shared_ptr<ServerSlot> slot;
+  std::shared_ptr<const ServerSettings> settings;
+  std::uint32_t generation = 0;  // of settings->key
+  int candidate = -1;            // its index in its group's balancer; -1: the group does not have it any more
+  GroupStatsRef group_stats_ref;
+  ServerStatsRef stats_ref;
+  GroupStats* group_stats = nullptr;
+  ServerStats* stats = nullptr;
+  IntrusiveList<Lease> leases;  // requests on the server
   bool retired = false;
-  bool named = false;         // by the snapshot being applied
   std::size_t preferred = 0;  // which address answered last
   std::uint32_t open = 0;
   std::uint32_t idle = 0;
   IntrusiveList<Connection> unused;  // idle, the newest first
   std::vector<Connection*> shared;   // HTTP/2: open or opening, for new requests
-  GroupConnections* group = nullptr;
+  std::shared_ptr<GroupConnections> group;
   std::size_t next_source = 0;
-  ServerStats* server_stats = nullptr;
 
   // An idle connection, a stream of a shared one, or another connection.
   bool has_room() const override;
   bool may_connect() const;
-};
-
-// What the pool keeps of a connection: its owner_data.
-struct PooledConnection {
-  // While it is being opened: who waits for it, and which of the server's addresses it tries.
-  struct Opening {
-    std::vector<UpstreamWaiter*> waiters;
-    std::size_t address = 0;
-    std::size_t tried = 0;
-  };
-  ServerPool* pool = nullptr;
-  std::unique_ptr<Opening> opening;
 };
 
 class UpstreamPool final : private ConnectionOwner {
@@ -93,24 +71,23 @@ class UpstreamPool final : private ConnectionOwner {
   UpstreamPool(SessionContext& context, std::function<bool()> make_room, std::function<void(ServerPool&)> freed);
   ~UpstreamPool();
 
-  // Around the calls of server() for one snapshot: what was not named is retired.
-  void begin_update();
-  void end_update();
-  // When no other snapshot is left: pools that this one did not name, and that have no connection, are gone.
-  void forget_unnamed();
-  // The pool of a server, made or updated. A changed settings_key closes what is idle.
-  ServerPool& server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats,
-                     ServerStats& server_stats);
+  // The pool of a server, made or updated. Settings with another key close what is idle.
+  ServerPool& server(const std::shared_ptr<ServerSlot>& slot, std::shared_ptr<const ServerSettings> settings,
+                     const GroupStatsRef& group_stats, const ServerStatsRef& stats, int worker);
   // Null if nobody has asked for it.
   ServerPool* find(const ServerSlot& slot);
+  // Its group does not have it any more. It goes when nothing is on it.
+  void forget(ServerPool& pool);
+  // Pools that were forgotten, and that have neither connection nor lease, are gone. Not from inside the pool's own calls.
+  void sweep();
+
   // The server is gone or drains: idle connections close now, others when they come back.
   void retire(ServerPool& pool);
-
   // Idle connections close; the server may be used again.
   void retire_idle(ServerPool& pool);
 
-  // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this
-  // call). `newest_only_since`: a reused one must not have idled since before then (0: any).
+  // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this call).
+  // `newest_only_since`: a reused one must not have idled since before then (0: any).
   Result<Connection*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
   // The waiter does not want it any more.
   void cancel(Connection& opening, UpstreamWaiter& waiter);
@@ -125,6 +102,7 @@ class UpstreamPool final : private ConnectionOwner {
   void on_closed(Connection& c, const Error& error) override;
 
   Result<Connection*> connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter);
+  Connection* reuse(ServerPool& pool, Nanos newest_only_since);
   void link(ServerPool& pool, Connection& c);
   void unlink(ServerPool& pool, Connection& c);
   bool close_one_idle(ServerPool& pool);
@@ -135,9 +113,10 @@ class UpstreamPool final : private ConnectionOwner {
   SessionContext& context_;
   std::function<bool()> make_room_;
   std::function<void(ServerPool&)> freed_;
-  std::unordered_map<std::string, GroupConnections> groups_;
+  std::unordered_map<std::string, std::weak_ptr<GroupConnections>> groups_;
   SessionSettings h1_, h2_;
-  std::unordered_map<ServerSlot*, std::unique_ptr<ServerPool>> pools_;
+  std::unordered_map<const ServerSlot*, std::unique_ptr<ServerPool>> pools_;
+  std::vector<ServerPool*> forgotten_;
 };
 
 }  // namespace albatross

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "process/process.h"
+#include "process/overload_watch.h"
 
 namespace albatross {
 namespace {
@@ -27,7 +27,7 @@ std::string percent(double ratio) { return std::to_string(static_cast<int>(ratio
 
 }  // namespace
 
-void Process::start_watch() {
+void OverloadWatch::start() {
   std::error_code ignored;  // without /proc there is no count, and no pressure by it
   const auto files = std::filesystem::directory_iterator("/proc/self/fd", ignored);
   own_descriptors_ = static_cast<std::uint64_t>(std::distance(begin(files), end(files)));
@@ -38,11 +38,11 @@ void Process::start_watch() {
 }
 
 // Every 200 ms. What is open is counted by who opens: reading /proc/self/fd would take longer than all the rest.
-void Process::watch() {
+void OverloadWatch::watch() {
   resources_.memory = resident_memory();
-  resources_.memory_limit = config_->max_memory ? **config_->max_memory : cgroup_memory_limit();
+  resources_.memory_limit = serving_.config->max_memory ? **serving_.config->max_memory : cgroup_memory_limit();
   resources_.descriptors = own_descriptors_;
-  stats_->visit([this](const auto& listeners, const auto& groups, const auto&, const auto&) {
+  stats_.visit([this](const auto& listeners, const auto& groups, const auto&, const auto&) {
     for (const auto& [name, id] : listeners.names()) {
       resources_.descriptors +=
           listeners.sum(name, [](const ListenerStats& s) { return s.connections.get() - s.connections_closed.get(); });
@@ -53,39 +53,34 @@ void Process::watch() {
       });
     }
   });
-  OverloadLevel before = overload_.load(), now = next_level(before, resources_);
-  if (now != before) overload_changed(before, now);
+  OverloadLevel before = level_.load(), now = next_level(before, resources_);
+  if (now != before) changed(before, now);
   if (now >= OverloadLevel::kEndLargest) end_largest();
   if (now != OverloadLevel::kNone) ::malloc_trim(0);  // what was freed is resident until then
   // A server whose ejection or slow start has passed says nothing.
-  for (const auto& g : snapshot_->groups) {
-    if (g->slot->waiting.load() > 0) wake_queues(g->name);
+  for (const auto& g : serving_.snapshot->groups) {
+    if (g->slot->waiting.load() == 0) continue;
+    serving_.workers.post_all([name = g->name](Worker& w) { w.serve_queue(name); });
   }
-  if (++watches_ % (PortWatch::kInterval / kInterval) == 1) ports_.sample(*snapshot_);
-  loop_.set_timer(watch_timer_, loop_.now() + kInterval);
+  if (++watches_ % (PortWatch::kInterval / kInterval) == 1) ports_.sample(*serving_.snapshot);
+  loop_.set_timer(timer_, loop_.now() + kInterval);
 }
 
 // Down to where the second level is left.
-void Process::end_largest() {
+void OverloadWatch::end_largest() {
   const auto enough = static_cast<std::uint64_t>(static_cast<double>(resources_.memory_limit) * 0.85);
   if (resources_.memory_limit == 0 || resources_.memory <= enough) return;
-  const std::uint64_t share = (resources_.memory - enough) / workers_.size() + 1;
-  for (auto& w : workers_) {
-    Worker* worker = w.get();
-    worker->loop().post([worker, share] { worker->end_largest(share); });
-  }
+  const std::uint64_t share = (resources_.memory - enough) / serving_.workers.size() + 1;
+  serving_.workers.post_all([share](Worker& w) { w.end_largest(share); });
 }
 
-void Process::overload_changed(OverloadLevel before, OverloadLevel now) {
-  overload_.store(now);
-  log("overload level " + std::to_string(static_cast<int>(now)) + ", was " + std::to_string(static_cast<int>(before)) +
+void OverloadWatch::changed(OverloadLevel before, OverloadLevel now) {
+  level_.store(now);
+  serving_.log("overload level " + std::to_string(static_cast<int>(now)) + ", was " + std::to_string(static_cast<int>(before)) +
       ": " + what_it_does(now) + "; memory " + percent(resources_.memory_ratio()) + ", descriptors " +
       percent(resources_.descriptor_ratio()));
   if (before != OverloadLevel::kNone) return;
-  for (auto& w : workers_) {
-    Worker* worker = w.get();
-    worker->loop().post([worker] { worker->close_idle_servers(); });
-  }
+  serving_.workers.post_all([](Worker& w) { w.close_idle_servers(); });
 }
 
 }  // namespace albatross

@@ -1,4 +1,4 @@
-#include "proxy/upstream/upstream_pool.h"
+#include "proxy/upstream/pool.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,9 +11,25 @@
 namespace albatross {
 namespace {
 
+// What the pool keeps of a connection: its owner_data.
+struct PooledConnection {
+  // While it is being opened: who waits for it, and which of the server's addresses it tries.
+  struct Opening {
+    std::vector<UpstreamWaiter*> waiters;
+    std::size_t address = 0;
+    std::size_t tried = 0;
+  };
+  ServerPool* pool;
+  std::uint32_t generation;  // of the pool's settings when it was opened
+  bool shared;
+  std::unique_ptr<Opening> opening;
+};
+
 PooledConnection& pooled(Connection& c) { return *static_cast<PooledConnection*>(c.owner_data); }
 PooledConnection::Opening* opening_of(Connection& c) { return pooled(c).opening.get(); }
 ServerPool& pool_of(Connection& c) { return *pooled(c).pool; }
+// The settings have changed so that it may not serve again.
+bool outdated(Connection& c) { return pooled(c).generation != pool_of(c).generation; }
 
 bool takes_waiter(Connection& c, std::size_t most) {
   return c.opening() && opening_of(c) != nullptr && opening_of(c)->waiters.size() < most;
@@ -38,8 +54,8 @@ Error connect_error(int error) {
 }  // namespace
 
 bool ServerPool::may_connect() const {
-  bool own = settings.max_connections == 0 || open < settings.max_connections;
-  return own && (settings.group_max_connections == 0 || group->open < settings.group_max_connections);
+  bool own = settings->max_connections == 0 || open < settings->max_connections;
+  return own && (settings->group_max_connections == 0 || group->open < settings->group_max_connections);
 }
 
 bool ServerPool::has_room() const {
@@ -48,7 +64,7 @@ bool ServerPool::has_room() const {
     if (takes_stream(*c) || takes_waiter(*c, H2Settings{}.max_streams)) return true;
   }
   // One that idles at another server of the group makes room.
-  return group->idle > 0 && (settings.max_connections == 0 || open < settings.max_connections);
+  return group->idle > 0 && (settings->max_connections == 0 || open < settings->max_connections);
 }
 
 UpstreamPool::UpstreamPool(SessionContext& context, std::function<bool()> make_room,
@@ -63,43 +79,51 @@ UpstreamPool::UpstreamPool(SessionContext& context, std::function<bool()> make_r
 
 UpstreamPool::~UpstreamPool() { close_all(); }
 
-void UpstreamPool::begin_update() {
-  for (auto& [slot, pool] : pools_) pool->named = false;
-}
-
-void UpstreamPool::end_update() {
-  for (auto& [slot, pool] : pools_) {
-    if (!pool->named) retire(*pool);
-  }
-}
-
-void UpstreamPool::forget_unnamed() {
-  std::erase_if(pools_, [](const auto& entry) { return !entry.second->named && entry.second->open == 0; });
-}
-
-ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot, ServerSettings settings, GroupStats& stats,
-                                 ServerStats& server_stats) {
+ServerPool& UpstreamPool::server(const std::shared_ptr<ServerSlot>& slot,
+                                 std::shared_ptr<const ServerSettings> settings, const GroupStatsRef& group_stats,
+                                 const ServerStatsRef& stats, int worker) {
   std::unique_ptr<ServerPool>& p = pools_[slot.get()];
   if (!p) {
     p = std::make_unique<ServerPool>();
-    p->slot = slot.get();
-    p->slot_owner = slot;
-    p->group = &groups_[slot->group];
-  } else if (p->settings.settings_key != settings.settings_key) {
-    retire(*p);
+    p->slot = slot;
+    std::weak_ptr<GroupConnections>& group = groups_[slot->group];
+    p->group = group.lock();
+    if (!p->group) group = p->group = std::make_shared<GroupConnections>();
+  } else if (p->settings->key != settings->key) {
+    ++p->generation;
+    retire_idle(*p);
+  }
+  if (p->stats_ref != stats || p->group_stats_ref != group_stats) {
+    p->group_stats_ref = group_stats;
+    p->stats_ref = stats;
+    p->group_stats = &group_stats->of(worker);
+    p->stats = &stats->of(worker);
   }
   p->retired = slot->draining.load();
-  p->named = true;
   p->settings = std::move(settings);
-  p->stats = &stats;
-  p->server_stats = &server_stats;
-  if (p->preferred >= p->settings.addresses.size()) p->preferred = 0;
+  if (p->preferred >= p->settings->addresses.size()) p->preferred = 0;
   return *p;
 }
 
 ServerPool* UpstreamPool::find(const ServerSlot& slot) {
-  auto it = pools_.find(const_cast<ServerSlot*>(&slot));
+  auto it = pools_.find(&slot);
   return it != pools_.end() ? it->second.get() : nullptr;
+}
+
+void UpstreamPool::forget(ServerPool& pool) {
+  pool.candidate = -1;
+  retire(pool);
+  forgotten_.push_back(&pool);
+}
+
+void UpstreamPool::sweep() {
+  std::erase_if(forgotten_, [this](ServerPool* p) {
+    if (p->candidate >= 0) return true;  // it has come back
+    if (p->open > 0 || !p->leases.empty()) return false;
+    pools_.erase(p->slot.get());
+    return true;
+  });
+  std::erase_if(groups_, [](const auto& entry) { return entry.second.expired(); });
 }
 
 void UpstreamPool::retire(ServerPool& pool) {
@@ -122,7 +146,7 @@ void UpstreamPool::link(ServerPool& pool, Connection& c) {
   pool.unused.push_front(c);
   ++pool.idle;
   ++pool.group->idle;
-  if (pool.settings.limited()) freed_(pool);
+  if (pool.settings->limited()) freed_(pool);
 }
 
 void UpstreamPool::unlink(ServerPool& pool, Connection& c) {
@@ -138,7 +162,7 @@ bool UpstreamPool::close_one_idle(ServerPool& pool) {
     pool.unused.front().close_idle();
     return true;
   }
-  if (pool.settings.max_connections != 0 && pool.open >= pool.settings.max_connections) return false;
+  if (pool.settings->max_connections != 0 && pool.open >= pool.settings->max_connections) return false;
   for (auto& [slot, other] : pools_) {
     if (other->group != pool.group || other->unused.empty()) continue;
     other->unused.front().close_idle();
@@ -151,7 +175,7 @@ bool UpstreamPool::close_one_idle(ServerPool& pool) {
 Connection* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
   for (Connection* c : pool.shared) {
     if (!takes_stream(*c)) continue;
-    pool.stats->reused.add();
+    pool.group_stats->reused.add();
     unlink(pool, *c);
     return c;
   }
@@ -163,28 +187,37 @@ Connection* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
   return nullptr;
 }
 
-Result<Connection*> UpstreamPool::acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since) {
-  if (pool.settings.h2) {
-    if (Connection* c = shared_for(pool, waiter)) return c;
-  } else if (!fresh) {
-    for (Connection& c : pool.unused) {
-      if (!c.reusable()) {
-        c.close_idle();
-        continue;
-      }
-      if (c.idle_since() < newest_only_since) break;  // the rest are older still
-      unlink(pool, c);
-      c.set_idle_deadline(0);
-      pool.stats->reused.add();
-      return &c;
+Connection* UpstreamPool::reuse(ServerPool& pool, Nanos newest_only_since) {
+  while (!pool.unused.empty()) {
+    Connection& c = pool.unused.front();
+    if (!c.reusable()) {
+      c.close_idle();
+      continue;
     }
+    if (c.idle_since() < newest_only_since) return nullptr;  // the rest are older still
+    unlink(pool, c);
+    c.set_idle_deadline(0);
+    pool.group_stats->reused.add();
+    return &c;
   }
+  return nullptr;
+}
+
+Result<Connection*> UpstreamPool::acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh,
+                                          Nanos newest_only_since) {
+  Connection* c = nullptr;
+  if (pool.settings->h2) {
+    c = shared_for(pool, waiter);
+  } else if (!fresh) {
+    c = reuse(pool, newest_only_since);
+  }
+  if (c != nullptr) return c;
   return connect(pool, pool.preferred, &waiter);
 }
 
 // From the next of the source addresses that has a port left.
 int UpstreamPool::open_socket(ServerPool& pool, const SocketAddress& to) {
-  const std::vector<IpAddress>& from = pool.settings.source_addresses;
+  const std::vector<IpAddress>& from = pool.settings->source_addresses;
   if (from.empty() || to.family() == AF_UNIX) return start_connect(to);
   int fd = 0;
   for (std::size_t n = 0; n < from.size(); ++n) {
@@ -197,56 +230,57 @@ int UpstreamPool::open_socket(ServerPool& pool, const SocketAddress& to) {
 }
 
 Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter) {
-  if (pool.settings.addresses.empty()) return connect_error(EHOSTUNREACH);
+  if (pool.settings->addresses.empty()) return connect_error(EHOSTUNREACH);
   if (!pool.may_connect() && !close_one_idle(pool)) {
     return Error{Cause::kOverLimit, Source::kInternal, RetrySafety::kSafe, 0, "the server has its most connections"};
   }
-  pool.stats->connects.add();
+  pool.group_stats->connects.add();
   int fd = -1;
-  std::size_t n = pool.settings.addresses.size();
+  std::size_t n = pool.settings->addresses.size();
   std::size_t tried = 1;
   for (;; ++tried) {
-    fd = open_socket(pool, pool.settings.addresses[address]);
-    if (fd < 0 && out_of_descriptors(-fd) && make_room_()) fd = open_socket(pool, pool.settings.addresses[address]);
+    fd = open_socket(pool, pool.settings->addresses[address]);
+    if (fd < 0 && out_of_descriptors(-fd) && make_room_()) fd = open_socket(pool, pool.settings->addresses[address]);
     if (fd >= 0) break;
     if (tried == n) {
-      pool.stats->sync_failures.add();
-      pool.stats->connect_failures.add();
+      pool.group_stats->sync_failures.add();
+      pool.group_stats->connect_failures.add();
       return connect_error(-fd);
     }
     address = (address + 1) % n;
   }
-  auto* c = new Session(context_, *this, Role::kClient, pool.settings.h2 ? h2_ : h1_);
-  auto* kept = new PooledConnection{&pool, std::make_unique<PooledConnection::Opening>()};
+  auto* c = new Session(context_, *this, Role::kClient, pool.settings->h2 ? h2_ : h1_);
+  auto* kept = new PooledConnection{&pool, pool.generation, pool.settings->h2,
+                                    std::make_unique<PooledConnection::Opening>()};
   kept->opening->address = address;
   kept->opening->tried = tried;
   if (waiter != nullptr) kept->opening->waiters.push_back(waiter);
   c->owner_data = kept;
-  if (pool.settings.h2) pool.shared.push_back(c);
+  if (pool.settings->h2) pool.shared.push_back(c);
   ++pool.open;
   ++pool.group->open;
   pool.slot->connections.fetch_add(1, std::memory_order_relaxed);
   std::unique_ptr<Transport> transport;
-  if (pool.settings.tls) {
-    transport = pool.settings.tls->connect(context_.loop(), *c, fd);
+  if (pool.settings->tls) {
+    transport = pool.settings->tls->connect(context_.loop(), *c, fd);
   } else {
     transport = std::make_unique<TcpTransport>(context_.loop(), *c, fd, true);
   }
-  c->start(std::move(transport), pool.settings.connect_timeout);
+  c->start(std::move(transport), pool.settings->connect_timeout);
   return c;
 }
 
 void UpstreamPool::cancel(Connection& opening, UpstreamWaiter& waiter) {
   if (auto* o = opening_of(opening)) std::erase(o->waiters, &waiter);
   // A shared one goes on: the next request will want it.
-  if (!pool_of(opening).settings.h2) opening.close_idle();
+  if (!pooled(opening).shared) opening.close_idle();
 }
 
 void UpstreamPool::on_open(Connection& c) {
   ServerPool& pool = pool_of(c);
   std::unique_ptr<PooledConnection::Opening> o = std::move(pooled(c).opening);
-  pool.preferred = o->address;
-  if (c.can().multiplexes) return serve_waiters(pool, c, o->waiters);
+  if (o->address < pool.settings->addresses.size()) pool.preferred = o->address;
+  if (pooled(c).shared) return serve_waiters(pool, c, o->waiters);
   o->waiters.front()->on_connected(c);
 }
 
@@ -270,22 +304,22 @@ void UpstreamPool::serve_waiters(ServerPool& pool, Connection& c, const std::vec
     }
   }
   if (c.state() == Connection::State::kOpen && !c.has_stream()) on_idle(c);
-  if (pool.settings.limited()) freed_(pool);
+  if (pool.settings->limited()) freed_(pool);
 }
 
 void UpstreamPool::on_idle(Connection& c) {
   ServerPool& pool = pool_of(c);
   const Nanos now = context_.loop().now();
-  if (pool.retired || pool.settings.keep == 0) return c.close_idle();
-  if (c.can().multiplexes) {
+  if (pool.retired || pool.settings->keep == 0 || outdated(c)) return c.close_idle();
+  if (pooled(c).shared) {
     bool listed = std::find(pool.shared.begin(), pool.shared.end(), &c) != pool.shared.end();
     if (!listed || !c.can_open()) return c.close_idle();
     link(pool, c);
-    return c.set_idle_deadline(now + pool.settings.idle);
+    return c.set_idle_deadline(now + pool.settings->idle);
   }
-  if (pool.idle >= pool.settings.keep) pool.unused.back().close_idle();  // the newest is the likeliest to live
+  if (pool.idle >= pool.settings->keep) pool.unused.back().close_idle();  // the newest is the likeliest to live
   link(pool, c);
-  Nanos patience = pool.settings.idle;
+  Nanos patience = pool.settings->idle;
   if (c.peer_keep_alive() != 0) {
     Nanos said = c.peer_keep_alive() * kSecond;
     patience = std::min(patience, said > kSecond ? said - kSecond : said / 2);
@@ -301,15 +335,15 @@ void UpstreamPool::on_closed(Connection& c, const Error& error) {
   --pool.group->open;
   pool.slot->connections.fetch_sub(1, std::memory_order_relaxed);
   pool.slot->closed.fetch_add(1, std::memory_order_relaxed);
-  pool.stats->connections_closed.add();
-  if (pool.settings.limited()) freed_(pool);
+  pool.group_stats->connections_closed.add();
+  if (pool.settings->limited()) freed_(pool);
   context_.loop().destroy_later(std::unique_ptr<Deferred>(&c));
   std::unique_ptr<PooledConnection> kept(&pooled(c));
   std::unique_ptr<PooledConnection::Opening> o = std::move(kept->opening);
   if (!o || o->waiters.empty()) return;
   // The same server may listen at its other address.
-  if (error.cause == Cause::kConnectRefused && o->tried < pool.settings.addresses.size()) {
-    Result<Connection*> next = connect(pool, (o->address + 1) % pool.settings.addresses.size(), nullptr);
+  if (error.cause == Cause::kConnectRefused && o->tried < pool.settings->addresses.size()) {
+    Result<Connection*> next = connect(pool, (o->address + 1) % pool.settings->addresses.size(), nullptr);
     if (next) {
       opening_of(**next)->tried = o->tried + 1;
       opening_of(**next)->waiters = o->waiters;
@@ -317,7 +351,7 @@ void UpstreamPool::on_closed(Connection& c, const Error& error) {
       return;
     }
   }
-  pool.stats->connect_failures.add();
+  pool.group_stats->connect_failures.add();
   for (UpstreamWaiter* w : o->waiters) w->on_connect_failed(error.cause == Cause::kNone ? connect_error(0) : error);
 }
 

@@ -1,0 +1,73 @@
+// What operators do to the running process: weights and drains, over what the file says, with a journal. Control thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "process/control.h"
+#include "process/serving.h"
+
+namespace albatross {
+
+class Operator final : public RuntimeChanges {
+ public:
+  // `refusal`: why nothing may be changed at the moment; empty if it may.
+  Operator(Serving& serving, std::function<std::string()> refusal) : serving_(serving), refusal_(std::move(refusal)) {}
+
+  ControlResult set_server_weight(const std::string& group, const std::string& address,
+                                  std::optional<std::uint32_t> weight, bool dry_run) override;
+  ControlResult set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights,
+                                 bool reset, bool dry_run) override;
+  ControlResult drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window,
+                             bool dry_run, Drained done) override;
+  ControlResult undrain_server(const std::string& group, const std::string& address, bool dry_run) override;
+  ControlResult drain_listener(const std::string& name, std::optional<Nanos> window, bool dry_run,
+                               Drained done) override;
+  ControlResult undrain_listener(const std::string& name, bool dry_run) override;
+
+  const Overrides& overrides() const { return overrides_; }
+  void set_overrides(Overrides o) { overrides_ = std::move(o); }
+  const std::deque<JournalEntry>& journal() const { return journal_; }
+  const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains() const { return drains_; }
+
+  // A snapshot is put into force: what is set goes to where workers and balancers look.
+  void apply();
+  // The same for one group.
+  void apply(const GroupRuntime& group);
+  // Weights that were set while a snapshot was being built are not in it.
+  void refresh_if_changed_since(std::uint64_t version);
+  std::uint64_t version() const { return version_; }
+  // Servers that are not in the configuration any more drain; those that have come back do not.
+  void drain_removed(const Snapshot& old);
+  void drain_removed(const GroupRuntime& old, const GroupRuntime& now);
+
+  // As an option, one that becomes unhealthy drains; what is healthy again takes requests at once.
+  void health_changed(const ServerSlot& slot, Health health);
+  void note(const std::string& what);
+  void note_drained(const std::string& what, const DrainReport& report);
+  // Whoever waits in that group looks again.
+  void wake_queues(const std::string& group);
+
+ private:
+  bool takes_changes(ControlResult& out) const;
+  const GroupRuntime* find_group(const std::string& name, ControlResult& out) const;
+  const ServerEntry* find_server(const GroupRuntime& group, const std::string& address, ControlResult& out) const;
+  const ListenerRuntime* find_listener(const std::string& name, ControlResult& out) const;
+  bool is_last(const GroupRuntime& group, const ServerEntry& server) const;
+  ControlResult set_route_weights(const Route& route, const std::map<std::string, std::uint32_t>& weights, bool reset,
+                                  bool dry_run);
+  void changed();
+  void start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, Drained done);
+  void end_drain(const std::shared_ptr<ServerSlot>& slot);
+
+  Serving& serving_;
+  std::function<std::string()> refusal_;
+  Overrides overrides_;
+  std::uint64_t version_ = 0;
+  std::deque<JournalEntry> journal_;
+  std::map<Overrides::Key, std::shared_ptr<DrainStatus>> drains_;  // the last of each server
+};
+
+}  // namespace albatross

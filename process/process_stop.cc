@@ -1,0 +1,162 @@
+// How a process ends: by a signal or a verb, or since a new process has taken over (no connection is refused, as both listen on
+// the same sockets for a moment). Also the ticket keys that outlive it. Control thread.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
+
+#include "process/hand_over.h"
+#include "process/process.h"
+
+namespace albatross {
+namespace {
+
+constexpr auto kTicketLife = std::chrono::hours(8);
+
+// It said that it serves; has it ended since?
+bool lives(int fd, std::string& why) {
+  char byte = 0;
+  if (::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) return true;
+  why = "it has ended";
+  return false;
+}
+
+}  // namespace
+
+void Process::rotate_tickets() {
+  ticket_timer_.expires_after(kTicketLife);
+  ticket_timer_.async_wait([this](boost::system::error_code ec) {
+    if (ec) return;
+    tickets_->rotate();
+    rotate_tickets();
+  });
+}
+
+// ---- stopping ----
+
+void Process::stop_from_anywhere() {
+  boost::asio::post(serving_io_, [this] { stop(); });
+}
+
+void Process::stop() {
+  if (told_to_stop_) {
+    log("stopping at once");
+    serving_io_.stop();
+    return;
+  }
+  told_to_stop_ = true;
+  begin_stop();
+}
+
+void Process::begin_stop() {
+  if (stage_ != Stage::kServing) return;
+  stage_ = Stage::kDelay;  // /health says so
+  const Nanos delay = config::nanos(serving_.config->shutdown.delay);
+  if (delay == 0) return begin_drain();
+  log("stopping: draining in " + std::to_string(delay / kMilli) + " ms");
+  shutdown_timer_.expires_after(std::chrono::nanoseconds(delay));
+  shutdown_timer_.async_wait([this](boost::system::error_code ec) {
+    if (!ec) begin_drain();
+  });
+}
+
+void Process::begin_drain() {
+  if (stage_ == Stage::kDraining) return;
+  stage_ = Stage::kDraining;
+  shutdown_timer_.cancel();
+  const Nanos window = config::nanos(serving_.config->shutdown.drain);
+  auto part = serving_.workers.sum([this](const DrainReport& r) { drained(r); });
+  // Said when it is so on every worker.
+  auto begun = [this, window, left = std::make_shared<std::size_t>(serving_.workers.size())] {
+    if (--*left > 0) return;
+    serving_.sockets.close_all(!handed_over_ && !handing_over_);
+    log("draining for at most " + std::to_string(window / kMilli) + " ms");
+  };
+  serving_.workers.post_all([this, window, begun, part, taken = handed_over_](Worker& w) {
+    w.stop_accepting(!taken);
+    w.drain_all(window, part);
+    boost::asio::post(serving_io_, begun);
+  });
+}
+
+void Process::drain_process(std::function<void(const DrainReport&, std::function<void()>)> done) {
+  if (done) tell_drained_.push_back(std::move(done));
+  begin_stop();
+}
+
+// Who waits for the report gets it before the process ends.
+void Process::drained(const DrainReport& report) {
+  operator_->note_drained("the process", report);
+  if (tell_drained_.empty()) return serving_io_.stop();
+  auto told = std::make_shared<std::size_t>(tell_drained_.size());
+  for (auto& tell : tell_drained_) {
+    tell(report, [this, told] {
+      if (--*told == 0) serving_io_.stop();
+    });
+  }
+}
+
+// ---- handing over ----
+
+void Process::take_over(HandOver from) {
+  serving_.sockets.take(std::move(from.listeners));
+  operator_->set_overrides(std::move(from.overrides));
+  tickets_->replace(std::move(from.ticket_keys));
+  // Kept until the first snapshot holds those that it names.
+  for (const auto& [key, health] : from.health) {
+    inherited_.push_back(servers_.slot(key.first, key.second));
+    inherited_.back()->health.store(health);
+  }
+}
+
+HandOver Process::what_to_hand_over() const {
+  HandOver out;
+  out.listeners = serving_.sockets.to_hand_over(*serving_.snapshot);
+  out.ticket_keys = tickets_->all();
+  out.overrides = operator_->overrides();
+  for (const auto& g : serving_.snapshot->groups) {
+    for (const ServerEntry& e : g->servers) {
+      if (Health h = e.slot->health.load(); h != Health::kUnknown) out.health[{g->name, e.slot->address}] = h;
+    }
+  }
+  return out;
+}
+
+void Process::hand_over(int fd) {
+  auto give_up = [this, fd](const std::string& why) {
+    log("the hand-over to a new process failed: " + why + "; this one goes on");
+    ::close(fd);
+  };
+  if (handing_over_) return give_up("another one is under way");
+  if (stage_ != Stage::kServing) return give_up("this process is stopping");
+  std::string error;
+  if (!send(fd, what_to_hand_over(), error)) return give_up(error);
+  log("handing over to a new process");
+  handing_over_ = true;
+  auto channel = std::make_shared<boost::asio::posix::stream_descriptor>(serving_io_, fd);
+  // The other process starts, however long that takes, or ends.
+  channel->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, channel](boost::system::error_code ec) {
+    handing_over_ = false;
+    std::string why;
+    int own = channel->release();
+    if (ec || !await(own, HandOver::kReady, why) || !lives(own, why)) {
+      log("the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this one goes on");
+    } else {
+      handed_over(own);
+    }
+    ::close(own);
+  });
+}
+
+void Process::handed_over(int fd) {
+  handed_over_ = true;
+  if (options_.handed_over) options_.handed_over();
+  std::string error;
+  if (!say(fd, HandOver::kLeft, error)) log("the new process does not listen: " + error);
+  log("handed over to a new process");
+  begin_drain();
+}
+
+}  // namespace albatross

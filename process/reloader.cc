@@ -1,0 +1,199 @@
+#include "process/reloader.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <sstream>
+
+namespace albatross {
+
+// What the builder thread gets.
+struct Reloader::Change {
+  std::shared_ptr<const config::Config> config;
+  std::shared_ptr<const Snapshot> now;
+  Names names;
+  Overrides overrides;
+  std::uint64_t overrides_version = 0;
+  std::uint64_t generation = 0;
+  std::map<std::string, std::uint16_t> ports;
+  bool whole = true;              // else only
+  std::set<std::string> groups;   // these
+};
+
+Reloader::~Reloader() { builder_.join(); }
+
+// ---- on the builder thread ----
+
+Built Reloader::make(const Change& c, const BuildContext& context, config::Diagnostics& out) {
+  Builder builder(context, c.now, c.overrides);
+  Built built;
+  built.config = c.config;
+  built.overrides_version = c.overrides_version;
+  built.snapshot = std::make_shared<Snapshot>();
+  Snapshot& next = *built.snapshot;
+  next.generation = c.generation;
+  next.config = c.config;
+  if (c.whole) {
+    next.listeners = builder.listeners(*c.config, c.ports, out);
+    next.groups = builder.groups(*c.config, c.names, out);
+  } else {
+    next.listeners = c.now->listeners;
+    next.groups = c.now->groups;
+  }
+  for (std::size_t i = 0; i < c.config->server_groups.size(); ++i) {
+    const config::ServerGroup& g = c.config->server_groups[i];
+    const std::string path = "server_groups[" + std::to_string(i) + "]";
+    if (!c.whole) {
+      if (!c.groups.contains(g.name)) continue;
+      next.groups[i] = builder.group(g, c.config->zone, c.names, path, out);
+    }
+    built.probes[g.name] = Builder::probes(g, *next.groups[i], path, out);
+  }
+  if (out.ok()) built.matchers = builder.matchers(next);
+  return built;
+}
+
+// ---- on the control thread ----
+
+std::shared_ptr<const config::Config> Reloader::with_servers(
+    const std::shared_ptr<const config::Config>& config) const {
+  if (servers_.empty()) return config;
+  auto changed = std::make_shared<config::Config>(*config);
+  for (config::ServerGroup& g : changed->server_groups) {
+    auto it = servers_.find(g.name);
+    if (it == servers_.end()) continue;
+    g.servers = it->second;
+    g.digest = 0;  // its text does not say what it is any more
+  }
+  return changed;
+}
+
+Built Reloader::build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
+                      const Names& names, config::Diagnostics& out) {
+  Change c;
+  c.config = std::move(config);
+  c.names = names;
+  c.overrides = installer_.overrides(c.overrides_version);
+  c.generation = ++generation_;
+  c.ports = ports;
+  return make(c, context_, out);
+}
+
+void Reloader::reload(Done done) {
+  auto fail = [&done](const std::string& why) { done({false, why, "[]"}); };
+  if (std::string why = installer_.refusal(); !why.empty()) return fail(why);
+  if (building_) return fail("a reload is under way, try again");
+  if (!source_) return fail("this process runs without a file");
+  building_ = true;
+  boost::asio::post(builder_, [this, done = std::move(done)] {
+    ConfigSource::Read read = source_->read();
+    boost::asio::post(serving_.io, [this, read = std::move(read), done] { was_read(read, done); });
+  });
+}
+
+// Sockets first, then the compile off this thread, then everybody learns of it.
+void Reloader::was_read(ConfigSource::Read read, Done done) {
+  Sockets::Map opened;
+  std::uint64_t version = 0;
+  const Overrides& overrides = installer_.overrides(version);
+  if (read.config) serving_.sockets.open_missing(*read.config, {}, opened, *read.diagnostics);
+  if (!read.diagnostics->ok()) return finish({}, read.diagnostics, std::move(opened), done);
+  servers_.clear();
+  installer_.watch_names(Builder::names(*read.config));
+  Change c;
+  c.config = read.config;
+  c.now = serving_.snapshot;
+  c.names = installer_.addresses(Builder::names(*read.config));
+  c.overrides = overrides;
+  c.overrides_version = version;
+  c.generation = ++generation_;
+  c.ports = serving_.sockets.ports(*read.config, opened);
+  auto shared_opened = std::make_shared<Sockets::Map>(std::move(opened));
+  boost::asio::post(builder_, [this, c = std::move(c), out = read.diagnostics, shared_opened, done] {
+    auto built = std::make_shared<Built>(make(c, context_, *out));
+    boost::asio::post(serving_.io, [this, built, out, shared_opened, done] {
+      finish(std::move(*built), out, std::move(*shared_opened), done);
+    });
+  });
+}
+
+void Reloader::finish(Built built, std::shared_ptr<config::Diagnostics> out, Sockets::Map opened, const Done& done) {
+  building_ = false;
+  std::ostringstream text;
+  out->print(text);
+  if (!built.snapshot || !out->ok() || !installer_.refusal().empty()) {
+    Sockets::close(opened);
+    ++failed_;
+    installer_.watch_names(Builder::names(*serving_.config));
+    done({false, text.str() + "nothing was changed", out->to_json()});
+    return build_groups();
+  }
+  ++reloads_;
+  warn_of_restart(*built.config, *out);
+  text.str("");
+  out->print(text);
+  installer_.install(std::move(built), std::move(opened));
+  done({true, text.str() + "configuration " + std::to_string(serving_.snapshot->generation) + " is in force",
+        out->to_json()});
+  build_groups();
+}
+
+// What only a new process takes up.
+void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& out) const {
+  auto warn = [&](const char* path, bool differs) {
+    if (differs) out.warning({}, path, "changed, but this needs a restart", "the old value stays in force");
+  };
+  const config::Config& now = *serving_.config;
+  warn("workers", now.workers != next.workers);
+  warn("access_log",
+       now.access_log.target != next.access_log.target || *now.access_log.path != *next.access_log.path);
+  warn("admin", now.admin.off != next.admin.off || now.admin.bind.text != next.admin.bind.text ||
+                    *now.admin.token != *next.admin.token);
+  warn("limits.connections", *now.max_connections != *next.max_connections);
+}
+
+// ---- groups ----
+
+void Reloader::names_changed(const std::vector<std::string>& names) {
+  if (!serving_.snapshot) return;
+  for (const config::ServerGroup& g : serving_.config->server_groups) {
+    for (const std::string& name : Builder::names(g)) {
+      if (std::find(names.begin(), names.end(), name) != names.end()) pending_.insert(g.name);
+    }
+  }
+  build_groups();
+}
+
+void Reloader::servers_changed(const std::string& group, std::vector<config::Server> servers) {
+  servers_[group] = std::move(servers);
+  pending_.insert(group);
+  build_groups();
+}
+
+// The listeners, their rules and certificates and all other groups stay as they are.
+void Reloader::build_groups() {
+  if (building_ || pending_.empty() || !serving_.snapshot || !installer_.refusal().empty()) return;
+  building_ = true;
+  Change c;
+  c.config = with_servers(serving_.config);
+  c.now = serving_.snapshot;
+  c.names = installer_.addresses(Builder::names(*c.config));
+  c.overrides = installer_.overrides(c.overrides_version);
+  c.generation = ++generation_;
+  c.whole = false;
+  c.groups = std::exchange(pending_, {});
+  boost::asio::post(builder_, [this, c = std::move(c)] {
+    auto out = std::make_shared<config::Diagnostics>(c.config->file, "");
+    auto built = std::make_shared<Built>(make(c, context_, *out));
+    boost::asio::post(serving_.io, [this, built, out, groups = c.groups] {
+      building_ = false;
+      if (!out->ok()) {
+        serving_.log("servers changed, but their groups cannot be built");
+      } else if (installer_.refusal().empty()) {
+        installer_.install_groups(std::move(*built), {groups.begin(), groups.end()});
+      }
+      build_groups();
+    });
+  });
+}
+
+}  // namespace albatross

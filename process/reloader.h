@@ -1,0 +1,88 @@
+// What is new becomes what is served: reads a ConfigSource and builds on one builder thread, opens sockets and installs on the
+// control thread. One build at a time; changes of names and of groups' servers that come meanwhile wait, and the last of
+// each group counts. Control thread.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "process/builder.h"
+#include "process/config_source.h"
+#include "process/control.h"
+#include "process/serving.h"
+
+namespace albatross {
+
+// What a build makes. A whole one has a snapshot; one of groups only has those.
+struct Built {
+  std::shared_ptr<const config::Config> config;
+  std::shared_ptr<Snapshot> snapshot;
+  std::vector<Listeners::Matchers> matchers;  // by worker
+  std::map<std::string, std::vector<ProbeTarget>> probes;  // by group
+  std::uint64_t overrides_version = 0;
+};
+
+// Puts into force what was built.
+class Installer {
+ public:
+  virtual void install(Built built, Sockets::Map opened) = 0;
+  // These groups, and nothing else.
+  virtual void install_groups(Built built, const std::vector<std::string>& names) = 0;
+  virtual const Overrides& overrides(std::uint64_t& version) const = 0;
+  // What the names that these groups use stand for.
+  virtual Names addresses(const std::vector<std::string>& names) const = 0;
+  virtual void watch_names(const std::vector<std::string>& names) = 0;
+  // Why nothing may be changed; empty if it may.
+  virtual std::string refusal() const = 0;
+
+ protected:
+  ~Installer() = default;
+};
+
+class Reloader final : public ConfigSink {
+ public:
+  Reloader(Serving& serving, BuildContext context, Installer& installer)
+      : serving_(serving), context_(std::move(context)), installer_(installer) {}
+  ~Reloader();
+
+  // The next reload() reads from here; empty: there is none.
+  void set_source(std::unique_ptr<ConfigSource> source) { source_ = std::move(source); }
+  // Builds all of it on the calling thread: for the start.
+  Built build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
+              const Names& names, config::Diagnostics& out);
+  void reload(std::function<void(ReloadResult)> done);
+  std::uint64_t reloads() const { return reloads_; }
+  std::uint64_t failed() const { return failed_; }
+
+  // ConfigSink
+  void names_changed(const std::vector<std::string>& names) override;
+  void servers_changed(const std::string& group, std::vector<config::Server> servers) override;
+
+ private:
+  using Done = std::function<void(ReloadResult)>;
+  struct Change;
+  static Built make(const Change& change, const BuildContext& context, config::Diagnostics& out);
+  void was_read(ConfigSource::Read read, Done done);
+  void finish(Built built, std::shared_ptr<config::Diagnostics> out, Sockets::Map opened, const Done& done);
+  void build_groups();
+  void warn_of_restart(const config::Config& next, config::Diagnostics& out) const;
+  std::shared_ptr<const config::Config> with_servers(const std::shared_ptr<const config::Config>& config) const;
+
+  Serving& serving_;
+  BuildContext context_;
+  Installer& installer_;
+  std::unique_ptr<ConfigSource> source_;
+  std::map<std::string, std::vector<config::Server>> servers_;  // of groups whose source is not the file
+  std::set<std::string> pending_;                               // groups to build when the builder is free
+  bool building_ = false;
+  std::uint64_t generation_ = 0;
+  std::uint64_t reloads_ = 0;
+  std::uint64_t failed_ = 0;
+  boost::asio::thread_pool builder_{1};
+};
+
+}  // namespace albatross

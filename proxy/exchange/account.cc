@@ -1,0 +1,67 @@
+#include "proxy/exchange/account.h"
+
+#include <charconv>
+
+#include "tls/tls_info.h"
+
+namespace albatross {
+namespace {
+
+std::string_view version_text(Version v) {
+  return v == Version::kHttp10 ? "HTTP/1.0" : v == Version::kHttp11 ? "HTTP/1.1" : "HTTP/2.0";
+}
+
+}  // namespace
+
+void Account::own(Arena& arena) {
+  for (std::string_view* text : {&listener, &rule, &group}) *text = arena.copy(*text);
+}
+
+std::size_t grpc_status_index(std::string_view text) {
+  std::size_t n = kGrpcStatuses;
+  const bool number = std::from_chars(text.data(), text.data() + text.size(), n).ptr == text.data() + text.size();
+  return number && !text.empty() && n < kGrpcStatuses - 1 ? n : kGrpcStatuses - 1;
+}
+
+void write_log(Services& services, const Account& a, const Head& request, Connection& client, Nanos now) {
+  LogRecord r;
+  r.wall = a.began_wall;
+  r.request_time = now - a.began;
+  r.status = a.status;
+  r.client_port = client.info().client_port;
+  r.body_bytes_sent = a.body_sent;
+  r.request_length = request.wire_size + a.body_received;
+  r.attempts = a.attempts;
+  r.has_upstream = a.has_upstream;
+  if (r.has_upstream) {
+    r.upstream_status = a.upstream_status;
+    r.upstream_connect_time = a.connect_time;
+    r.upstream_response_time = (a.response_ended != 0 ? a.response_ended : now) - a.try_began;
+  }
+  std::string_view texts[static_cast<std::size_t>(LogText::kCount)];
+  auto set = [&texts](LogText t, std::string_view v) { texts[static_cast<std::size_t>(t)] = v; };
+  set(LogText::kMethod, request.method_text);
+  set(LogText::kUri, request.target);
+  set(LogText::kHost, a.host);
+  set(LogText::kClientIp, a.client);
+  set(LogText::kScheme, client.info().secure ? "https" : "http");
+  if (!request.method_text.empty()) set(LogText::kProtocol, version_text(request.version));
+  set(LogText::kUpstreamAddr, a.upstream);
+  set(LogText::kUserAgent, request.fields.value(HeaderId::kUserAgent));
+  set(LogText::kReferer, request.fields.value(HeaderId::kReferer));
+  set(LogText::kForwardedFor, a.forwarded_for);
+  set(LogText::kListener, a.listener);
+  set(LogText::kRule, a.rule);
+  set(LogText::kGroup, a.group);
+  set(LogText::kTermination, info(a.termination).name);
+  set(LogText::kRequestId, a.request_id);
+  set(LogText::kTraceId, a.trace_id);
+  set(LogText::kGrpcStatus, a.grpc_status);
+  if (const TlsInfo* tls = client.tls()) {
+    set(LogText::kSslProtocol, tls->protocol);
+    set(LogText::kSslCipher, tls->cipher);
+  }
+  services.log().write(services.index(), r, texts);
+}
+
+}  // namespace albatross

@@ -1,0 +1,118 @@
+#include "proxy/exchange/admission.h"
+
+#include <charconv>
+#include <cstring>
+
+#include "base/text.h"
+#include "http/forwarded.h"
+#include "http/uri.h"
+#include "tls/tls_info.h"
+
+namespace albatross {
+namespace {
+
+constexpr int kMaxPasses = 16;
+constexpr int kMaxInstances = 16;
+
+bool valid_request_id(std::string_view id) { return !id.empty() && id.size() <= 128 && is_token(id); }
+
+// "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), not all zero.
+bool valid_traceparent(std::string_view t) {
+  if (t.size() < 55 || t[2] != '-' || t[35] != '-' || t[52] != '-') return false;
+  bool trace = false, span = false;
+  for (std::size_t i = 0; i < 55; ++i) {
+    if (i == 2 || i == 35 || i == 52) continue;
+    bool hex = (t[i] >= '0' && t[i] <= '9') || (t[i] >= 'a' && t[i] <= 'f');
+    if (!hex) return false;
+    if (i > 2 && i < 35) trace |= t[i] != '0';
+    if (i > 35 && i < 52) span |= t[i] != '0';
+  }
+  return trace && span && (t.size() == 55 ? t.substr(0, 2) != "ff" : t.substr(0, 2) != "00");
+}
+
+// "albatross-trace: 1a2b3c4d=2, …": how often each instance has seen this request.
+Refusal count_loop(const std::string& me, Head& head, Arena& arena) {
+  const Field* f = head.fields.find(HeaderId::kAlbatrossTrace);
+  std::string_view others;
+  int passes = 0, instances = 0;
+  if (f != nullptr) {
+    for_each_token(f->value(), [&](std::string_view t) {
+      std::size_t eq = t.find('=');
+      if (eq == std::string_view::npos || ++instances > kMaxInstances) return;
+      if (t.substr(0, eq) == me) {
+        std::from_chars(t.data() + eq + 1, t.data() + t.size(), passes);
+      } else {
+        others = others.empty() ? t : arena.concat(others, std::string_view(", "), t);
+      }
+    });
+  }
+  if (passes >= kMaxPasses || instances > kMaxInstances) return {Cause::kLoop, nullptr};
+  char number[12];
+  std::size_t n = static_cast<std::size_t>(std::to_chars(number, number + sizeof number, passes + 1).ptr - number);
+  std::string_view value = arena.concat(others, std::string_view(others.empty() ? "" : ", "), me,
+                                         std::string_view("="), std::string_view(number, n));
+  head.fields.set(HeaderId::kAlbatrossTrace, "albatross-trace", value);
+  return {};
+}
+
+// RFC 9113 §9.1.1: a client may send requests for any name on one connection if the certificate covers it.
+bool misdirected(const Connection& client, const Head& head) {
+  if (!client.can().multiplexes) return false;
+  const TlsInfo* tls = client.tls();
+  if (tls == nullptr || tls->sni.empty()) return false;
+  std::string_view host = host_of(head.authority);
+  return !equals_ignore_case(host, tls->sni) && !client.covers(host);
+}
+
+}  // namespace
+
+void identify(Services& services, Head& head, Arena& arena, Account& account) {
+  if (const Field* id = head.fields.find(HeaderId::kXRequestId); id != nullptr && valid_request_id(id->value())) {
+    account.request_id = id->value();
+    if (head.fields.count(HeaderId::kXRequestId) > 1)
+      head.fields.set(HeaderId::kXRequestId, "X-Request-Id", account.request_id);
+  } else {
+    char* text = arena.bytes(32);
+    write_hex(write_hex(text, services.random.next(), 16), services.random.next(), 16);
+    account.request_id = {text, 32};
+    head.fields.set(HeaderId::kXRequestId, "X-Request-Id", account.request_id);
+  }
+  std::string_view parent = head.fields.value(HeaderId::kTraceparent);
+  if (!valid_traceparent(parent) || head.fields.count(HeaderId::kTraceparent) > 1) {
+    char* text = arena.bytes(55);
+    char* p = text;
+    std::memcpy(p, "00-", 3);
+    p = write_hex(write_hex(p + 3, services.random.next(), 16), services.random.next() | 1, 16);
+    *p++ = '-';
+    p = write_hex(p, services.random.next() | 1, 16);
+    std::memcpy(p, "-00", 3);
+    parent = {text, 55};
+    head.fields.set(HeaderId::kTraceparent, "traceparent", parent);
+    head.fields.remove(HeaderId::kTracestate);
+  }
+  account.trace_id = parent.substr(3, 32);
+}
+
+Refusal admit(Services& services, const ListenerRuntime& listener, Connection& client, Head& head, Arena& arena) {
+  if (head.path != "*") {
+    if (Refusal why = normalise_path(head.path, listener.slashes, arena, head.path); why.cause != Cause::kNone) return why;
+  }
+  if (misdirected(client, head)) return {Cause::kMisdirected, nullptr};
+  return count_loop(services.settings.instance, head, arena);
+}
+
+IpAddress forward_identity(const ListenerRuntime& listener, const ConnectionInfo& client, Head& head, Arena& arena,
+                           Account& account) {
+  const ForwardedPolicy& policy = listener.forwarded;
+  ForwardedPeer peer{client.client,      client.client_text(), head.scheme,
+                     listener.port_text, head.authority,       contains(policy.trusted, client.client)};
+  const IpAddress address = client_address(policy, peer, head.fields);
+  if (address != peer.address) {
+    char* text = arena.bytes(46);
+    account.client = {text, address.format(text)};
+  }
+  apply_forwarded(policy, peer, head.fields);
+  return address;
+}
+
+}  // namespace albatross

@@ -1,0 +1,78 @@
+// One attempt to have a request answered by one server: a Lease, then a connection, then a stream. An Exchange has one at a
+// time; what it tells comes by TryEvents, and nothing does after cancel(). Worker's thread.
+#pragma once
+
+#include "proxy/upstream/lease.h"
+#include "proxy/upstream/pool.h"
+#include "session/stream.h"
+
+namespace albatross {
+
+class TryEvents {
+ public:
+  virtual Arena& response_arena() = 0;
+  virtual void on_try_connected(Connection& c) = 0;
+  virtual void on_try_failed(const Error& error) = 0;
+  virtual void on_response_head(Head& head, bool end) = 0;
+  virtual void on_response_data(std::string_view data) = 0;
+  virtual void on_response_end(Fields* trailers) = 0;
+  // Bytes of the request have left our memory.
+  virtual void on_request_sent(std::size_t bytes) = 0;
+
+ protected:
+  ~TryEvents() = default;
+};
+
+class Try final : private StreamEvents, private UpstreamWaiter {
+ public:
+  explicit Try(TryEvents& events) : events_(events) {}
+  Try(const Try&) = delete;
+  Try& operator=(const Try&) = delete;
+
+  // A new one, without a server yet. `fresh`: only a new connection will do.
+  void begin(bool fresh);
+  // Its lease is taken: gets a connection. `since`: a reused one must not have idled since before then (0: any).
+  void connect(UpstreamPool& pool, Nanos since);
+  // On the connection that on_try_connected() gave.
+  void open(Connection& c, Method method, bool upgrade) { stream_ = &c.open_stream(*this, method, upgrade); }
+  // Ends the connecting or the stream; the lease stays.
+  void cancel();
+  // The response is whole: the connection may serve again.
+  void finish();
+  // A tunnel ends behind what was sent.
+  void end_tunnel();
+
+  Stream* stream() const { return stream_; }
+  bool connected() const { return connected_ != 0; }
+  bool reused() const { return reused_; }
+  // From taking the server to the connection; until now if there is none.
+  Nanos connect_time(Nanos now) const { return (connected() ? connected_ : now) - lease.since(); }
+
+  Lease lease;
+
+ private:
+  // UpstreamWaiter
+  void on_connecting(Connection& c) override { opening_ = &c; }
+  void on_connected(Connection& c) override;
+  void on_connect_failed(const Error& e) override;
+
+  // StreamEvents
+  Arena& arena() override { return events_.response_arena(); }
+  void on_head(Stream&, Head& head, bool end) override { events_.on_response_head(head, end); }
+  void on_data(Stream&, std::string_view data) override { events_.on_response_data(data); }
+  void on_end(Stream&, Fields* trailers) override { events_.on_response_end(trailers); }
+  void on_refused(Stream&, Cause, const char*) override {}
+  void on_reset(Stream&, const Error& e) override;
+  void on_sent(Stream&, std::size_t bytes) override { events_.on_request_sent(bytes); }
+  void on_finished(Stream&) override {}
+
+  TryEvents& events_;
+  UpstreamPool* pool_ = nullptr;
+  Connection* opening_ = nullptr;  // being connected
+  Stream* stream_ = nullptr;
+  Nanos connected_ = 0;  // 0: not yet
+  bool reused_ = false;  // the connection had served before
+  bool fresh_ = false;
+};
+
+}  // namespace albatross

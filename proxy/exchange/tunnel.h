@@ -1,0 +1,39 @@
+// A WebSocket inside an exchange: where frames begin in either direction, so that our close frame lands between two of them
+// (RFC 6455 §5.5.1). Holds no bytes. Worker's thread.
+#pragma once
+
+#include "session/pump.h"
+#include "session/stream.h"
+#include "session/websocket.h"
+
+namespace albatross {
+
+class WebSocketTunnel {
+ public:
+  void begin() { from_client_ = from_server_ = FrameTracker(); }
+  FrameTracker& from_client() { return from_client_; }
+  FrameTracker& from_server() { return from_server_; }
+  bool between_frames() const { return from_client_.at_boundary() && from_server_.at_boundary(); }
+
+  // Bytes of one direction go on. `ending`: only the rest of the frame under way does; true then, when it is complete.
+  static bool pass(Pump& pump, Stream& to, FrameTracker& frames, std::string_view data, bool ending) {
+    if (!ending) {
+      frames.feed(data);
+      pump.data(to, data);
+      return false;
+    }
+    const std::size_t n = frames.until_boundary(data);
+    frames.feed(data.substr(0, n));
+    pump.data(to, data.substr(0, n));
+    return n < data.size() || frames.at_boundary();
+  }
+
+  // A close frame where a frame may begin; where one is under way it would only be payload. Either may be null.
+  void send_going_away(Stream* client, Stream* server, Arena& arena);
+
+ private:
+  FrameTracker from_client_;
+  FrameTracker from_server_;
+};
+
+}  // namespace albatross

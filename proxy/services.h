@@ -1,0 +1,72 @@
+// What everything on one worker uses: its loop, its pools, its drains, its counters, and ways to the rest of the process.
+// Owned by the Worker; its thread, but for the functions in WorkerSettings.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/siphash.h"
+#include "net/loop.h"
+#include "proxy/overload.h"
+#include "proxy/stats.h"
+#include "session/session_context.h"
+#include "telemetry/access_log.h"
+
+namespace albatross {
+
+class Drains;
+class GroupState;
+class UpstreamPool;
+
+struct WorkerSettings {
+  int index = 0;
+  std::uint32_t max_connections = 100'000;  // this worker's share
+  AccessLog* log = nullptr;
+  const std::atomic<OverloadLevel>* overload = nullptr;
+  StatsRegistry* stats = nullptr;
+  std::string instance;  // names this process in the loop header
+  // Takes what workers do not need any more to the control thread, where it is destroyed.
+  std::function<void(std::shared_ptr<void>)> retire;
+  std::function<void(std::string)> event;  // for the event log; any thread
+  // Has that worker serve its queue of the group; any thread.
+  std::function<void(int worker, const std::string& group)> wake_queue;
+};
+
+// "Mon, 23 Nov 2026 06:00:00 GMT", made once a second.
+class HttpDate {
+ public:
+  std::string_view text(Nanos wall);
+
+ private:
+  Nanos second_ = 0;
+  char text_[32] = {};
+};
+
+struct Services {
+  Services(const Clock& clock, WorkerSettings s)
+      : settings(std::move(s)), loop(clock), sessions(loop), stats(settings.stats->worker(settings.index)) {}
+
+  Nanos now() const { return loop.now(); }
+  int index() const { return settings.index; }
+  int workers() const { return settings.stats->workers(); }
+  AccessLog& log() const { return *settings.log; }
+  void event(std::string what) { settings.event(std::move(what)); }
+  OverloadLevel overload() const { return settings.overload->load(std::memory_order_relaxed); }
+  GroupState& group(std::uint32_t id) const { return *groups[id]; }
+
+  WorkerSettings settings;
+  Loop loop;
+  SessionContext sessions;
+  Random random;
+  WorkerStats& stats;
+  HttpDate date;
+  UpstreamPool* pool = nullptr;
+  Drains* drains = nullptr;
+  std::vector<GroupState*> groups;  // by GroupSlot::id
+};
+
+}  // namespace albatross
