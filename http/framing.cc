@@ -16,7 +16,7 @@ Field* only(Field* rows, std::uint32_t count, HeaderId id, int& n) {
   return first;
 }
 
-// The body's length from Content-Length and Transfer-Encoding; nullopt-like kUntilClose when neither is there.
+// The body's length from Content-Length and Transfer-Encoding; kUntilClose if neither is there.
 Refusal body_length(Version version, Field* rows, std::uint32_t count, BodyLength& out) {
   int lengths, codings;
   Field* length = only(rows, count, HeaderId::kContentLength, lengths);
