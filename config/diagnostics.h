@@ -51,6 +51,9 @@ class Diagnostics {
   std::size_t errors_ = 0;
 };
 
+// The path of an element of a list: "listeners[2]" for "listeners" and 2.
+std::string element_path(const std::string& list, std::size_t index);
+
 // The candidate with the smallest edit distance to `word`, if that is small enough that it may be meant; else empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 // The `count` nearest candidates, whatever their distance, the nearest first.

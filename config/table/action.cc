@@ -225,11 +225,9 @@ Type<std::vector<Action>> action_list() {
 }
 
 void add_action_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&action_table().info(), &forward_table().info(), &weighted_group().info(),
-                                 &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
-                                 &insert_header_table().info(), &remove_header_table().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(), {&action_table().info(), &forward_table().info(), &weighted_group().info(),
+                               &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
+                               &insert_header_table().info(), &remove_header_table().info()});
 }
 
 }  // namespace albatross::config

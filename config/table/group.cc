@@ -290,13 +290,11 @@ const Object<ServerGroup>& group_table() {
 }
 
 void add_group_tables(Tables& tables) {
-  for (const ObjectInfo* info :
-       {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(),
-        &sticky_table().info(), &passive_check_table().info(), &circuit_breaker_table().info(),
-        &health_check_table().info(), &retries_table().info(), &queue_table().info(), &group_timeouts().info(),
-        &keep_alive_table().info(), &upstream_tls().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(),
+                {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(),
+                 &sticky_table().info(), &passive_check_table().info(), &circuit_breaker_table().info(),
+                 &health_check_table().info(), &retries_table().info(), &queue_table().info(), &group_timeouts().info(),
+                 &keep_alive_table().info(), &upstream_tls().info()});
 }
 
 }  // namespace albatross::config

@@ -157,10 +157,8 @@ const Object<Listener>& listener_table() {
 }
 
 void add_listener_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&listener_table().info(), &certificate_table().info(), &timeouts_table().info(),
-                                 &limits_table().info(), &proxy_protocol_table().info(), &x_forwarded_table().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(), {&listener_table().info(), &certificate_table().info(), &timeouts_table().info(),
+                               &limits_table().info(), &proxy_protocol_table().info(), &x_forwarded_table().info()});
 }
 
 }  // namespace albatross::config

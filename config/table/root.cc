@@ -197,10 +197,8 @@ const Object<Config>& config_table() {
 }
 
 void add_config_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&config_table().info(), &access_log_table().info(), &admin_table().info(),
-                                 &shutdown_table().info(), &process_limits().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(), {&config_table().info(), &access_log_table().info(), &admin_table().info(),
+                               &shutdown_table().info(), &process_limits().info()});
 }
 
 Tables all_tables() {

@@ -152,11 +152,9 @@ Type<std::vector<Rule>> rule_list() {
 }
 
 void add_rule_tables(Tables& tables) {
-  for (const ObjectInfo* info :
-       {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(), &condition_table().info(),
-        &header_condition().info(), &cookie_condition().info(), &query_condition().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(),
+                {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(), &condition_table().info(),
+                 &header_condition().info(), &cookie_condition().info(), &query_condition().info()});
 }
 
 }  // namespace albatross::config
