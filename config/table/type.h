@@ -155,10 +155,10 @@ class Object {
         if (read) report_not_built(d, *values[i], info_.name, field.key);
         if (!read && info_.one_key) good = false;
       } else if (!field.assumed.empty()) {
-        Node node;
-        node.kind = Node::Kind::kScalar;
-        node.text = field.assumed;
-        reads_[i](d, node, out);
+        Node assumed;
+        assumed.kind = Node::Kind::kScalar;
+        assumed.text = field.assumed;
+        reads_[i](d, assumed, out);
       }
     }
     if (also_ && good) good = also_(d, node, out);
