@@ -8,10 +8,10 @@
 
 namespace albatross {
 
-class Prober::Probe final : public Deferred, private SessionOwner, private StreamEvents {
+class Prober::Probe final : public Deferred, private ConnectionOwner, private StreamEvents {
  public:
   Probe(Prober& prober, ProbeTarget target) : prober_(prober), target_(std::move(target)), arena_(2048) {
-    limits_.head = 64 * 1024;
+    settings_.limits.head = 64 * 1024;
     state_.health = target_.slot->health.load();
     if (state_.health == Health::kUnknown && !target_.check.starts_healthy) {
       target_.slot->health.store(Health::kUnhealthy, std::memory_order_relaxed);
@@ -52,9 +52,9 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     if (target_.check.port.value != 0 && to.family() != AF_UNIX) to = SocketAddress::tcp(to.ip(), target_.check.port);
     int fd = start_connect(to);
     if (fd < 0) return finish(false, std::string("connect: ") + std::strerror(-fd));
-    session_ = new Session(prober_.context_, *this, Role::kClient, limits_, timeouts_);
     bool asks = target_.check.protocol.value != config::HealthCheck::Protocol::kTcp;
-    session_->set_wire(target_.h2 && asks ? Wire::kHttp2 : Wire::kHttp1, h2_);
+    settings_.wire = target_.h2 && asks ? Wire::kHttp2 : Wire::kHttp1;
+    session_ = new Session(prober_.context_, *this, Role::kClient, settings_);
     std::unique_ptr<Transport> t;
     using P = config::HealthCheck::Protocol;
     const bool secure = *target_.check.protocol == P::kHttps || *target_.check.protocol == P::kGrpc;
@@ -69,9 +69,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   void finish(bool ok, const std::string& why) {
     running_ = false;
     if (session_ != nullptr) {
-      Session* s = session_;
-      session_ = nullptr;
-      s->close_idle();
+      std::exchange(session_, nullptr)->close_idle();
     }
     arena_.reset();
     if (!ok) target_.slot->last_failure = why;
@@ -93,12 +91,12 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     loop().set_timer(timer_, next_);
   }
 
-  // SessionOwner
-  void on_new_stream(Session&, Stream&) override {}
-  void on_idle(Session& s) override { s.close_idle(); }
-  void on_open(Session& s) override {
+  // ConnectionOwner
+  void on_new_stream(Connection&, Stream&) override {}
+  void on_idle(Connection& c) override { c.close_idle(); }
+  void on_open(Connection& connection) override {
     if (target_.check.protocol.value == config::HealthCheck::Protocol::kTcp) return finish(true, {});
-    if (*target_.check.protocol == config::HealthCheck::Protocol::kGrpc) return ask_grpc(s);
+    if (*target_.check.protocol == config::HealthCheck::Protocol::kGrpc) return ask_grpc(connection);
     const config::HealthCheck& c = target_.check;
     Head h;
     h.fields = Fields(arena_);
@@ -114,11 +112,11 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     h.scheme = target_.tls ? "https" : "http";
     h.keep_alive = false;
     h.fields.add(HeaderId::kUserAgent, "user-agent", "albatross-health");
-    Stream& stream = s.open_stream(*this, h.method, false);
+    Stream& stream = connection.open_stream(*this, h.method, false);
     stream.send_head(h, true);
   }
   // grpc.health.v1.Health/Check: one message, {string service = 1}.
-  void ask_grpc(Session& s) {
+  void ask_grpc(Connection& c) {
     const std::string& service = *target_.check.service;
     std::string message;
     if (!service.empty()) message = "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
@@ -137,7 +135,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     h.fields.add(HeaderId::kContentType, "content-type", "application/grpc");
     h.fields.add(HeaderId::kTe, "te", "trailers");
     h.fields.add(HeaderId::kUserAgent, "user-agent", "albatross-health");
-    Stream& stream = s.open_stream(*this, h.method, false);
+    Stream& stream = c.open_stream(*this, h.method, false);
     stream.send_head(h, false);
     stream.send_data(request_);
     stream.send_end(nullptr);
@@ -152,9 +150,9 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
     finish(false, state < 4 ? kNames[state] : "status " + std::to_string(state));
   }
 
-  void on_closed(Session& s, const Error& error) override {
-    loop().destroy_later(std::unique_ptr<Deferred>(&s));
-    if (session_ != &s) return;
+  void on_closed(Connection& c, const Error& error) override {
+    loop().destroy_later(std::unique_ptr<Deferred>(&c));
+    if (session_ != &c) return;
     session_ = nullptr;
     if (!running_) return;
     if (error.cause == Cause::kConnectRefused && address_ + 1 < target_.addresses.size()) return start(address_ + 1);
@@ -201,9 +199,7 @@ class Prober::Probe final : public Deferred, private SessionOwner, private Strea
   ProbeTarget target_;
   HealthState state_;
   Arena arena_;
-  HeadLimits limits_;
-  SessionTimeouts timeouts_;
-  H2Settings h2_;
+  SessionSettings settings_;
   std::string request_, answer_, grpc_status_;  // of a gRPC probe
   Session* session_ = nullptr;
   std::size_t address_ = 0;

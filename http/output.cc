@@ -72,6 +72,7 @@ int Output::peek(iovec* parts, int max) const {
 }
 
 void Output::consume(std::size_t n) {
+  passed_ += n;
   std::size_t from_owned = std::min(n, owned_.size());
   owned_.consume(from_owned);
   n -= from_owned;

@@ -1,7 +1,7 @@
 // The bytes that a Session will write to its Transport: those of this turn as views, those that could not be written
 // yet in blocks that the Output owns.
 //
-// Borrowed views and reserved scratch are good until the session settles (session/session.h): it then writes them, and
+// Borrowed views and reserved scratch are good until the session settles (session/session_context.h): it then writes them, and
 // own_all() copies what is left. Usually nothing is copied: a head in the scratch and a body in the read buffer leave
 // in one sendmsg. One thread: the worker's.
 #pragma once
@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -58,6 +59,9 @@ class Output {
 
   bool empty() const { return owned_.empty() && count_ == 0; }
   std::size_t size() const { return owned_.size() + borrowed_size_; }
+  // Bytes that were taken from the front since it was made; passed() + size() is the offset of what is put in next.
+  std::uint64_t passed() const { return passed_; }
+  std::uint64_t end() const { return passed_ + size(); }
   bool has_borrowed() const { return count_ > 0; }
   int borrowed_parts() const { return count_; }
   // Views of the first bytes, at most `max`; returns how many.
@@ -74,6 +78,7 @@ class Output {
   iovec parts_[kParts];
   int count_ = 0;
   std::size_t borrowed_size_ = 0;
+  std::uint64_t passed_ = 0;
   char* reserved_ = nullptr;
   std::size_t reserved_size_ = 0;
   bool gathering_ = false;

@@ -119,6 +119,7 @@ void Loop::turn(Nanos max_wait) {
   run_ready();
   run_mail();
   wheel_.advance(now_);
+  if (turn_end_ != nullptr) turn_end_->on_turn_end();
   std::vector<std::unique_ptr<Deferred>> dead;
   if (!graveyard_.empty()) {
     dead.swap(graveyard_);

@@ -1,10 +1,10 @@
 // One thread's event loop: epoll, a ready list, a mailbox, a timer wheel and deferred destruction.
 //
 // A turn waits for events and then does, in this order: tells handlers of their events (IoHandler::on_io), runs the
-// ready list, runs the mailbox, fires timers, destroys what was deferred. An entry of the ready list does a bounded
-// amount of work and makes itself ready again if some is left. The loop owns no handler, entry or timer. What a
-// callback may be running in is destroyed by destroy_later(), and an event of a descriptor that was removed is dropped.
-// Only post() and stop() may be called by other threads.
+// ready list, runs the mailbox, fires timers, calls the TurnEnd, destroys what was deferred. An entry of the ready list
+// does a bounded amount of work and makes itself ready again if some is left. The loop owns no handler, entry or timer.
+// What a callback may be running in is destroyed by destroy_later(), and an event of a descriptor that was removed is
+// dropped. Only post() and stop() may be called by other threads.
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,15 @@ class Ready : public ListHook<Ready> {
  public:
   virtual ~Ready() = default;
   virtual void on_ready() = 0;
+};
+
+// Called at the end of a turn, after the ready list, the mailbox and the timers: writes what was gathered in it.
+class TurnEnd {
+ public:
+  virtual void on_turn_end() = 0;
+
+ protected:
+  ~TurnEnd() = default;
 };
 
 // Base of what a loop may destroy at the end of a turn.
@@ -73,6 +82,9 @@ class Loop {
   // Destroys it at the end of the turn.
   void destroy_later(std::unique_ptr<Deferred> d) { graveyard_.push_back(std::move(d)); }
 
+  // Who is called at the end of each turn, instead of who was before; null for nobody. It outlives the loop's turns.
+  void set_turn_end(TurnEnd* end) { turn_end_ = end; }
+
   // Runs the task on the loop's thread, in this turn if its mailbox has not run yet, else in the next. Any thread.
   void post(std::function<void()> task);
 
@@ -110,6 +122,7 @@ class Loop {
   std::vector<std::uint32_t> free_slots_;
   IntrusiveList<Ready> ready_;
   TimerWheel wheel_;
+  TurnEnd* turn_end_ = nullptr;
   std::vector<std::unique_ptr<Deferred>> graveyard_;
   std::mutex mail_lock_;
   std::vector<std::function<void()>> mail_;

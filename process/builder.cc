@@ -127,16 +127,16 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
   r->name = l.name;
   r->port_text = l.bind.kind == config::Bind::Kind::kTcp ? std::to_string(port) : "";
   r->secure = l.protocol.value == config::Listener::Protocol::kHttps;
-  take(r->timeouts.handshake, l.timeouts.handshake);
-  take(r->timeouts.idle, l.timeouts.idle);
-  take(r->timeouts.request_head, l.timeouts.request_head);
-  take(r->timeouts.send, l.timeouts.send);
+  take(r->session.timeouts.handshake, l.timeouts.handshake);
+  take(r->session.timeouts.idle, l.timeouts.idle);
+  take(r->session.timeouts.request_head, l.timeouts.request_head);
+  take(r->session.timeouts.send, l.timeouts.send);
   auto limit = [](std::uint32_t& into, const std::optional<config::Value<std::uint64_t>>& from) {
     if (from) into = static_cast<std::uint32_t>(from->value);
   };
-  limit(r->limits.head, l.limits.request_head);
-  limit(r->limits.target, l.limits.target);
-  limit(r->limits.fields, l.limits.fields);
+  limit(r->session.limits.head, l.limits.request_head);
+  limit(r->session.limits.target, l.limits.target);
+  limit(r->session.limits.fields, l.limits.fields);
   r->forwarded.forwarded_for = forwarded_for(l.x_forwarded.forwarded_for);
   r->forwarded.proto = l.x_forwarded.proto;
   r->forwarded.port = l.x_forwarded.port;
@@ -144,8 +144,8 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
   r->forwarded.trusted = networks(l.trusted_proxies);
   r->proxy_from = networks(l.proxy_protocol_from);
   r->slashes = l.encoded_slash_pass ? EncodedSlash::kPass : EncodedSlash::kReject;
-  r->half_close = l.half_close;
-  r->http2 = l.http2.value_or(r->secure);
+  r->session.half_close = l.half_close;
+  r->session.wire = l.http2.value_or(r->secure) ? Wire::kEither : Wire::kHttp1;
   return r;
 }
 

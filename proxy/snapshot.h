@@ -27,13 +27,10 @@ struct ListenerRuntime {
   std::string name;
   std::string port_text;  // of the address that was bound
   bool secure = false;
-  SessionTimeouts timeouts;
-  HeadLimits limits;
+  SessionSettings session;
   ForwardedPolicy forwarded;
   std::vector<Network> proxy_from;
   EncodedSlash slashes = EncodedSlash::kReject;
-  bool half_close = false;
-  bool http2 = false;  // without TLS: by prior knowledge
   std::shared_ptr<TlsServer> tls;
   std::shared_ptr<const RuleTable> rules;
   Routes routes;

@@ -22,9 +22,7 @@ Worker::Worker(const Clock& clock, WorkerSettings settings)
 Worker::~Worker() {
   stop_accepting(false);
   for_each_slot([](ListenerSlot& s) {
-    ListenerSlot* slot = &s;
-    while (slot->oldest != nullptr)
-      slot->oldest->fail(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+    while (!s.connections.empty()) s.connections.front().fail(internal_error(Cause::kDrainCut));
   });
   pool_.close_all();
 }
@@ -32,7 +30,6 @@ Worker::~Worker() {
 void Worker::start() {
   thread_ = std::thread([this] {
     loop_.run();
-    context_.finish_turn();  // the last words to servers, said in the turn that was the last
   });
 }
 
@@ -104,8 +101,7 @@ void Worker::serve(std::size_t listener) {
     slot->name = l.name;
   }
   slot->index = listener;
-  slot->timeouts = l.timeouts;
-  slot->limits = l.limits;
+  slot->settings = l.session;
   slot->stats = current_->listeners[listener].stats;
 }
 
@@ -169,48 +165,31 @@ bool Worker::may_accept(Acceptor& acceptor) {
 
 void Worker::accept(ListenerSlot& slot, int fd, const SocketAddress& peer) {
   const ListenerRuntime& l = *current_->listeners[slot.index].listener;
-  auto* s = new Session(context_, *this, Role::kServer, slot.limits, slot.timeouts);
+  ConnectionInfo info;
+  info.set_client(peer.ip(), peer.port());
+  info.secure = l.secure;
+  auto* s = new Session(context_, *this, Role::kServer, slot.settings, info);
   s->owner_data = &slot;
-  s->info.set_client(peer.ip(), peer.port());
-  s->info.secure = l.secure;
-  s->set_half_close(l.half_close);
-  s->set_wire(l.http2 ? Wire::kEither : Wire::kHttp1, h2_);
   ++connections_;
   slot.stats->connections.add();
-  link(slot, *s);
+  slot.connections.push_back(*s);
+  ++slot.connection_count;
   std::unique_ptr<Transport> transport;
-  bool proxied = contains(l.proxy_from, s->info.client);
+  bool proxied = contains(l.proxy_from, info.client);
   if (l.tls) {
     transport = l.tls->accept(loop_, *s, fd, proxied);
   } else {
     transport = std::make_unique<TcpTransport>(loop_, *s, fd, false, proxied);
   }
-  s->start(std::move(transport), slot.timeouts.handshake);
+  s->start(std::move(transport), slot.settings.timeouts.handshake);
 }
 
-void Worker::link(ListenerSlot& slot, Session& s) {
-  s.owner_prev = slot.newest;
-  s.owner_next = nullptr;
-  (slot.newest != nullptr ? slot.newest->owner_next : slot.oldest) = &s;
-  slot.newest = &s;
-  ++slot.connections;
-}
-
-void Worker::unlink(ListenerSlot& slot, Session& s) {
-  (s.owner_prev != nullptr ? s.owner_prev->owner_next : slot.oldest) = s.owner_next;
-  (s.owner_next != nullptr ? s.owner_next->owner_prev : slot.newest) = s.owner_prev;
-  --slot.connections;
-}
-
-void Worker::touch(ListenerSlot& slot, Session& s) {
-  if (slot.newest == &s) return;
-  unlink(slot, s);
-  link(slot, s);
-}
-
-void Worker::on_new_stream(Session& s, Stream& stream) {
-  ListenerSlot& slot = *static_cast<ListenerSlot*>(s.owner_data);
-  touch(slot, s);
+void Worker::on_new_stream(Connection& c, Stream& stream) {
+  ListenerSlot& slot = *static_cast<ListenerSlot*>(c.owner_data);
+  if (&slot.connections.back() != &c) {
+    slot.connections.remove(c);
+    slot.connections.push_back(c);
+  }
   std::unique_ptr<Exchange> x;
   if (free_.empty()) {
     x = std::make_unique<Exchange>(*this);
@@ -223,7 +202,7 @@ void Worker::on_new_stream(Session& s, Stream& stream) {
   e->next = running_;
   if (running_ != nullptr) running_->prev = e;
   running_ = e;
-  e->begin(s, stream, slot.last != nullptr ? *slot.last : *current_, slot.index);
+  e->begin(c, stream, slot.last != nullptr ? *slot.last : *current_, slot.index);
 }
 
 void Worker::recycle(Exchange& x) {
@@ -237,33 +216,29 @@ void Worker::recycle(Exchange& x) {
   }
 }
 
-void Worker::on_open(Session&) {}
-
-void Worker::on_closed(Session& s, const Error& error) {
-  ListenerSlot& slot = *static_cast<ListenerSlot*>(s.owner_data);
-  unlink(slot, s);
+void Worker::on_closed(Connection& c, const Error& error) {
+  ListenerSlot& slot = *static_cast<ListenerSlot*>(c.owner_data);
+  slot.connections.remove(c);
+  --slot.connection_count;
   --connections_;
   slot.stats->connections_closed.add();
   if (error.cause == Cause::kHandshakeFailed) slot.stats->tls_failures.add();
-  loop_.destroy_later(std::unique_ptr<Deferred>(&s));
-  if (slot.connections == 0 && (slot.last != nullptr || drains())) loop_.make_ready(sweeper_);
+  loop_.destroy_later(std::unique_ptr<Deferred>(&c));
+  if (slot.connection_count == 0 && (slot.last != nullptr || drains())) loop_.make_ready(sweeper_);
 }
 
 bool Worker::close_oldest_idle() {
-  ListenerSlot* best = nullptr;
-  Session* oldest = nullptr;
+  Connection* oldest = nullptr;
   for (auto& [name, slot] : slots_) {
     int looked = 0;
-    for (Session* s = slot->oldest; s != nullptr && looked < 32; s = s->owner_next, ++looked) {
-      if (!s->idle() && s->state() != Session::State::kLingering) continue;
-      if (oldest == nullptr || s->idle_since() < oldest->idle_since()) {
-        oldest = s;
-        best = slot.get();
-      }
+    for (Connection& c : slot->connections) {
+      if (++looked > 32) break;
+      if (!c.idle() && c.state() != Connection::State::kLingering) continue;
+      if (oldest == nullptr || c.idle_since() < oldest->idle_since()) oldest = &c;
       break;
     }
   }
-  if (best == nullptr) return false;
+  if (oldest == nullptr) return false;
   oldest->close_idle();
   return true;
 }
@@ -281,7 +256,6 @@ void Worker::end_largest(std::uint64_t bytes) {
     freed += large[i].first;
     large[i].second->end(Cause::kOverload);
   }
-  context_.finish_turn();
 }
 
 bool Worker::on_exhausted(int) {

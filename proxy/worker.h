@@ -39,7 +39,7 @@ struct WorkerListen {
   bool shared = false;  // one descriptor in every worker (unix sockets)
 };
 
-class Worker final : private SessionOwner {
+class Worker final : private ConnectionOwner {
  public:
   Worker(const Clock& clock, WorkerSettings settings);
   ~Worker();
@@ -109,29 +109,24 @@ class Worker final : private SessionOwner {
   struct ListenerSlot {
     std::string name;
     std::size_t index = 0;  // in the current snapshot
-    SessionTimeouts timeouts;
-    HeadLimits limits;
+    SessionSettings settings;
     std::vector<std::unique_ptr<Acceptor>> acceptors;
     ListenerStats* stats = nullptr;
-    Session* oldest = nullptr;  // connections by last activity
-    Session* newest = nullptr;
-    std::size_t connections = 0;
+    IntrusiveList<Connection> connections;  // by last activity, the oldest first
+    std::size_t connection_count = 0;
     // Routes after a listener has left the configuration: the snapshot that knew it.
     WorkerSnapshot* last = nullptr;
   };
 
-  void on_new_stream(Session& s, Stream& stream) override;
-  void on_open(Session& s) override;
-  void on_idle(Session&) override {}
-  void on_closed(Session& s, const Error& error) override;
+  void on_new_stream(Connection& c, Stream& stream) override;
+  void on_open(Connection&) override {}
+  void on_idle(Connection&) override {}
+  void on_closed(Connection& c, const Error& error) override;
 
   bool may_accept(Acceptor& acceptor);
   void accept(ListenerSlot& slot, int fd, const SocketAddress& peer);
   bool on_exhausted(int error);
   bool close_oldest_idle();
-  void touch(ListenerSlot& slot, Session& s);
-  void link(ListenerSlot& slot, Session& s);
-  void unlink(ListenerSlot& slot, Session& s);
   template <class F>
   void for_each_slot(F f) {
     for (auto& [name, slot] : slots_) f(*slot);
@@ -157,7 +152,6 @@ class Worker final : private SessionOwner {
   UpstreamPool pool_;
   Random random_;
   std::unordered_map<std::string, std::shared_ptr<GroupQueue>> queues_;  // by group
-  H2Settings h2_;
   WorkerStats& stats_;
   WorkerSnapshot* current_ = nullptr;
   std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // the current and those pinned

@@ -97,16 +97,17 @@ void Worker::stop_accepting(bool take_waiting) {
 
 // Its idle connections close over the first half, so that clients do not come back as one herd.
 void Worker::close_over(ListenerSlot& slot, Nanos window) {
-  std::size_t n = slot.connections, i = 0;
-  for (Session* s = slot.oldest; s != nullptr; s = s->owner_next, ++i) {
-    s->drain(loop_.now() + std::min<Nanos>(window / 2, 10 * kSecond) * (i + 1) / (n + 1) + kMilli);
+  std::size_t n = slot.connection_count, i = 0;
+  for (Connection& c : slot.connections) {
+    c.drain(loop_.now() + std::min<Nanos>(window / 2, 10 * kSecond) * (i + 1) / (n + 1) + kMilli);
+    ++i;
   }
 }
 
 // Slots of listeners that have left the configuration, once their last connection has gone.
 void Worker::forget_empty_slots() {
   for (std::size_t i = 0; i < retired_slots_.size();) {
-    if (retired_slots_[i]->connections > 0) {
+    if (retired_slots_[i]->connection_count > 0) {
       ++i;
       continue;
     }
@@ -189,7 +190,6 @@ void Worker::step_drains() {
     d->cut = over;
     if (!over) next = std::min(next, deadline);
   }
-  context_.finish_turn();
   finish_drains();
   if (!drains_.empty()) loop_.set_timer(drain_timer_, next);
 }
@@ -197,12 +197,10 @@ void Worker::step_drains() {
 // An answer that was just given may still leave: its connection lingers and goes by itself.
 void Worker::cut_connections(const Drain& d) {
   if (d.server) return;
-  context_.finish_turn();
   for_each_slot([&](ListenerSlot& slot) {
     if (d.listener != nullptr && d.listener != &slot) return;
-    for (Session *s = slot.oldest, *next; s != nullptr; s = next) {
-      next = s->owner_next;
-      if (s->draining()) s->cut(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+    for (Connection& c : slot.connections) {
+      if (c.draining()) c.cut(internal_error(Cause::kDrainCut));
     }
   });
 }
@@ -212,8 +210,8 @@ bool Worker::is_over(const Drain& d) const {
   if (d.server) return true;
   auto empty = [&d](const auto& slot) {
     if (d.listener != nullptr && d.listener != slot.get()) return true;
-    for (Session* s = slot->oldest; s != nullptr; s = s->owner_next) {
-      if (d.listener == nullptr || s->draining()) return false;
+    for (const Connection& c : slot->connections) {
+      if (d.listener == nullptr || c.draining()) return false;
     }
     return true;
   };

@@ -1,4 +1,4 @@
-// What is known of one downstream connection, fixed before its first request. Owned by the Session; const once open.
+// What is known of one connection for as long as it lives. Owned by the Connection; const once open.
 #pragma once
 
 #include <array>
@@ -6,14 +6,15 @@
 #include <string_view>
 
 #include "base/ip.h"
+#include "http/head.h"
 
 namespace albatross {
 
 struct ConnectionInfo {
   IpAddress client;  // the peer's address, or the PROXY header's; invalid for unix peers
   std::uint16_t client_port = 0;
-  std::uint16_t local_port = 0;
   bool secure = false;
+  Version version = Version::kHttp11;  // of its messages, to write down: what it can do is in Capabilities
   std::uint8_t client_text_size = 0;
   std::array<char, 45> client_text_data{};
 

@@ -1,18 +1,22 @@
-// What the sessions of a thread share: one read, one settling and one write for each in a turn; streams to use again.
-#include "session/session.h"
+#include "session/session_context.h"
 
-#include <algorithm>
+#include "session/session.h"
 
 namespace albatross {
 
+SessionContext::SessionContext(Loop& loop) : loop_(loop) { loop_.set_turn_end(this); }
+
 SessionContext::~SessionContext() {
+  loop_.set_turn_end(nullptr);
   recycle_streams();
   for (Stream* s : free_) delete s;
 }
 
 void SessionContext::mark_dirty(Session& s) {
-  dirty_.push_back(&s);
-  loop_.make_ready(*this);  // for sends outside a read: timers, mail, other streams' ends
+  using List = IntrusiveList<Session, TurnLink>;
+  if (List::linked(s) && !s.gathered()) return;
+  List::remove(s);  // its views, too, must be settled before the next read
+  dirty_.push_back(s);
 }
 
 bool SessionContext::take_handshake() {
@@ -23,33 +27,23 @@ bool SessionContext::take_handshake() {
   return ++handshakes_ <= kHandshakes;
 }
 
-void SessionContext::forget(Session& s) {
-  std::erase(dirty_, &s);
-  std::erase(gathered_, &s);
-}
-
 void SessionContext::settle() {
   while (!dirty_.empty()) {
-    Session* s = dirty_.back();
-    dirty_.pop_back();
-    if (s->gather()) {
-      gathered_.push_back(s);
-      loop_.make_ready(*this);
-    }
+    Session& s = dirty_.front();
+    IntrusiveList<Session, TurnLink>::remove(s);
+    // One that has more to say since is dirty again.
+    if (s.gather() && !IntrusiveList<Session, TurnLink>::linked(s)) gathered_.push_back(s);
   }
   scratch_.clear();
 }
 
-// Everyone else who was ready has had a turn.
-void SessionContext::finish_turn() {
-  settle();
-  while (!gathered_.empty()) {
-    Session* s = gathered_.back();
-    gathered_.pop_back();
-    s->gathered_ = false;
-    s->settle();
+// Everyone who was ready has had a turn. What is written may free others to speak.
+void SessionContext::on_turn_end() {
+  for (settle(); !gathered_.empty(); settle()) {
+    Session& s = gathered_.front();
+    IntrusiveList<Session, TurnLink>::remove(s);
+    s.settle();
   }
-  settle();
 }
 
 Stream& SessionContext::take_stream() {

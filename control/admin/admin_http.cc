@@ -40,9 +40,9 @@ bool token_matches(std::string_view given, const std::string& token) {
 std::string_view view(boost::beast::string_view v) { return {v.data(), v.size()}; }
 
 template <class Socket>
-class Connection : public std::enable_shared_from_this<Connection<Socket>> {
+class AdminConnection : public std::enable_shared_from_this<AdminConnection<Socket>> {
  public:
-  Connection(Process& server, const AdminSettings& settings, Socket socket)
+  AdminConnection(Process& server, const AdminSettings& settings, Socket socket)
       : server_(server), settings_(settings), socket_(std::move(socket)), timer_(server.io()) {}
 
   void read() {
@@ -184,12 +184,12 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
 }  // namespace
 
 void serve_admin(Process& server, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket) {
-  std::make_shared<Connection<boost::asio::local::stream_protocol::socket>>(server, settings, std::move(socket))
+  std::make_shared<AdminConnection<boost::asio::local::stream_protocol::socket>>(server, settings, std::move(socket))
       ->read();
 }
 
 void serve_admin(Process& server, const AdminSettings& settings, boost::asio::ip::tcp::socket socket) {
-  std::make_shared<Connection<boost::asio::ip::tcp::socket>>(server, settings, std::move(socket))->read();
+  std::make_shared<AdminConnection<boost::asio::ip::tcp::socket>>(server, settings, std::move(socket))->read();
 }
 
 }  // namespace albatross

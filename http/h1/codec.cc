@@ -49,9 +49,18 @@ void H1Codec::next_message() {
   chunked_.reset();
 }
 
-void H1Codec::start_tunnel(WireStream&) {
+void H1Codec::start_tunnel(WireStream& s) {
   in_ = In::kTunnel;
   out_tunnel_ = true;
+  s.tunnel = true;
+  if (s.in != Direction::kTunnel) advance(s.in, Step::kTunnel);
+  if (s.out != Direction::kTunnel) advance(s.out, Step::kTunnel);
+}
+
+void H1Codec::message_ended(CodecSink& sink, Fields* trailers) {
+  in_ = In::kDone;
+  if (may(stream_->in, Step::kEnd)) advance(stream_->in, Step::kEnd);  // unless it was cut in a callback
+  sink.on_end(*stream_, trailers);
 }
 
 FeedResult H1Codec::feed(std::string_view bytes, CodecSink& sink) {
@@ -68,10 +77,7 @@ FeedResult H1Codec::feed(std::string_view bytes, CodecSink& sink) {
         left_ -= n;
         step.consumed = n;
         sink.on_data(*stream_, rest.substr(0, n));
-        if (left_ == 0) {
-          in_ = In::kDone;
-          sink.on_end(*stream_, nullptr);
-        }
+        if (left_ == 0) message_ended(sink, nullptr);
         break;
       }
       case In::kChunked: step = read_chunked(rest, sink); break;
@@ -113,6 +119,7 @@ FeedResult H1Codec::read_head(std::string_view bytes, CodecSink& sink) {
   Head& head = parsed.head;
   bool informational = role_ == Role::kClient && head.status < 200 && head.status != 101;
   if (informational) {
+    advance(stream_->in, Step::kInformational);
     if (++informational_ > kMaxInformational) return {0, Cause::kUpstreamMalformed, "too many informational responses"};
     sink.on_head(*stream_, head, false);
     return {r.size, Cause::kNone, nullptr};
@@ -123,7 +130,12 @@ FeedResult H1Codec::read_head(std::string_view bytes, CodecSink& sink) {
         : head.body.kind == BodyLength::Kind::kLength  ? In::kLength
         : head.body.kind == BodyLength::Kind::kChunked ? In::kChunked
                                                        : In::kUntilClose;
-  if (head.status == 101) start_tunnel(*stream_);
+  advance(stream_->in, Step::kHead);
+  if (head.status == 101) {
+    start_tunnel(*stream_);
+  } else if (empty) {
+    advance(stream_->in, Step::kEnd);
+  }
   sink.on_head(*stream_, head, empty && head.status != 101);
   return {r.size, Cause::kNone, nullptr};
 }
@@ -150,15 +162,14 @@ FeedResult H1Codec::read_trailers(std::string_view bytes, CodecSink& sink) {
   if (r.state == ParseState::kRefused) {
     return {0, role_ == Role::kServer ? r.cause : Cause::kUpstreamMalformed, r.detail};
   }
-  in_ = In::kDone;
   if (parsed.count == 0) {
-    sink.on_end(*stream_, nullptr);
+    message_ended(sink, nullptr);
   } else {
     Arena& arena = sink.arena_of(*stream_);
     std::string_view copy = arena.copy(bytes.substr(0, r.size));
     Fields trailers(arena);
     trailers.adopt(parsed.rows, parsed.count, copy.data() - bytes.data());
-    sink.on_end(*stream_, &trailers);
+    message_ended(sink, &trailers);
   }
   return {r.size, Cause::kNone, nullptr};
 }
@@ -166,10 +177,7 @@ FeedResult H1Codec::read_trailers(std::string_view bytes, CodecSink& sink) {
 FeedResult H1Codec::feed_end(CodecSink& sink) {
   switch (in_) {
     case In::kUntilClose:
-    case In::kTunnel:
-      in_ = In::kDone;
-      sink.on_end(*stream_, nullptr);
-      return {};
+    case In::kTunnel: message_ended(sink, nullptr); return {};
     case In::kDone: return {};
     case In::kHead:
       if (!head_started_ && role_ == Role::kServer) return {};
@@ -180,7 +188,10 @@ FeedResult H1Codec::feed_end(CodecSink& sink) {
   }
 }
 
-void H1Codec::send_head(WireStream&, const Head& head, bool end, Output& out) {
+void H1Codec::send_head(WireStream& s, const Head& head, bool end, Output& out) {
+  const bool informational = role_ == Role::kServer && head.status < 200 && head.status != 101;
+  advance(s.out, informational ? Step::kInformational : Step::kHead);
+  if (end) advance(s.out, Step::kEnd);
   out_ = end ? BodyLength::Kind::kNone : head.body.kind;
   if (role_ == Role::kServer) {
     write_response_head(head, out);
@@ -200,7 +211,8 @@ void H1Codec::send_data(WireStream&, std::string_view data, Output& out) {
   out.borrow("\r\n");
 }
 
-void H1Codec::send_end(WireStream&, const Fields* trailers, Output& out) {
+void H1Codec::send_end(WireStream& s, const Fields* trailers, Output& out) {
+  advance(s.out, Step::kEnd);
   if (out_ == BodyLength::Kind::kChunked && !out_tunnel_) {
     if (trailers == nullptr) {
       out.borrow("0\r\n\r\n");

@@ -11,7 +11,7 @@
 
 namespace albatross {
 
-class H1Codec final : public Codec {
+class H1Codec final : public SerialCodec {
  public:
   H1Codec(Role role, const HeadLimits& limits) : limits_(&limits), role_(role) {}
 
@@ -23,11 +23,9 @@ class H1Codec final : public Codec {
   void send_end(WireStream& s, const Fields* trailers, Output& out) override;
   void start_tunnel(WireStream& s) override;
 
-  // Reading starts over with a new message.
   void next_message() override;
   void pause() override { paused_ = true; }
   bool paused() const override { return paused_; }
-
   bool between_messages() const override { return in_ == In::kHead && !head_started_; }
   bool message_done() const override { return in_ == In::kDone; }
   bool head_started() const override { return head_started_; }
@@ -38,6 +36,7 @@ class H1Codec final : public Codec {
   static constexpr StreamId kStream = 1;
   static constexpr int kMaxInformational = 16;
 
+  void message_ended(CodecSink& sink, Fields* trailers);
   FeedResult read_head(std::string_view bytes, CodecSink& sink);
   FeedResult read_chunked(std::string_view bytes, CodecSink& sink);
   FeedResult read_trailers(std::string_view bytes, CodecSink& sink);

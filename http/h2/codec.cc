@@ -3,92 +3,15 @@
 
 #include <algorithm>
 
+#include "http/h2/callbacks.h"
 #include "http/h2/memory.h"
 
 namespace albatross {
 
-// From nghttp2's C callbacks to members.
-struct H2Callbacks {
-  static H2Codec& self(void* user) { return *static_cast<H2Codec*>(user); }
-
-  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd, void* u) { return self(u).on_begin_frame(*hd); }
-  static int begin_headers(nghttp2_session*, const nghttp2_frame* f, void* u) {
-    self(u).on_begin_headers(*f);
-    return 0;
-  }
-  static int header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf* name, nghttp2_rcbuf* value, std::uint8_t,
-                    void* u) {
-    nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
-    self(u).on_header({reinterpret_cast<char*>(n.base), n.len}, {reinterpret_cast<char*>(v.base), v.len});
-    return 0;
-  }
-  // nghttp2 would drop the field and go on; nobody may guess what was meant.
-  static int bad_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*,
-                        std::size_t, std::uint8_t, void*) {
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  }
-  static int frame(nghttp2_session*, const nghttp2_frame* f, void* u) {
-    self(u).on_frame(*f);
-    return 0;
-  }
-  static int data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* p, std::size_t n, void* u) {
-    self(u).on_data(static_cast<StreamId>(id), {reinterpret_cast<const char*>(p), n});
-    return 0;
-  }
-  static int closed(nghttp2_session*, std::int32_t id, std::uint32_t code, void* u) {
-    self(u).on_close(static_cast<StreamId>(id), code);
-    return 0;
-  }
-  static int sent(nghttp2_session*, const nghttp2_frame* f, void* u) {
-    self(u).on_sent(*f);
-    return 0;
-  }
-  static ssize_t read(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t room, std::uint32_t* flags,
-                      nghttp2_data_source* source, void* u) {
-    return self(u).read_data(*static_cast<WireStream*>(source->ptr), room, flags);
-  }
-  static int write(nghttp2_session*, nghttp2_frame*, const std::uint8_t* header, std::size_t size,
-                   nghttp2_data_source* source, void* u) {
-    return self(u).write_data(header, *static_cast<WireStream*>(source->ptr), size);
-  }
-
-  static const nghttp2_session_callbacks* table() {
-    static nghttp2_session_callbacks* const made = [] {
-      nghttp2_session_callbacks* c = nullptr;
-      nghttp2_session_callbacks_new(&c);
-      nghttp2_session_callbacks_set_on_begin_frame_callback(c, begin_frame);
-      nghttp2_session_callbacks_set_on_begin_headers_callback(c, begin_headers);
-      nghttp2_session_callbacks_set_on_header_callback2(c, header);
-      nghttp2_session_callbacks_set_on_invalid_header_callback(c, bad_header);
-      nghttp2_session_callbacks_set_on_frame_recv_callback(c, frame);
-      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, data);
-      nghttp2_session_callbacks_set_on_stream_close_callback(c, closed);
-      nghttp2_session_callbacks_set_on_frame_send_callback(c, sent);
-      nghttp2_session_callbacks_set_send_data_callback(c, write);
-      return c;
-    }();
-    return made;
-  }
-
-  static const nghttp2_option* options() {
-    static nghttp2_option* const made = [] {
-      nghttp2_option* o = nullptr;
-      nghttp2_option_new(&o);
-      nghttp2_option_set_no_auto_window_update(o, 1);
-      nghttp2_option_set_max_send_header_block_length(o, 256 * 1024);
-      nghttp2_option_set_stream_reset_rate_limit(o, 1'000'000, 1'000'000);  // counted here, with a name
-      return o;
-    }();
-    return made;
-  }
-};
-
-nghttp2_data_source_read_callback H2Codec::read_callback() { return H2Callbacks::read; }
-
 H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings)
-    : limits_(&limits),
-      settings_(settings),
+    : settings_(settings),
       role_(role),
+      section_(limits),
       frames_(role == Role::kServer ? static_cast<std::uint32_t>(kH2Preface.size()) : 0) {
   if (role == Role::kServer) {
     nghttp2_session_server_new3(&session_, H2Callbacks::table(), this, H2Callbacks::options(), h2_memory());
@@ -110,13 +33,14 @@ H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings
 
 H2Codec::~H2Codec() { nghttp2_session_del(session_); }
 
-WireStream* H2Codec::stream(StreamId id) const {
-  return static_cast<WireStream*>(nghttp2_session_get_stream_user_data(session_, static_cast<std::int32_t>(id)));
+WireStream* H2Codec::stream(std::int32_t id) const {
+  return static_cast<WireStream*>(nghttp2_session_get_stream_user_data(session_, id));
 }
 
 FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
   if (failure_ != Cause::kNone) return {bytes.size(), failure_, failure_detail_};
-  stop_lingering();
+  // RFC 9113 §8.1: who still sends after the whole answer is asked to stop.
+  lingering_.expire(now_, [this](std::int32_t id) { submit_reset(static_cast<StreamId>(id), NGHTTP2_NO_ERROR); });
   frames_.feed(bytes);
   if (!bytes.empty()) bytes_seen_ = true;
   sink_ = &sink;
@@ -189,18 +113,27 @@ void H2Codec::consume(WireStream& s, std::size_t n) {
   if (s.id != 0) nghttp2_session_consume_stream(session_, static_cast<std::int32_t>(s.id), n);
 }
 
+void H2Codec::start_tunnel(WireStream& s) {
+  s.tunnel = true;
+  // Either side may have ended already, unlike HTTP/1.1's.
+  if (s.in == Direction::kBody) advance(s.in, Step::kTunnel);
+  if (s.out == Direction::kBody) advance(s.out, Step::kTunnel);
+}
+
 void H2Codec::abandon(WireStream& s) {
   if (s.listed) std::erase(fresh_, &s);
   s.listed = false;
   s.fresh = {};
   s.waiting.clear();
   if (block_ == &s) block_ = nullptr;
-  if (s.id == 0 || s.closed) return;
+  if (s.id == 0) return;
   if (role_ == Role::kServer) --live_;
+  if (s.closed) return;
   nghttp2_session_set_stream_user_data(session_, static_cast<std::int32_t>(s.id), nullptr);
+  const bool heard = s.in == Direction::kEnded;
   std::uint32_t code = role_ == Role::kClient || s.tunnel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
-  if (role_ == Role::kServer ? s.end_sent : s.end_seen) code = NGHTTP2_NO_ERROR;
-  if (!s.end_sent || !s.end_seen) submit_reset(s.id, code);
+  if (role_ == Role::kServer ? s.end_sent : heard) code = NGHTTP2_NO_ERROR;
+  if (!s.end_sent || !heard) submit_reset(s.id, code);
 }
 
 void H2Codec::submit_reset(StreamId id, std::uint32_t code) {

@@ -31,7 +31,7 @@ class Exchange final : public Deferred, public StreamEvents {
   ~Exchange() override;
 
   // A request begins on the client's stream; the snapshot is pinned until the end.
-  void begin(Session& session, Stream& stream, WorkerSnapshot& snapshot, std::size_t listener);
+  void begin(Connection& connection, Stream& stream, WorkerSnapshot& snapshot, std::size_t listener);
   // The drain deadline: cuts what is left, or ends a tunnel with 1001.
   void cut();
   // The drain has begun: a tunnel says 1001 at the next frame boundary, at latest at `deadline`.
@@ -42,7 +42,7 @@ class Exchange final : public Deferred, public StreamEvents {
   // Its server is that one, and was chosen by then.
   bool is_on(const ServerSlot& slot, Nanos by) const;
   // Its client's connection drains.
-  bool drains() const { return session_ != nullptr && session_->draining(); }
+  bool drains() const { return client_connection_ != nullptr && client_connection_->draining(); }
   // To go elsewhere, by a drain.
   bool told() const { return going_away_; }
   // A drain wants it to go elsewhere: 1001, or UNAVAILABLE. False if it was told before.
@@ -51,7 +51,7 @@ class Exchange final : public Deferred, public StreamEvents {
   std::size_t bytes_held() const;
   // By an answer if there was none, else by a reset.
   void end(Cause cause);
-  bool runs_on(const void* listener_slot) const { return session_ != nullptr && session_->owner_data == listener_slot; }
+  bool runs_on(const void* listener_slot) const { return client_connection_ != nullptr && client_connection_->owner_data == listener_slot; }
   // Gives back what the last request needed.
   void reset_memory() { arena_.reset(); }
 
@@ -74,7 +74,7 @@ class Exchange final : public Deferred, public StreamEvents {
   // One attempt to have the request answered by one server.
   struct Try final : public StreamEvents, public UpstreamWaiter {
     Exchange* x = nullptr;
-    Session* opening = nullptr;  // being connected
+    Connection* opening = nullptr;  // being connected
     Stream* stream = nullptr;
     ServerPool* pool = nullptr;
     int candidate = -1;
@@ -84,8 +84,8 @@ class Exchange final : public Deferred, public StreamEvents {
     Nanos started = 0;
     Nanos connected = 0;
 
-    void on_connecting(Session& s) override { opening = &s; }
-    void on_connected(Session& s) override { x->try_connected(*this, s); }
+    void on_connecting(Connection& c) override { opening = &c; }
+    void on_connected(Connection& c) override { x->try_connected(*this, c); }
     void on_connect_failed(const Error& e) override {
       opening = nullptr;
       x->try_failed(*this, e);
@@ -142,7 +142,7 @@ class Exchange final : public Deferred, public StreamEvents {
   void forward();
   void start_try(bool fresh);
   void connect_to(int i);
-  void try_connected(Try& t, Session& s);
+  void try_connected(Try& t, Connection& c);
   void send_request(Try& t);
   void try_failed(Try& t, const Error& error);
   bool has_another_try() const;
@@ -151,7 +151,7 @@ class Exchange final : public Deferred, public StreamEvents {
   bool may_ask_another(std::uint16_t status);
   void ask_another(Try& t);
   bool take_retry_token();
-  bool may_tunnel(Session& s);
+  bool may_tunnel(Connection& c);
   void pass_grpc_timeout();
   void keep_for_replay(std::string_view data);
   void request_sent(std::size_t bytes);
@@ -205,7 +205,7 @@ class Exchange final : public Deferred, public StreamEvents {
   Buffer replay_;
   MemberTimer<Exchange, &Exchange::on_timer> timer_{this};
   WorkerSnapshot* snapshot_ = nullptr;
-  Session* session_ = nullptr;
+  Connection* client_connection_ = nullptr;
   Stream* down_ = nullptr;
   const Route* route_ = nullptr;
   std::size_t listener_ = 0;

@@ -98,7 +98,7 @@ bool Exchange::admitted_by_circuit() {
   circuit_trial_ = a == Admission::kTrial;
   if (a != Admission::kNo) return true;
   group().stats->circuit_refused.add();
-  answer(Error{Cause::kCircuitOpen, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+  answer(internal_error(Cause::kCircuitOpen));
   return false;
 }
 

@@ -73,14 +73,12 @@ void Exchange::on_timer() {
   if (phase_ == Phase::kTunnel) {
     if (termination_ == Cause::kNone) termination_ = Cause::kTunnelTimeout;
     send_going_away();
-    worker_.context().finish_turn();
-    if (phase_ == Phase::kTunnel) end_tunnel();
+    end_tunnel();
     return;
   }
   if (phase_ == Phase::kAnswered || phase_ == Phase::kOver) return;
   auto fail = [this](Cause cause, Source source) {
     answer(Error{cause, source, RetrySafety::kNever, 0, nullptr});
-    worker_.context().finish_turn();
   };
   if (total_deadline_ != 0 && at >= total_deadline_) return fail(Cause::kTotalTimeout, Source::kInternal);
   if (queue_deadline_ != 0 && at >= queue_deadline_) {
@@ -91,7 +89,6 @@ void Exchange::on_timer() {
     try_deadline_ = 0;
     if (!may_ask_another(0)) return fail(Cause::kResponseTimeout, Source::kUpstream);
     ask_another(primary());
-    worker_.context().finish_turn();
     return;
   }
   if (body_deadline_ != 0 && at >= body_deadline_) {
@@ -164,7 +161,6 @@ void Exchange::tunnel_data(Stream& to, FrameTracker& frames, Pump& pump, std::st
   pump.data(to, data.substr(0, n));
   if (n < data.size() || frames.at_boundary()) {
     send_going_away();
-    worker_.context().settle();
     end_tunnel();
   }
 }
@@ -175,8 +171,7 @@ void Exchange::go_away() {
   if (termination_ == Cause::kNone) termination_ = Cause::kDrainCut;
   if (from_client_frames_.at_boundary() && from_server_frames_.at_boundary()) {
     send_going_away();
-    worker_.context().finish_turn();
-    if (phase_ == Phase::kTunnel) end_tunnel();
+    end_tunnel();
   }
 }
 
@@ -234,13 +229,12 @@ void Exchange::cut() {
   if (phase_ == Phase::kTunnel) {
     termination_ = Cause::kDrainCut;
     send_going_away();
-    worker_.context().finish_turn();
-    if (phase_ == Phase::kTunnel) end_tunnel();
+    end_tunnel();
     return;
   }
   if (down_ == nullptr) return;
   head_.keep_alive = false;
-  answer(Error{Cause::kDrainCut, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+  answer(internal_error(Cause::kDrainCut));
 }
 
 void Exchange::end(Cause cause) {
@@ -264,7 +258,7 @@ void Exchange::end(Cause cause) {
 std::size_t Exchange::bytes_held() const {
   std::size_t n = replay_.size();
   auto held = [](const Stream* s) {
-    return s == nullptr ? 0 : s->held() + (s->session().multiplexes() ? 0 : s->session().bytes_held());
+    return s == nullptr ? 0 : s->held() + (s->connection().can().multiplexes ? 0 : s->connection().bytes_held());
   };
   n += held(down_);
   if (attempts_ > 0) n += held(tries_[static_cast<std::size_t>(attempts_ - 1)].stream);
@@ -302,7 +296,7 @@ void Exchange::finish() {
   replay_.clear();
   WorkerSnapshot* pinned = snapshot_;
   snapshot_ = nullptr;
-  session_ = nullptr;
+  client_connection_ = nullptr;
   worker_.unpin(*pinned);
   worker_.recycle(*this);
 }
@@ -312,7 +306,7 @@ void Exchange::write_log() {
   r.wall = began_wall_;
   r.request_time = now() - began_;
   r.status = status_;
-  r.client_port = session_->info.client_port;
+  r.client_port = client_connection_->info().client_port;
   r.body_bytes_sent = status_ == 101 ? to_client_.moved() : body_sent_;
   r.request_length = head_.wire_size + body_received_;
   r.attempts = static_cast<std::uint8_t>(attempts_);
@@ -323,14 +317,14 @@ void Exchange::write_log() {
     Nanos end = response_ended_ != 0 ? response_ended_ : now();
     r.upstream_response_time = end - primary().started;
   }
-  const TlsInfo* tls = session_->transport().is_open() ? session_->transport().tls() : nullptr;
+  const TlsInfo* tls = client_connection_->tls();
   std::string_view texts[static_cast<std::size_t>(LogText::kCount)];
   auto set = [&](LogText t, std::string_view v) { texts[static_cast<std::size_t>(t)] = v; };
   set(LogText::kMethod, head_.method_text);
   set(LogText::kUri, head_.target);
   set(LogText::kHost, host_text_);
   set(LogText::kClientIp, client_text_);
-  set(LogText::kScheme, session_->info.secure ? "https" : "http");
+  set(LogText::kScheme, client_connection_->info().secure ? "https" : "http");
   if (!head_.method_text.empty()) set(LogText::kProtocol, version_text(head_.version));
   set(LogText::kUpstreamAddr, upstream_text_);
   set(LogText::kUserAgent, head_.fields.value(HeaderId::kUserAgent));

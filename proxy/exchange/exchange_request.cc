@@ -45,11 +45,11 @@ Exchange::~Exchange() = default;
 
 Nanos Exchange::now() const { return worker_.context().loop().now(); }
 
-void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot, std::size_t listener) {
+void Exchange::begin(Connection& connection, Stream& stream, WorkerSnapshot& snapshot, std::size_t listener) {
   snapshot_ = &snapshot;
   ++snapshot.pins;
   listener_ = listener;
-  session_ = &session;
+  client_connection_ = &connection;
   down_ = &stream;
   stream.events = this;
   route_ = nullptr;
@@ -57,7 +57,7 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   attempts_ = given_back_ = 0;
   wanted_ = -1;
   head_ = Head{};
-  if (session.multiplexes()) head_.version = Version::kHttp2;
+  head_.version = connection.info().version;
   captures_ = {};
   to_server_ = to_client_ = Pump();
   to_server_.attach(stream);
@@ -74,15 +74,15 @@ void Exchange::begin(Session& session, Stream& stream, WorkerSnapshot& snapshot,
   answer_by_ = try_deadline_ = queue_deadline_ = 0;
   circuit_trial_ = false;
   body_received_ = body_sent_ = 0;
-  client_ = session.info.client;
-  client_text_ = session.info.client_text();
+  client_ = connection.info().client;
+  client_text_ = connection.info().client_text();
   host_text_ = forwarded_for_text_ = request_id_ = trace_id_ = grpc_status_ = upstream_text_ = {};
 }
 
 void Exchange::on_head(Stream&, Head& head, bool end) {
   head_ = head;
   request_done_ = end;
-  head_.scheme = session_->info.secure ? "https" : "http";
+  head_.scheme = client_connection_->info().secure ? "https" : "http";
   host_text_ = head_.authority;
   grpc_ = is_grpc(head_);
   forwarded_for_text_ = head_.fields.value(HeaderId::kXForwardedFor);
@@ -97,7 +97,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   if (route_->settings->timeouts.total != 0) total_deadline_ = began_ + route_->settings->timeouts.total;
   if (grpc_) limit_by_grpc_timeout();
   if (head_.body.kind == BodyLength::Kind::kLength && head_.body.length > route_->settings->body_limit) {
-    return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});
+    return answer(downstream_error(Cause::kBodyTooLarge));
   }
   act();
 }
@@ -115,9 +115,9 @@ bool Exchange::admit() {
     return false;
   }
   const ForwardedPolicy& policy = listener().forwarded;
-  ForwardedPeer peer{session_->info.client, session_->info.client_text(),
+  ForwardedPeer peer{client_connection_->info().client, client_connection_->info().client_text(),
                      head_.scheme,          listener().port_text,
-                     head_.authority,       contains(policy.trusted, session_->info.client)};
+                     head_.authority,       contains(policy.trusted, client_connection_->info().client)};
   client_ = client_address(policy, peer, head_.fields);
   if (client_ != peer.address) {
     char* text = arena_.bytes(46);
@@ -129,11 +129,11 @@ bool Exchange::admit() {
 
 // RFC 9113 §9.1.1: a client may send requests for any name on one connection if the certificate covers it.
 bool Exchange::misdirected() const {
-  if (head_.version != Version::kHttp2) return false;
-  const TlsInfo* tls = session_->transport().tls();
+  if (!client_connection_->can().multiplexes) return false;
+  const TlsInfo* tls = client_connection_->tls();
   if (tls == nullptr || tls->sni.empty()) return false;
   std::string_view host = host_of(head_.authority);
-  return !equals_ignore_case(host, tls->sni) && !session_->transport().covers(host);
+  return !equals_ignore_case(host, tls->sni) && !client_connection_->covers(host);
 }
 
 // "100m": how long the client will wait.
@@ -209,7 +209,7 @@ TemplateValues Exchange::template_values() {
   v.client_ip = client_text_;
   char* text = arena_.bytes(6);
   v.client_port = {text,
-                   static_cast<std::size_t>(std::to_chars(text, text + 6, session_->info.client_port).ptr - text)};
+                   static_cast<std::size_t>(std::to_chars(text, text + 6, client_connection_->info().client_port).ptr - text)};
   v.listener = listener().name;
   v.rule = route_->rule;
   v.request_id = request_id_;

@@ -26,14 +26,14 @@ std::string_view number_text(std::uint64_t n, Arena& arena) {
 
 // May the client's connection carry another request after this answer?
 bool Exchange::keep_client() const {
-  return head_.keep_alive && request_done_ && !session_->draining() && worker_.overload() == OverloadLevel::kNone;
+  return head_.keep_alive && request_done_ && !client_connection_->draining() && worker_.overload() == OverloadLevel::kNone;
 }
 
 void Exchange::response_head(Try& t, Head& head, bool end) {
   if (head.status == 101) return upgrade(t, head);
   if (head.status < 200) return informational(head);
   // RFC 8441 §5: there a 2xx is what opens the tunnel.
-  if (head_.upgrade && head_.version == Version::kHttp2 && head.status < 300) {
+  if (head_.upgrade && client_connection_->can().extended_connect && head.status < 300) {
     return answer(
         Error{Cause::kUpstreamMalformed, Source::kUpstream, RetrySafety::kNever, 0, "the server did not upgrade"});
   }
@@ -79,8 +79,8 @@ void Exchange::informational(const Head& head) {
 bool Exchange::complete_handshake(Try& t, Head& head) {
   char accept[kWebsocketAcceptSize];
   write_websocket_accept(head_.fields.value(HeaderId::kSecWebsocketKey), accept);
-  if (t.stream->session().multiplexes()) {
-    if (head_.version != Version::kHttp2) {
+  if (t.stream->connection().can().extended_connect) {
+    if (!client_connection_->can().extended_connect) {
       head.fields.set(HeaderId::kSecWebsocketAccept, "Sec-WebSocket-Accept", arena_.copy({accept, sizeof accept}));
     }
     return true;
@@ -108,7 +108,7 @@ void Exchange::upgrade(Try& t, Head& head) {
   send_early_bytes(*t.stream);
   body_deadline_ = response_deadline_ = try_deadline_ = 0;
   arm(now() + route_->settings->timeouts.tunnel);
-  if (session_->draining()) go_away();
+  if (client_connection_->draining()) go_away();
 }
 
 // What a client said on its tunnel before there was one.
@@ -212,7 +212,7 @@ void Exchange::answer(const Error& error) {
   if (error.cause == Cause::kResponseTimeout && attempts_ > 0) judge(primary(), true);
   cancel_tries();
   if (phase_ == Phase::kAnswered) return;
-  if (down_->head_sent() && grpc_ && head_.version == Version::kHttp2 && !down_->out_done()) return grpc_end(error);
+  if (down_->head_sent() && grpc_ && client_connection_->can().late_status && !down_->out_done()) return grpc_end(error);
   if (down_->head_sent()) {
     // Too late for words: the client must see that it was cut.
     Stream* s = down_;
@@ -248,7 +248,7 @@ void Exchange::answer(Head& head, std::string_view body) {
   head.fields.add(HeaderId::kDate, "date", arena_.copy(worker_.date()));
   bool bodyless = head.status == 204 || head.status == 304;
   bool to_head = head_.method == Method::kHead;
-  bool trailers_only = grpc_ && body.empty() && head_.version == Version::kHttp2;
+  bool trailers_only = grpc_ && body.empty() && client_connection_->can().late_status;
   if (!bodyless && !trailers_only) head.body = {BodyLength::Kind::kLength, body.size()};
   if (to_head && !bodyless) {
     head.body = {};

@@ -8,9 +8,9 @@ namespace albatross {
 
 void Exchange::Try::cancel() {
   if (opening != nullptr) {
-    Session* s = opening;
+    Connection* c = opening;
     opening = nullptr;
-    x->worker_.pool().cancel(*s, *this);
+    x->worker_.pool().cancel(*c, *this);
   } else if (stream != nullptr) {
     Stream* s = stream;
     stream = nullptr;
@@ -26,7 +26,7 @@ void Exchange::cancel_tries() {
 
 void Exchange::forward() {
   if (worker_.overload() >= OverloadLevel::kRefuse) {
-    return answer(Error{Cause::kOverload, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+    return answer(internal_error(Cause::kOverload));
   }
   group_ = static_cast<int>(choose_group(*route_));
   GroupState& g = group();
@@ -61,7 +61,7 @@ void Exchange::connect_to(int i) {
   if (i < 0) {
     group().stats->no_server.add();
     --attempts_;
-    return answer(Error{Cause::kNoServer, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+    return answer(internal_error(Cause::kNoServer));
   }
   Try& t = primary();
   t.candidate = i;
@@ -73,7 +73,7 @@ void Exchange::connect_to(int i) {
   // Only what certainly still lives may carry what cannot be repeated.
   bool once_only = !is_idempotent(head_.method);
   Nanos since = once_only && t.started > kFreshEnough ? t.started - kFreshEnough : 0;
-  Result<Session*> s = worker_.pool().acquire(*t.pool, t, t.fresh, since);
+  Result<Connection*> s = worker_.pool().acquire(*t.pool, t, t.fresh, since);
   if (!s) return try_failed(t, s.error());
   if ((*s)->opening()) {
     t.opening = *s;
@@ -84,25 +84,25 @@ void Exchange::connect_to(int i) {
   try_connected(t, **s);
 }
 
-void Exchange::try_connected(Try& t, Session& s) {
+void Exchange::try_connected(Try& t, Connection& c) {
   t.opening = nullptr;
   t.connected = now();
   if (!t.reused) connect_time_ = t.connected - t.started;
-  if (head_.upgrade && !may_tunnel(s)) return;
-  t.stream = &s.open_stream(t, head_.method, head_.upgrade);
+  if (head_.upgrade && !may_tunnel(c)) return;
+  t.stream = &c.open_stream(t, head_.method, head_.upgrade);
   send_request(t);
 }
 
 // A websocket towards a server that speaks HTTP/2 needs RFC 8441 there. From a client that does, one towards HTTP/1.1
 // needs a key.
-bool Exchange::may_tunnel(Session& s) {
-  if (s.multiplexes()) {
-    if (s.takes_tunnels()) return true;
+bool Exchange::may_tunnel(Connection& c) {
+  if (c.can().extended_connect) {
+    if (c.can().takes_tunnels) return true;
     answer(Error{Cause::kNotImplemented, Source::kUpstream, RetrySafety::kNever, 0,
                  "the server takes no websockets over HTTP/2"});
     return false;
   }
-  if (head_.version != Version::kHttp2 || made_key_) return true;
+  if (!client_connection_->can().extended_connect || made_key_) return true;
   made_key_ = true;
   char* key = arena_.bytes(kWebsocketKeySize);
   write_websocket_key(worker_.random().next(), worker_.random().next(), key);
@@ -131,7 +131,7 @@ void Exchange::send_request(Try& t) {
   }
   bool bodyless =
       out.body.kind == BodyLength::Kind::kNone || (out.body.kind == BodyLength::Kind::kLength && out.body.length == 0);
-  t.stream->send_head(out, bodyless);
+  t.stream->send_head(out, bodyless && !head_.upgrade);
   if (!replay_.empty() && !head_.upgrade) {
     replay_.each([&t](std::string_view piece) { t.stream->send_data(piece); });
   }
@@ -143,7 +143,7 @@ void Exchange::send_request(Try& t) {
   }
   // Over HTTP/2 a server can say that it has not touched a request (GOAWAY, REFUSED_STREAM), whatever the method.
   bool again = is_idempotent(head_.method) && (t.reused || group().group->retries.after_answer());
-  if (!again && !t.stream->session().multiplexes()) replayable_ = false;
+  if (!again && !t.stream->connection().can().tells_untouched) replayable_ = false;
   set_deadlines();
 }
 
@@ -163,7 +163,7 @@ void Exchange::on_data(Stream& s, std::string_view data) {
   }
   body_progress(data.size());
   if (route_ != nullptr && body_received_ > route_->settings->body_limit) {
-    return answer(Error{Cause::kBodyTooLarge, Source::kDownstream, RetrySafety::kNever, 0, nullptr});
+    return answer(downstream_error(Cause::kBodyTooLarge));
   }
   if (phase_ == Phase::kConnect) {
     keep_for_replay(data);

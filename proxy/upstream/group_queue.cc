@@ -63,10 +63,9 @@ void GroupQueue::serve_soon() {
 // As long as it is our turn and there is room. Who was woken and has nobody left passes it on.
 void GroupQueue::on_ready() {
   while (first_ != nullptr && (local_ || who_is_first() == worker_.index())) {
-    if (!first_->leave_queue()) return worker_.context().finish_turn();
+    if (!first_->leave_queue()) return;
   }
   if (!local_) room_freed();
-  worker_.context().finish_turn();
 }
 
 }  // namespace albatross

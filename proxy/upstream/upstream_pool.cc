@@ -11,20 +11,15 @@
 namespace albatross {
 namespace {
 
-// While connecting, owner_aux is one of these.
-struct Opening {
-  std::vector<UpstreamWaiter*> waiters;
-  std::size_t address;
-  std::size_t tried;
-};
+PooledConnection& pooled(Connection& c) { return *static_cast<PooledConnection*>(c.owner_data); }
+PooledConnection::Opening* opening_of(Connection& c) { return pooled(c).opening.get(); }
+ServerPool& pool_of(Connection& c) { return *pooled(c).pool; }
 
-Opening* opening_of(Session& s) { return static_cast<Opening*>(s.owner_aux); }
-
-bool takes_waiter(Session& s, std::size_t most) {
-  return s.opening() && opening_of(s) != nullptr && opening_of(s)->waiters.size() < most;
+bool takes_waiter(Connection& c, std::size_t most) {
+  return c.opening() && opening_of(c) != nullptr && opening_of(c)->waiters.size() < most;
 }
 
-bool takes_stream(Session& s) { return s.can_open() && !s.transport().hung_up(); }
+bool takes_stream(Connection& c) { return c.can_open() && !c.hung_up(); }
 
 bool out_of_descriptors(int error) { return error == EMFILE || error == ENFILE; }
 
@@ -49,8 +44,8 @@ bool ServerPool::may_connect() const {
 
 bool ServerPool::has_room() const {
   if (idle > 0 || may_connect()) return true;
-  for (Session* s : shared) {
-    if (takes_stream(*s) || takes_waiter(*s, H2Settings{}.max_streams)) return true;
+  for (Connection* c : shared) {
+    if (takes_stream(*c) || takes_waiter(*c, H2Settings{}.max_streams)) return true;
   }
   // One that idles at another server of the group makes room.
   return group->idle > 0 && (settings.max_connections == 0 || open < settings.max_connections);
@@ -59,9 +54,11 @@ bool ServerPool::has_room() const {
 UpstreamPool::UpstreamPool(SessionContext& context, std::function<bool()> make_room,
                            std::function<void(ServerPool&)> freed)
     : context_(context), make_room_(std::move(make_room)), freed_(std::move(freed)) {
-  limits_.target = 64 * 1024;
-  limits_.fields = 200;
-  limits_.head = 64 * 1024;
+  h1_.limits.target = 64 * 1024;
+  h1_.limits.fields = 200;
+  h1_.limits.head = 64 * 1024;
+  h2_ = h1_;
+  h2_.wire = Wire::kHttp2;
 }
 
 UpstreamPool::~UpstreamPool() { close_all(); }
@@ -111,80 +108,75 @@ void UpstreamPool::retire(ServerPool& pool) {
 }
 
 void UpstreamPool::retire_idle(ServerPool& pool) {
-  while (pool.newest != nullptr) pool.newest->close_idle();
+  while (!pool.unused.empty()) pool.unused.front().close_idle();
   // What still runs on shared ones is finished; on_idle closes what is not listed any more.
-  std::vector<Session*> shared = std::move(pool.shared);
+  std::vector<Connection*> shared = std::move(pool.shared);
   pool.shared.clear();
-  for (Session* s : shared) {
-    if (!s->has_stream() && !s->opening()) s->close_idle();
+  for (Connection* c : shared) {
+    if (!c->has_stream() && !c->opening()) c->close_idle();
   }
 }
 
-void UpstreamPool::link(ServerPool& pool, Session& s) {
-  if (s.owner_prev != nullptr || pool.newest == &s) return;
-  s.owner_next = pool.newest;
-  if (pool.newest != nullptr) pool.newest->owner_prev = &s;
-  pool.newest = &s;
+void UpstreamPool::link(ServerPool& pool, Connection& c) {
+  if (pool.unused.linked(c)) return;
+  pool.unused.push_front(c);
   ++pool.idle;
   ++pool.group->idle;
   if (pool.settings.limited()) freed_(pool);
 }
 
-void UpstreamPool::unlink(ServerPool& pool, Session& s) {
-  if (s.owner_prev == nullptr && pool.newest != &s) return;
-  (s.owner_prev != nullptr ? s.owner_prev->owner_next : pool.newest) = s.owner_next;
-  if (s.owner_next != nullptr) s.owner_next->owner_prev = s.owner_prev;
-  s.owner_prev = s.owner_next = nullptr;
+void UpstreamPool::unlink(ServerPool& pool, Connection& c) {
+  if (!pool.unused.linked(c)) return;
+  pool.unused.remove(c);
   --pool.idle;
   --pool.group->idle;
 }
 
 // To stay below a limit: one of its own, or else of its group.
 bool UpstreamPool::close_one_idle(ServerPool& pool) {
-  if (pool.newest != nullptr) {
-    pool.newest->close_idle();
+  if (!pool.unused.empty()) {
+    pool.unused.front().close_idle();
     return true;
   }
   if (pool.settings.max_connections != 0 && pool.open >= pool.settings.max_connections) return false;
   for (auto& [slot, other] : pools_) {
-    if (other->group != pool.group || other->newest == nullptr) continue;
-    other->newest->close_idle();
+    if (other->group != pool.group || other->unused.empty()) continue;
+    other->unused.front().close_idle();
     return true;
   }
   return false;
 }
 
 // One with room, or one being opened whose waiter this one becomes.
-Session* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
-  for (Session* s : pool.shared) {
-    if (!takes_stream(*s)) continue;
+Connection* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
+  for (Connection* c : pool.shared) {
+    if (!takes_stream(*c)) continue;
     pool.stats->reused.add();
-    unlink(pool, *s);
-    return s;
+    unlink(pool, *c);
+    return c;
   }
-  for (Session* s : pool.shared) {
-    if (!takes_waiter(*s, h2_.max_streams)) continue;
-    opening_of(*s)->waiters.push_back(&waiter);
-    return s;
+  for (Connection* c : pool.shared) {
+    if (!takes_waiter(*c, h2_.h2.max_streams)) continue;
+    opening_of(*c)->waiters.push_back(&waiter);
+    return c;
   }
   return nullptr;
 }
 
-Result<Session*> UpstreamPool::acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since) {
+Result<Connection*> UpstreamPool::acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since) {
   if (pool.settings.h2) {
-    if (Session* s = shared_for(pool, waiter)) return s;
+    if (Connection* c = shared_for(pool, waiter)) return c;
   } else if (!fresh) {
-    for (Session* s = pool.newest; s != nullptr;) {
-      Session* next = s->owner_next;
-      if (s->reusable()) {
-        if (s->idle_since() < newest_only_since) break;  // the rest are older still
-        unlink(pool, *s);
-        s->set_idle_deadline(0);
-        pool.stats->reused.add();
-        return s;
+    for (Connection& c : pool.unused) {
+      if (!c.reusable()) {
+        c.close_idle();
+        continue;
       }
-      s->close_idle();
-      s = next;
+      if (c.idle_since() < newest_only_since) break;  // the rest are older still
+      unlink(pool, c);
+      c.set_idle_deadline(0);
+      pool.stats->reused.add();
+      return &c;
     }
   }
   return connect(pool, pool.preferred, &waiter);
@@ -204,7 +196,7 @@ int UpstreamPool::open_socket(ServerPool& pool, const SocketAddress& to) {
   return fd != 0 ? fd : start_connect(to);  // none of that family
 }
 
-Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter) {
+Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter) {
   if (pool.settings.addresses.empty()) return connect_error(EHOSTUNREACH);
   if (!pool.may_connect() && !close_one_idle(pool)) {
     return Error{Cause::kOverLimit, Source::kInternal, RetrySafety::kSafe, 0, "the server has its most connections"};
@@ -224,49 +216,49 @@ Result<Session*> UpstreamPool::connect(ServerPool& pool, std::size_t address, Up
     }
     address = (address + 1) % n;
   }
-  auto* s = new Session(context_, *this, Role::kClient, limits_, timeouts_);
-  s->set_wire(pool.settings.h2 ? Wire::kHttp2 : Wire::kHttp1, h2_);
-  s->owner_data = &pool;
-  s->owner_aux = new Opening{{}, address, tried};
-  if (waiter != nullptr) opening_of(*s)->waiters.push_back(waiter);
-  if (pool.settings.h2) pool.shared.push_back(s);
+  auto* c = new Session(context_, *this, Role::kClient, pool.settings.h2 ? h2_ : h1_);
+  auto* kept = new PooledConnection{&pool, std::make_unique<PooledConnection::Opening>()};
+  kept->opening->address = address;
+  kept->opening->tried = tried;
+  if (waiter != nullptr) kept->opening->waiters.push_back(waiter);
+  c->owner_data = kept;
+  if (pool.settings.h2) pool.shared.push_back(c);
   ++pool.open;
   ++pool.group->open;
   pool.slot->connections.fetch_add(1, std::memory_order_relaxed);
   std::unique_ptr<Transport> transport;
   if (pool.settings.tls) {
-    transport = pool.settings.tls->connect(context_.loop(), *s, fd);
+    transport = pool.settings.tls->connect(context_.loop(), *c, fd);
   } else {
-    transport = std::make_unique<TcpTransport>(context_.loop(), *s, fd, true);
+    transport = std::make_unique<TcpTransport>(context_.loop(), *c, fd, true);
   }
-  s->start(std::move(transport), pool.settings.connect_timeout);
-  return s;
+  c->start(std::move(transport), pool.settings.connect_timeout);
+  return c;
 }
 
-void UpstreamPool::cancel(Session& opening, UpstreamWaiter& waiter) {
-  if (Opening* o = opening_of(opening)) std::erase(o->waiters, &waiter);
+void UpstreamPool::cancel(Connection& opening, UpstreamWaiter& waiter) {
+  if (auto* o = opening_of(opening)) std::erase(o->waiters, &waiter);
   // A shared one goes on: the next request will want it.
-  if (!static_cast<ServerPool*>(opening.owner_data)->settings.h2) opening.close_idle();
+  if (!pool_of(opening).settings.h2) opening.close_idle();
 }
 
-void UpstreamPool::on_open(Session& s) {
-  ServerPool& pool = *static_cast<ServerPool*>(s.owner_data);
-  std::unique_ptr<Opening> o(opening_of(s));
-  s.owner_aux = nullptr;
+void UpstreamPool::on_open(Connection& c) {
+  ServerPool& pool = pool_of(c);
+  std::unique_ptr<PooledConnection::Opening> o = std::move(pooled(c).opening);
   pool.preferred = o->address;
-  if (s.multiplexes()) return serve_waiters(pool, s, o->waiters);
-  o->waiters.front()->on_connected(s);
+  if (c.can().multiplexes) return serve_waiters(pool, c, o->waiters);
+  o->waiters.front()->on_connected(c);
 }
 
 // As many as the server takes at once; the others get another connection.
-void UpstreamPool::serve_waiters(ServerPool& pool, Session& s, const std::vector<UpstreamWaiter*>& waiters) {
-  bool takes_any = s.can_open();
+void UpstreamPool::serve_waiters(ServerPool& pool, Connection& c, const std::vector<UpstreamWaiter*>& waiters) {
+  bool takes_any = c.can_open();
   for (UpstreamWaiter* w : waiters) {
-    if (s.can_open()) {
-      w->on_connected(s);
+    if (c.can_open()) {
+      w->on_connected(c);
       continue;
     }
-    Result<Session*> other =
+    Result<Connection*> other =
         takes_any ? acquire(pool, *w, false, 0)
                   : Error{Cause::kOverLimit, Source::kUpstream, RetrySafety::kSafe, 0, "the server takes no streams"};
     if (!other) {
@@ -277,51 +269,47 @@ void UpstreamPool::serve_waiters(ServerPool& pool, Session& s, const std::vector
       w->on_connected(**other);
     }
   }
-  if (s.state() == Session::State::kOpen && !s.has_stream()) on_idle(s);
+  if (c.state() == Connection::State::kOpen && !c.has_stream()) on_idle(c);
   if (pool.settings.limited()) freed_(pool);
 }
 
-void UpstreamPool::on_idle(Session& s) {
-  ServerPool& pool = *static_cast<ServerPool*>(s.owner_data);
-  if (pool.retired || pool.settings.keep == 0) return s.close_idle();
-  if (s.multiplexes()) {
-    bool listed = std::find(pool.shared.begin(), pool.shared.end(), &s) != pool.shared.end();
-    if (!listed || !s.can_open()) return s.close_idle();
-    link(pool, s);
-    return s.set_idle_deadline(s.now() + pool.settings.idle);
+void UpstreamPool::on_idle(Connection& c) {
+  ServerPool& pool = pool_of(c);
+  const Nanos now = context_.loop().now();
+  if (pool.retired || pool.settings.keep == 0) return c.close_idle();
+  if (c.can().multiplexes) {
+    bool listed = std::find(pool.shared.begin(), pool.shared.end(), &c) != pool.shared.end();
+    if (!listed || !c.can_open()) return c.close_idle();
+    link(pool, c);
+    return c.set_idle_deadline(now + pool.settings.idle);
   }
-  if (pool.idle >= pool.settings.keep) {
-    // The newest is the likeliest to live: the oldest goes.
-    Session* oldest = pool.newest;
-    while (oldest->owner_next != nullptr) oldest = oldest->owner_next;
-    oldest->close_idle();
-  }
-  link(pool, s);
+  if (pool.idle >= pool.settings.keep) pool.unused.back().close_idle();  // the newest is the likeliest to live
+  link(pool, c);
   Nanos patience = pool.settings.idle;
-  if (s.peer_keep_alive() != 0) {
-    Nanos said = s.peer_keep_alive() * kSecond;
+  if (c.peer_keep_alive() != 0) {
+    Nanos said = c.peer_keep_alive() * kSecond;
     patience = std::min(patience, said > kSecond ? said - kSecond : said / 2);
   }
-  s.set_idle_deadline(s.now() + patience);
+  c.set_idle_deadline(now + patience);
 }
 
-void UpstreamPool::on_closed(Session& s, const Error& error) {
-  ServerPool& pool = *static_cast<ServerPool*>(s.owner_data);
-  unlink(pool, s);
-  std::erase(pool.shared, &s);
+void UpstreamPool::on_closed(Connection& c, const Error& error) {
+  ServerPool& pool = pool_of(c);
+  unlink(pool, c);
+  std::erase(pool.shared, &c);
   --pool.open;
   --pool.group->open;
   pool.slot->connections.fetch_sub(1, std::memory_order_relaxed);
   pool.slot->closed.fetch_add(1, std::memory_order_relaxed);
   pool.stats->connections_closed.add();
   if (pool.settings.limited()) freed_(pool);
-  context_.loop().destroy_later(std::unique_ptr<Deferred>(&s));
-  std::unique_ptr<Opening> o(opening_of(s));
-  s.owner_aux = nullptr;
+  context_.loop().destroy_later(std::unique_ptr<Deferred>(&c));
+  std::unique_ptr<PooledConnection> kept(&pooled(c));
+  std::unique_ptr<PooledConnection::Opening> o = std::move(kept->opening);
   if (!o || o->waiters.empty()) return;
   // The same server may listen at its other address.
   if (error.cause == Cause::kConnectRefused && o->tried < pool.settings.addresses.size()) {
-    Result<Session*> next = connect(pool, (o->address + 1) % pool.settings.addresses.size(), nullptr);
+    Result<Connection*> next = connect(pool, (o->address + 1) % pool.settings.addresses.size(), nullptr);
     if (next) {
       opening_of(**next)->tried = o->tried + 1;
       opening_of(**next)->waiters = o->waiters;

@@ -46,8 +46,8 @@ struct GroupConnections {
 class UpstreamWaiter {
  public:
   // The connection that is being opened has changed (another address of the same server).
-  virtual void on_connecting(Session& s) = 0;
-  virtual void on_connected(Session& s) = 0;
+  virtual void on_connecting(Connection& c) = 0;
+  virtual void on_connected(Connection& c) = 0;
   virtual void on_connect_failed(const Error& error) = 0;
 
  protected:
@@ -64,8 +64,8 @@ struct ServerPool final : Room {
   std::size_t preferred = 0;  // which address answered last
   std::uint32_t open = 0;
   std::uint32_t idle = 0;
-  Session* newest = nullptr;     // idle list, LIFO
-  std::vector<Session*> shared;  // HTTP/2: open or opening, for new requests
+  IntrusiveList<Connection> unused;  // idle, the newest first
+  std::vector<Connection*> shared;   // HTTP/2: open or opening, for new requests
   GroupConnections* group = nullptr;
   std::size_t next_source = 0;
   ServerStats* server_stats = nullptr;
@@ -75,7 +75,19 @@ struct ServerPool final : Room {
   bool may_connect() const;
 };
 
-class UpstreamPool final : private SessionOwner {
+// What the pool keeps of a connection: its owner_data.
+struct PooledConnection {
+  // While it is being opened: who waits for it, and which of the server's addresses it tries.
+  struct Opening {
+    std::vector<UpstreamWaiter*> waiters;
+    std::size_t address = 0;
+    std::size_t tried = 0;
+  };
+  ServerPool* pool = nullptr;
+  std::unique_ptr<Opening> opening;
+};
+
+class UpstreamPool final : private ConnectionOwner {
  public:
   // `make_room`: out of descriptors; true if one was given back. `freed`: a server with a limit may have room.
   UpstreamPool(SessionContext& context, std::function<bool()> make_room, std::function<void(ServerPool&)> freed);
@@ -99,34 +111,32 @@ class UpstreamPool final : private SessionOwner {
 
   // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this
   // call). `newest_only_since`: a reused one must not have idled since before then (0: any).
-  Result<Session*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
+  Result<Connection*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
   // The waiter does not want it any more.
-  void cancel(Session& opening, UpstreamWaiter& waiter);
+  void cancel(Connection& opening, UpstreamWaiter& waiter);
   // Idle connections to every server close.
   void close_idle();
   void close_all();
 
  private:
-  void on_new_stream(Session&, Stream&) override {}
-  void on_open(Session& s) override;
-  void on_idle(Session& s) override;
-  void on_closed(Session& s, const Error& error) override;
+  void on_new_stream(Connection&, Stream&) override {}
+  void on_open(Connection& c) override;
+  void on_idle(Connection& c) override;
+  void on_closed(Connection& c, const Error& error) override;
 
-  Result<Session*> connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter);
-  void link(ServerPool& pool, Session& s);
-  void unlink(ServerPool& pool, Session& s);
+  Result<Connection*> connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter);
+  void link(ServerPool& pool, Connection& c);
+  void unlink(ServerPool& pool, Connection& c);
   bool close_one_idle(ServerPool& pool);
   int open_socket(ServerPool& pool, const SocketAddress& to);
-  Session* shared_for(ServerPool& pool, UpstreamWaiter& waiter);
-  void serve_waiters(ServerPool& pool, Session& s, const std::vector<UpstreamWaiter*>& waiters);
+  Connection* shared_for(ServerPool& pool, UpstreamWaiter& waiter);
+  void serve_waiters(ServerPool& pool, Connection& c, const std::vector<UpstreamWaiter*>& waiters);
 
   SessionContext& context_;
   std::function<bool()> make_room_;
   std::function<void(ServerPool&)> freed_;
   std::unordered_map<std::string, GroupConnections> groups_;
-  HeadLimits limits_;
-  SessionTimeouts timeouts_;
-  H2Settings h2_;
+  SessionSettings h1_, h2_;
   std::unordered_map<ServerSlot*, std::unique_ptr<ServerPool>> pools_;
 };
 

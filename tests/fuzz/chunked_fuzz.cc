@@ -58,7 +58,7 @@ void check_round_trip(std::string_view body, std::size_t piece) {
   head.fields = Fields(arena);
   head.status = 200;
   head.body = {BodyLength::Kind::kChunked, 0};
-  codec.send_head(one_stream(), head, false, out);
+  codec.send_head(fresh_stream(), head, false, out);
   for (std::string_view rest = body; !rest.empty(); rest.remove_prefix(std::min(piece, rest.size()))) {
     codec.send_data(one_stream(), rest.substr(0, piece), out);
     out.own_all();

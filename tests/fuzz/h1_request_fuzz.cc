@@ -17,7 +17,7 @@ void require(bool ok, const char* what, std::string_view first, std::string_view
 // Writes each head that comes and reads it again.
 class Rewriter final : public CodecSink {
  public:
-  WireStream& on_begin(StreamId) override { return one_stream(); }
+  WireStream& on_begin(StreamId) override { return fresh_stream(); }
   Arena& arena_of(WireStream&) override { return arena_; }
   void on_head(WireStream&, Head& head, bool) override {
     if (head.authority.empty()) return;  // HTTP/1.0 without a host has no form in 1.1
@@ -36,7 +36,7 @@ class Rewriter final : public CodecSink {
 
  private:
   struct Reader final : CodecSink {
-    WireStream& on_begin(StreamId) override { return one_stream(); }
+    WireStream& on_begin(StreamId) override { return fresh_stream(); }
     Arena& arena_of(WireStream&) override { return arena; }
     void on_head(WireStream&, Head& h, bool) override {
       head = h;

@@ -18,7 +18,7 @@ void require(bool ok, const char* what, std::string_view first, std::string_view
 class Rewriter final : public CodecSink {
  public:
   explicit Rewriter(Method request) : request_(request) {}
-  WireStream& on_begin(StreamId) override { return one_stream(); }
+  WireStream& on_begin(StreamId) override { return fresh_stream(); }
   Arena& arena_of(WireStream&) override { return arena_; }
   void on_head(WireStream&, Head& head, bool) override {
     if (head.status < 200) return;
@@ -62,7 +62,7 @@ void check(std::string_view input) {
     require(cut.text == whole.text, "cuts matter", whole.text, cut.text);
   }
   H1Codec codec(Role::kClient, setting.limits);
-  codec.open(one_stream(), setting.request, setting.upgrade);
+  codec.open(fresh_stream(), setting.request, setting.upgrade);
   Rewriter rewriter(setting.request);
   (void)codec.feed(bytes, rewriter);
 }

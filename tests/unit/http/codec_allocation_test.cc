@@ -37,7 +37,7 @@ namespace {
 
 // One exchange's arena, and the head that came last.
 struct Sink final : CodecSink {
-  WireStream& on_begin(StreamId) override { return one_stream(); }
+  WireStream& on_begin(StreamId) override { return fresh_stream(); }
   Arena& arena_of(WireStream&) override { return arena; }
   void on_head(WireStream&, Head& h, bool) override { head = h; }
   void on_data(WireStream&, std::string_view data) override { body += data.size(); }
@@ -63,6 +63,8 @@ struct Proxy {
   ForwardedPolicy policy{ForwardedFor::kAppend, true, false, false, {}};
   Sink request, response;
 
+  WireStream upstream{pool};
+
   void exchange(std::string_view request_bytes, std::string_view response_bytes) {
     request.arena.reset();
     response.arena.reset();
@@ -72,10 +74,10 @@ struct Proxy {
     request.head.path = path;
     IpAddress peer{{192, 0, 2, 1}, true, true};
     apply_forwarded(policy, {peer, "192.0.2.1", "http", "80", request.head.authority, false}, request.head.fields);
-    up.open(one_stream(), request.head.method, false);
-    up.send_head(one_stream(), request.head, false, to_server);
-    up.send_data(one_stream(), "hello", to_server);
-    up.send_end(one_stream(), nullptr, to_server);
+    up.open(fresh_stream(upstream), request.head.method, false);
+    up.send_head(upstream, request.head, false, to_server);
+    up.send_data(upstream, "hello", to_server);
+    up.send_end(upstream, nullptr, to_server);
     ok = ok && up.feed(response_bytes, response).consumed == response_bytes.size();
     down.send_head(one_stream(), response.head, false, to_client);
     down.send_data(one_stream(), "world", to_client);

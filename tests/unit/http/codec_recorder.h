@@ -20,6 +20,12 @@ inline WireStream& one_stream() {
   static WireStream stream(pool);
   return stream;
 }
+// The same, as at its beginning.
+inline WireStream& fresh_stream(WireStream& s = one_stream()) {
+  s.in = s.out = Direction::kIdle;
+  s.tunnel = false;
+  return s;
+}
 
 // Printable: what is not ASCII text becomes \xNN.
 inline std::string escaped(std::string_view bytes);
@@ -29,7 +35,7 @@ inline std::string described(const Head& head);
 
 class Recorder final : public CodecSink {
  public:
-  WireStream& on_begin(StreamId) override { return one_stream(); }
+  WireStream& on_begin(StreamId) override { return fresh_stream(); }
   Arena& arena_of(WireStream&) override { return arena_; }
   void on_head(WireStream&, Head& head, bool end) override;
   void on_data(WireStream&, std::string_view data) override;
@@ -161,7 +167,7 @@ inline void Recorder::on_end(WireStream&, Fields* trailers) {
 
 inline Run run(const Setting& setting, const std::vector<std::string_view>& pieces) {
   H1Codec codec(setting.role, setting.limits);
-  if (setting.role == Role::kClient) codec.open(one_stream(), setting.request, setting.upgrade);
+  if (setting.role == Role::kClient) codec.open(fresh_stream(), setting.request, setting.upgrade);
   Recorder sink;
   Run out;
   std::string held;

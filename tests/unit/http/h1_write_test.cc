@@ -50,7 +50,7 @@ struct Get : Message {
 // Reads a head back into an arena, as the codec would.
 class Reader final : public CodecSink {
  public:
-  WireStream& on_begin(StreamId) override { return one_stream(); }
+  WireStream& on_begin(StreamId) override { return fresh_stream(); }
   Arena& arena_of(WireStream&) override { return arena; }
   void on_head(WireStream&, Head& h, bool) override { head = h; }
   void on_data(WireStream&, std::string_view) override {}
@@ -141,7 +141,7 @@ TEST_CASE("chunks are framed in hexadecimal") {
   m.head.status = 200;
   m.head.body = {BodyLength::Kind::kChunked, 0};
   std::string data(300, 'x');
-  codec.send_head(one_stream(), m.head, false, w.out);
+  codec.send_head(fresh_stream(), m.head, false, w.out);
   codec.send_data(one_stream(), data, w.out);
   codec.send_data(one_stream(), {}, w.out);
   codec.send_data(one_stream(), "y", w.out);
@@ -159,14 +159,13 @@ TEST_CASE("bodies with a length and answers to HEAD are not chunked") {
   Message m;
   m.head.status = 200;
   m.head.body = {BodyLength::Kind::kLength, 2};
-  codec.send_head(one_stream(), m.head, false, w.out);
+  codec.send_head(fresh_stream(), m.head, false, w.out);
   codec.send_data(one_stream(), "hi", w.out);
   codec.send_end(one_stream(), nullptr, w.out);
   CHECK(w.text() == "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
   w.out.clear();
   m.head.body = {BodyLength::Kind::kChunked, 0};
-  codec.send_head(one_stream(), m.head, true, w.out);
-  codec.send_end(one_stream(), nullptr, w.out);
+  codec.send_head(fresh_stream(), m.head, true, w.out);
   CHECK(w.text() == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
 }
 

@@ -140,7 +140,7 @@ TEST_CASE("cutting a session inside any of its events is safe") {
     CAPTURE(where);
     ServerFixture f;
     auto cut = [&](Stream& s) {
-      s.session().fail({Cause::kInternal, Source::kInternal, RetrySafety::kNever, 0, nullptr});
+      s.connection().fail({Cause::kInternal, Source::kInternal, RetrySafety::kNever, 0, nullptr});
     };
     if (where == 0) f.when_head = [&](Stream& s, Head&, bool) { cut(s); };
     if (where == 1) f.when_data = [&](Stream& s, std::string_view) { cut(s); };

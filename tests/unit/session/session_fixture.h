@@ -20,7 +20,7 @@ class ManualClock final : public Clock {
   Nanos at = 1000 * kSecond;
 };
 
-class Fixture : public SessionOwner, public StreamEvents {
+class Fixture : public ConnectionOwner, public StreamEvents {
  public:
   explicit Fixture(Role role) : role_(role) {}
   ~Fixture() {
@@ -31,7 +31,9 @@ class Fixture : public SessionOwner, public StreamEvents {
   // Makes a session and turns the loop until it is quiet.
   void start(std::shared_ptr<Wire> over = std::make_shared<Wire>()) {
     wire = std::move(over);
-    made_ = std::make_unique<Session>(context, *this, role_, limits, timeouts);
+    settings.limits = limits;
+    settings.timeouts = timeouts;
+    made_ = std::make_unique<Session>(context, *this, role_, settings);
     session = made_.get();
     session->start(std::make_unique<MemoryTransport>(loop, *session, wire), timeouts.handshake);
     turns();
@@ -133,19 +135,18 @@ class Fixture : public SessionOwner, public StreamEvents {
     stream = nullptr;
   }
 
-  // SessionOwner
-  void on_new_stream(Session&, Stream& s) override {
+  // ConnectionOwner
+  void on_new_stream(Connection&, Stream& s) override {
     ++streams;
     s.events = this;
     stream = &s;
   }
-  void on_open(Session&) override { note("open"); }
-  void on_idle(Session&) override { note("idle"); }
-  void on_closed(Session& s, const Error& error) override {
+  void on_open(Connection&) override { note("open"); }
+  void on_idle(Connection&) override { note("idle"); }
+  void on_closed(Connection&, const Error& error) override {
     note("closed" + (error.cause == Cause::kNone ? "" : " " + std::string(info_of(error.cause))));
     closed_error = error;
     ++closes;
-    (void)s;
     session = nullptr;
     loop.destroy_later(std::move(made_));
   }
@@ -155,6 +156,7 @@ class Fixture : public SessionOwner, public StreamEvents {
   SessionContext context{loop};
   HeadLimits limits;
   SessionTimeouts timeouts;
+  SessionSettings settings;  // start() makes it of these
   std::shared_ptr<Wire> wire;
   Session* session = nullptr;  // null once closed
   Stream* stream = nullptr;    // null once over

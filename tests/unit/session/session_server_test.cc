@@ -15,7 +15,7 @@ TEST_CASE("a server answers request after request on one connection") {
     CHECK(f.wire->received() == kOk);
     CHECK(f.session->idle());
   }
-  CHECK(f.session->requests() == 3);
+  CHECK(f.streams == 3);
   CHECK(f.loop.blocks().outstanding() == 0);
   f.wire->finish();
   f.turns();
@@ -177,7 +177,7 @@ TEST_CASE("a client that leaves after its request cancels it, unless half-close 
     ServerFixture f;
     f.auto_answer = false;
     f.start();
-    f.session->set_half_close(half);
+    f.settings.half_close = half;
     f.wire->send(kGet);
     f.wire->finish();
     f.turns();
@@ -199,7 +199,7 @@ TEST_CASE("a client that leaves inside its request cancels it") {
                              "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
       ServerFixture f;
       f.start();
-      f.session->set_half_close(half);
+      f.settings.half_close = half;
       f.wire->send(part);
       f.wire->finish();
       f.turns();

@@ -1,0 +1,385 @@
+#include "session/mux_streams.h"
+
+#include <algorithm>
+
+#include "session/session.h"
+
+namespace albatross {
+
+MuxStreams::MuxStreams(Session& session, std::unique_ptr<MuxCodec> codec)
+    : Streams(session), codec_(std::move(codec)), greeting_(session.role_ == Role::kClient) {
+  heartbeat_.heard(session_.now());
+  session_.touch();  // our SETTINGS
+}
+
+Capabilities MuxStreams::can() const {
+  const bool tunnels = server() || codec_->takes_tunnels();
+  return {.multiplexes = true,
+          .extended_connect = true,
+          .takes_tunnels = tunnels,
+          .tells_untouched = true,
+          .late_status = true};
+}
+
+// ---- streams begin ----
+
+bool MuxStreams::can_open() const {
+  return !greeting_ && count_ < codec_->max_streams() && !session_.draining_;
+}
+
+Stream& MuxStreams::open(StreamEvents& events, Method method, bool upgrade) {
+  Stream& s = begin_stream();
+  s.events = &events;
+  codec_->open(s, method, upgrade);
+  session_.set_read_deadline(0);
+  streams_changed();
+  return s;
+}
+
+WireStream& MuxStreams::on_begin(StreamId) {
+  Stream& s = begin_stream();
+  session_.owner_.on_new_stream(session_, s);
+  streams_changed();
+  return s;
+}
+
+// The first stream, or the last, has come or gone.
+void MuxStreams::streams_changed() {
+  if (!session_.is_open()) return;
+  if (!empty()) {
+    if (count_ > 1) return;
+    if (!head_late_) session_.read_deadline_ = 0;
+    if (session_.draining_ && goaway_ == Goaway::kNone) start_goaway();
+    if (!server() && deadline_ == 0) set_deadline(session_.now() + Heartbeat::kAfter);
+    return;
+  }
+  session_.idle_since_ = session_.now();
+  if (!server()) {
+    deadline_ = 0;
+    if (codec_->max_streams() > 0) return session_.owner_.on_idle(session_);
+    if (!feeding_) session_.close(Error{});
+    return;
+  }
+  if (goaway_ == Goaway::kFinal && !feeding_) return session_.linger();
+  const Nanos patience = session_.settings_->timeouts.idle;
+  if (goaway_ == Goaway::kNone && !head_late_ && patience != 0) {
+    session_.set_read_deadline(session_.idle_since_ + patience);
+  }
+}
+
+// ---- input ----
+
+void MuxStreams::on_head(WireStream& w, Head& head, bool end) {
+  Stream& s = static_cast<Stream&>(w);
+  heartbeat_.message();
+  s.events->on_head(s, head, end);
+}
+
+void MuxStreams::on_data(WireStream& w, std::string_view data) {
+  if (static_cast<Stream&>(w).events == nullptr) return;
+  heartbeat_.message();
+  Streams::on_data(w, data);
+}
+
+void MuxStreams::on_over_limit(WireStream& w, Cause cause, const char* detail) {
+  Stream& s = static_cast<Stream&>(w);
+  s.events->on_refused(s, cause, detail);
+}
+
+void MuxStreams::feed(std::string_view bytes) {
+  const Nanos now = session_.now();
+  heartbeat_.heard(now);
+  codec_->set_time(now);
+  feeding_ = true;
+  (void)codec_->feed(bytes, *this);  // failure() has it, too
+  feeding_ = false;
+  if (session_.is_open()) after_feed();
+}
+
+void MuxStreams::after_feed() {
+  if (check_failure()) return;
+  if (codec_->wants_to_produce() || session_.has_output()) session_.touch();
+  if (greeting_ && codec_->ready()) {
+    greeting_ = false;
+    session_.set_read_deadline(0);
+    session_.owner_.on_open(session_);
+    if (!session_.is_open()) return;
+  }
+  if (server()) update_head_deadline();
+  if (server() && codec_->over() && empty()) return session_.linger();
+  // A server's GOAWAY: what runs is finished, and nothing more is opened.
+  if (!server() && !greeting_ && empty() && codec_->max_streams() == 0) session_.close(Error{});
+}
+
+// A header block, and the preface, have an absolute time; so has a connection without streams.
+void MuxStreams::update_head_deadline() {
+  const bool head = codec_->head_started();
+  const std::uint32_t which = codec_->heads_begun();
+  if (head == head_late_ && (!head || which == late_head_)) return;
+  head_late_ = head;
+  late_head_ = which;
+  const SessionTimeouts& t = session_.settings_->timeouts;
+  if (head) {
+    session_.set_read_deadline(t.request_head == 0 ? 0 : session_.now() + t.request_head);
+  } else {
+    session_.set_read_deadline(!empty() || t.idle == 0 ? 0 : session_.idle_since_ + t.idle);
+  }
+}
+
+void MuxStreams::end_of_input() {
+  if (!server()) return session_.close(upstream_error(Cause::kUpstreamClosed, RetrySafety::kOnlyIfReused));
+  session_.close(downstream_error(empty() ? Cause::kNone : Cause::kClientLeft));
+}
+
+Error MuxStreams::broken(int error) const {
+  if (server()) return downstream_error(Cause::kClientLeft, nullptr, error);
+  return upstream_error(Cause::kUpstreamReset, RetrySafety::kOnlyIfReused, nullptr, error);
+}
+
+void MuxStreams::consume(Stream& s, std::size_t bytes) {
+  const std::size_t n = std::min(bytes, s.owed_);
+  s.owed_ -= n;
+  if (!session_.is_open()) return;
+  codec_->consume(s, n);
+  if (codec_->wants_to_produce()) session_.touch();
+}
+
+// The connection broke a rule, or asked for too much: its GOAWAY leaves, then it does. True if it is over.
+bool MuxStreams::check_failure() {
+  FeedResult f = codec_->failure();
+  if (f.cause == Cause::kNone) return false;
+  Error error = server() ? downstream_error(f.cause, f.detail)
+                         : upstream_error(Cause::kUpstreamMalformed,
+                                          greeting_ ? RetrySafety::kSafe : RetrySafety::kNever, f.detail);
+  // The log speaks of requests: one line says why, even if none was open.
+  if (server() && empty()) {
+    Stream& s = begin_stream();
+    session_.owner_.on_new_stream(session_, s);
+  }
+  Streams::close(error);
+  while (!finishing_.empty()) drop_stream(finishing_.front(), error);
+  if (!session_.is_open()) return true;
+  codec_->produce(session_.out_, *this);
+  session_.flush();
+  if (!session_.is_open()) return true;
+  if (server()) {
+    session_.linger();
+  } else {
+    session_.close(error);
+  }
+  return true;
+}
+
+// ---- output ----
+
+void MuxStreams::produce() { codec_->produce(session_.out_, *this); }
+
+Nanos MuxStreams::send_timeout() const { return session_.settings_->timeouts.send; }
+
+void MuxStreams::send_head(Stream& s, const Head& head, bool end) {
+  codec_->send_head(s, head, end, session_.out_);
+  session_.touch();
+}
+
+// Tells streams what has left our memory; notes those whose window is closed.
+void MuxStreams::return_credit() {
+  stalled_ = false;
+  const bool broken = session_.write_broken();
+  for (Stream& s : finishing_) return_credit(s, broken);
+  for (Stream& s : list_) return_credit(s, broken);
+  if (stalled_ && deadline_ == 0) set_deadline(session_.now() + stall_check());
+}
+
+void MuxStreams::return_credit(Stream& s, bool broken) {
+  const std::size_t left = broken ? 0 : s.held();
+  if (s.queued_ > left) {
+    const std::size_t n = s.queued_ - left;
+    s.queued_ = left;
+    s.stalled_since_ = 0;
+    s.events->on_sent(s, n);
+    if (s.events == nullptr) return;
+  }
+  if (left > 0 && s.stalled_since_ == 0) s.stalled_since_ = session_.now();
+  stalled_ = stalled_ || left > 0;
+}
+
+void MuxStreams::after_output() {
+  if (orphans_ > 0 && !session_.has_output()) finish_orphans();
+  if (!finishing_.empty()) finish_answers();
+  if (!session_.is_open() || check_failure()) return;
+  if (server() && empty() && !session_.has_output() && codec_->over()) session_.linger();
+}
+
+// Whatever its siblings still have to write, a stream is over when the output has passed its last byte.
+void MuxStreams::finish_answers() {
+  const std::uint64_t sent = session_.sent();
+  bool any = false;
+  while (!finishing_.empty() && finishing_.front().ends_at_ <= sent) {
+    Stream& s = finishing_.front();
+    StreamEvents* events = s.events;
+    if (s.queued_ > 0) events->on_sent(s, s.queued_);
+    end_stream(s);
+    events->on_finished(s);
+    any = true;
+  }
+  if (any && session_.is_open() && empty()) streams_changed();
+}
+
+void MuxStreams::finish_orphans() {
+  for (Stream& s : list_) {
+    if (s.events == &nobody() && (s.end_sent || s.closed)) end_stream(s);
+  }
+  if (session_.is_open() && empty()) streams_changed();
+}
+
+// ---- streams end ----
+
+void MuxStreams::end_stream(Stream& s) {
+  if (s.events == &nobody()) --orphans_;
+  codec_->abandon(s);
+  Streams::end_stream(s);
+}
+
+Error MuxStreams::as_seen(const Stream& s, const Error& error) const {
+  Error e = Streams::as_seen(s, error);
+  if (server() || !s.written_ || s.heads == 0) return e;
+  e.retry = RetrySafety::kNever;
+  if (e.source == Source::kUpstream && !s.in_done()) e.cause = Cause::kUpstreamTruncated;
+  return e;
+}
+
+// A stream has left the wire.
+void MuxStreams::on_closed(WireStream& w, const Error& error) {
+  Stream& s = static_cast<Stream&>(w);
+  if (s.events == nullptr) return;
+  session_.touch();
+  if (error.cause == Cause::kNone) {
+    // A client's: whoever uses it has heard both ends and lets go of it.
+    if (!server() || s.finishing_) return;
+    s.finishing_ = true;
+    s.ends_at_ = session_.out_.end();
+    IntrusiveList<Stream>::remove(s);
+    finishing_.push_back(s);
+    return;
+  }
+  StreamEvents* events = s.events;
+  end_stream(s);
+  events->on_reset(s, error);
+  streams_changed();
+}
+
+void MuxStreams::reset(Stream& s) {
+  end_stream(s);
+  session_.touch();
+  streams_changed();
+}
+
+bool MuxStreams::end_tunnel(Stream& s) {
+  if (s.out_done()) {
+    reset(s);
+    return false;
+  }
+  s.tunnel = false;
+  send_end(s, nullptr);
+  if (!s.in_done()) advance(s.in, Step::kReset);  // what still comes is dropped
+  if (server()) return true;
+  s.events = &nobody();
+  ++orphans_;
+  return false;
+}
+
+void MuxStreams::cut(const Error& error) {
+  Streams::close(error);
+  while (!finishing_.empty()) drop_stream(finishing_.front(), error);
+  if (!session_.is_open()) return;
+  say_goodbye();
+  if (session_.is_open()) session_.linger();
+}
+
+void MuxStreams::say_goodbye() {
+  if (goaway_ == Goaway::kFinal || feeding_) return;
+  goaway_ = Goaway::kFinal;
+  codec_->finish_goaway();
+  session_.flush();
+}
+
+void MuxStreams::close(const Error& error) {
+  codec_->stop();
+  Streams::close(error);
+  while (!finishing_.empty()) drop_stream(finishing_.front(), error);
+}
+
+// ---- GOAWAY, PING, closed windows ----
+
+void MuxStreams::set_deadline(Nanos deadline) {
+  deadline_ = deadline;
+  session_.arm();
+}
+
+// An eighth of the time that a stream may stand still, at least 100 ms.
+Nanos MuxStreams::stall_check() const { return std::max<Nanos>(send_timeout() / 8, 100 * kMilli); }
+
+void MuxStreams::start_goaway() {
+  if (goaway_ != Goaway::kNone) return;
+  goaway_ = Goaway::kAnnounced;
+  codec_->announce_goaway();
+  session_.read_deadline_ = 0;
+  set_deadline(session_.now() + kGoawayGap);
+  session_.touch();
+}
+
+void MuxStreams::on_deadline(Nanos at) {
+  deadline_ = 0;
+  if (goaway_ == Goaway::kAnnounced) {
+    goaway_ = Goaway::kFinal;
+    codec_->finish_goaway();
+    if (!session_.flush()) return;
+    if (empty()) return session_.linger();
+  }
+  reset_stalled(at);
+  if (!session_.is_open() || (!server() && !check_server(at))) return;
+  if (stalled_ && deadline_ == 0) deadline_ = at + stall_check();
+}
+
+void MuxStreams::read_timed_out() {
+  if (head_late_ && codec_->head_started()) {
+    say_goodbye();
+    return session_.close(downstream_error(Cause::kHeadTimeout));
+  }
+  session_.draining_ = true;
+  start_goaway();
+}
+
+// A stream whose peer opens no window for the send timeout is reset; its siblings go on.
+void MuxStreams::reset_stalled(Nanos at) {
+  const Error error = server() ? downstream_error(Cause::kSendTimeout)
+                               : upstream_error(Cause::kResponseTimeout, RetrySafety::kNever);
+  for (Stream& s : list_) {
+    if (s.stalled_since_ == 0 || s.send_timeout_ == 0 || at - s.stalled_since_ < s.send_timeout_) continue;
+    StreamEvents* events = s.events;
+    end_stream(s);
+    session_.touch();
+    events->on_reset(s, error);
+    if (!session_.is_open()) return;
+  }
+  streams_changed();
+}
+
+// False if it does not live.
+bool MuxStreams::check_server(Nanos at) {
+  if (empty()) return true;
+  switch (heartbeat_.check(at)) {
+    case Heartbeat::Verdict::kDead:
+      session_.close(upstream_error(Cause::kUpstreamReset, RetrySafety::kOnlyIfReused, "no answer to a PING"), true);
+      return false;
+    case Heartbeat::Verdict::kPing:
+      codec_->ping();
+      session_.touch();
+      break;
+    case Heartbeat::Verdict::kWait: break;
+  }
+  deadline_ = heartbeat_.next();
+  return true;
+}
+
+}  // namespace albatross

@@ -1,0 +1,118 @@
+// Many streams at once (HTTP/2): their ends, GOAWAY in two steps, PING, windows that stay closed, the deadline of a header
+// block. Internal to session/.
+#pragma once
+
+#include <memory>
+
+#include "session/streams.h"
+
+namespace albatross {
+
+// Does a silent server still live? PING after a silence, and once in a while after that. Times are the loop's nanoseconds.
+class Heartbeat {
+ public:
+  static constexpr Nanos kAfter = 20 * kSecond;
+  static constexpr Nanos kPatience = 10 * kSecond;
+  static constexpr Nanos kAgain = 330 * kSecond;  // gRPC servers take it ill under five minutes
+
+  // Bytes have come. `message`: of a stream.
+  void heard(Nanos now) { heard_ = now; }
+  void message() { quiet_ = false; }
+  enum class Verdict : std::uint8_t { kWait, kPing, kDead };
+  Verdict check(Nanos now) {
+    if (pinged_ && heard_ < ping_at_ && heard_ + kPatience <= now) return Verdict::kDead;
+    if (pinged_ && heard_ >= ping_at_) pinged_ = false;
+    if (pinged_ || now < due()) return Verdict::kWait;
+    pinged_ = quiet_ = true;
+    ping_at_ = now;
+    return Verdict::kPing;
+  }
+  Nanos next() const { return pinged_ ? ping_at_ + kPatience : due(); }
+
+ private:
+  Nanos due() const { return quiet_ ? ping_at_ + kAgain : heard_ + kAfter; }
+  Nanos heard_ = 0;
+  Nanos ping_at_ = 0;
+  bool pinged_ = false;  // and not heard of since
+  bool quiet_ = false;   // a PING has gone since the last message
+};
+
+class MuxStreams final : public Streams {
+ public:
+  MuxStreams(Session& session, std::unique_ptr<MuxCodec> codec);
+
+  Capabilities can() const override;
+  bool greeting() const override { return greeting_; }
+  bool can_open() const override;
+  Stream& open(StreamEvents& events, Method method, bool upgrade) override;
+  void drain() override { start_goaway(); }
+  void cut(const Error& error) override;
+  void say_goodbye() override;
+  void close(const Error& error) override;
+  Nanos deadline() const override { return deadline_; }
+  void on_deadline(Nanos at) override;
+  void read_timed_out() override;
+
+  bool may_read() const override { return !codec_->clogged(); }
+  void feed(std::string_view bytes) override;
+  void end_of_input() override;
+  Error broken(int error) const override;
+  bool waiting_for_peer(const Stream& s) const override { return s.owed_ == 0; }
+
+  bool wants_to_write() const override { return !feeding_ && codec_->wants_to_produce(); }
+  void produce() override;
+  void own() override { codec_->own(); }
+  bool holds_output() const override { return feeding_; }
+  bool may_gather() const override { return !feeding_ && codec_->fresh_bytes() < kGatherBelow; }
+  Nanos send_timeout() const override;
+  void return_credit() override;
+  void after_output() override;
+
+  void send_head(Stream& s, const Head& head, bool end) override;
+  void consume(Stream& s, std::size_t bytes) override;
+  void reset(Stream& s) override;
+  void release(Stream& s) override { reset(s); }  // what has not ended is reset, and only that
+  bool end_tunnel(Stream& s) override;
+
+ private:
+  Codec& codec() const override { return *codec_; }
+  void end_stream(Stream& s) override;
+  Error as_seen(const Stream& s, const Error& error) const override;
+
+  // CodecSink
+  WireStream& on_begin(StreamId id) override;
+  void on_head(WireStream& s, Head& head, bool end) override;
+  void on_data(WireStream& s, std::string_view data) override;
+  void on_over_limit(WireStream& s, Cause cause, const char* detail) override;
+  void on_closed(WireStream& s, const Error& error) override;
+
+  void after_feed();
+  bool check_failure();
+  void finish_answers();
+  void finish_orphans();
+  void return_credit(Stream& s, bool broken);
+  void streams_changed();
+  void start_goaway();
+  void update_head_deadline();
+  void reset_stalled(Nanos at);
+  bool check_server(Nanos at);
+  void set_deadline(Nanos deadline);
+  Nanos stall_check() const;
+
+  static constexpr std::size_t kGatherBelow = 8 * 1024;  // fresh bytes: larger ones go at once, without a copy
+  static constexpr Nanos kGoawayGap = 1 * kSecond;       // more than a round trip
+  enum class Goaway : std::uint8_t { kNone, kAnnounced, kFinal };
+
+  std::unique_ptr<MuxCodec> codec_;
+  IntrusiveList<Stream> finishing_;  // server: whole on the wire, by the offsets at which they end
+  Heartbeat heartbeat_;              // client
+  Nanos deadline_ = 0;               // GOAWAY's second step, PING, stalled streams
+  std::uint32_t late_head_ = 0;      // which head the session's read deadline is for
+  std::uint32_t orphans_ = 0;        // client: nobody's, to end when our bytes have left
+  Goaway goaway_ = Goaway::kNone;
+  bool greeting_ = false;   // client: open when the server's SETTINGS have come
+  bool head_late_ = false;  // the session's read deadline is that of a head
+  bool stalled_ = false;    // some stream waits for its window
+};
+
+}  // namespace albatross

@@ -1,0 +1,247 @@
+#include "session/serial_streams.h"
+
+#include "session/session.h"
+
+namespace albatross {
+
+// ---- streams begin ----
+
+WireStream& SerialStreams::on_begin(StreamId) {
+  if (!empty()) return only();
+  Stream& s = begin_stream();
+  session_.owner_.on_new_stream(session_, s);
+  return s;
+}
+
+Stream& SerialStreams::open(StreamEvents& events, Method method, bool upgrade) {
+  Stream& s = begin_stream();
+  s.events = &events;
+  codec_->open(s, method, upgrade);
+  session_.set_read_deadline(0);
+  return s;
+}
+
+// ---- input ----
+
+bool SerialStreams::may_read() const {
+  if (refused_) return false;
+  if (empty()) return server();
+  return !codec_->message_done() && only().owed_ == 0;
+}
+
+void SerialStreams::on_head(WireStream& w, Head& head, bool end) {
+  Stream& s = static_cast<Stream&>(w);
+  if (server()) {
+    session_.set_read_deadline(0);
+  } else if (head.status >= 200) {
+    close_after_ = !head.keep_alive;
+    peer_keep_alive_ = head.keep_alive_timeout;
+  }
+  s.events->on_head(s, head, end);
+  if (empty() || !session_.is_open()) codec_->pause();
+}
+
+void SerialStreams::on_data(WireStream& w, std::string_view data) {
+  if (static_cast<Stream&>(w).events != nullptr) Streams::on_data(w, data);
+  if (empty() || !session_.is_open()) codec_->pause();
+}
+
+void SerialStreams::feed(std::string_view bytes) {
+  const bool was_idle = server() && empty() && !codec_->head_started();
+  feeding_ = true;
+  FeedResult r = codec_->feed(bytes, *this);
+  feeding_ = false;
+  if (session_.is_open()) after_feed(bytes, r, was_idle);
+}
+
+void SerialStreams::after_feed(std::string_view bytes, const FeedResult& r, bool was_idle) {
+  if (r.cause != Cause::kNone) {
+    if (server()) return refuse(r.cause, r.detail);
+    return session_.close(upstream_error(r.cause, RetrySafety::kNever, r.detail));
+  }
+  std::string_view rest = bytes.substr(r.consumed);
+  if (released_ != nullptr) {
+    if (!rest.empty()) close_after_ = true;  // bytes after the message: nobody knows whose
+    // What was sent to the client may lie in this buffer; what we sent must be seen to have left.
+    session_.context_.settle();
+    if (session_.is_open()) finish_release();
+    return;
+  }
+  if (!server() && codec_->message_done() && !rest.empty()) {
+    close_after_ = true;
+  } else if (!rest.empty()) {
+    session_.hold(rest, !codec_->message_done() && !codec_->paused());
+  }
+  const Nanos patience = session_.settings_->timeouts.request_head;
+  if (was_idle && empty() && codec_->head_started() && patience != 0) {
+    session_.set_read_deadline(session_.now() + patience);  // absolute, from the first byte
+  }
+}
+
+void SerialStreams::end_of_input() {
+  if (empty()) return session_.close(downstream_error(codec_->head_started() ? Cause::kClientLeft : Cause::kNone));
+  feeding_ = true;
+  FeedResult r = codec_->feed_end(*this);
+  feeding_ = false;
+  if (!session_.is_open()) return;
+  if (r.cause != Cause::kNone) {
+    if (server()) return session_.close(downstream_error(r.cause, r.detail));
+    bool unanswered = r.cause == Cause::kUpstreamClosed && !codec_->head_started();
+    RetrySafety retry = unanswered ? RetrySafety::kOnlyIfReused : RetrySafety::kNever;
+    return session_.close(upstream_error(r.cause, retry, r.detail));
+  }
+  session_.context_.settle();
+  if (!session_.is_open()) return;
+  if (released_ != nullptr) return finish_release();
+  if (!empty() && only().tunnel) after_output();
+}
+
+// A hang-up behind a whole request: the client has left, unless half-close is its way.
+void SerialStreams::hung_up() {
+  const bool tunnel = !empty() && only().tunnel;
+  if (tunnel) {
+    if (session_.transport_->broken() && only().in_done()) session_.close(broken(0));
+    return;
+  }
+  if (!server()) return;
+  const bool whole = empty() || codec_->message_done();
+  const bool left = session_.transport_->broken() || (!session_.settings_->half_close && whole);
+  if (left && (!empty() || !session_.transport_->can_read())) session_.close(downstream_error(Cause::kClientLeft));
+}
+
+Error SerialStreams::broken(int error) const {
+  if (server()) return downstream_error(Cause::kClientLeft, nullptr, error);
+  const bool answered = codec_->head_started();  // once there is an answer, nobody may ask again
+  const Cause cause = answered && codec_->head_done() ? Cause::kUpstreamTruncated : Cause::kUpstreamReset;
+  return upstream_error(cause, answered ? RetrySafety::kNever : RetrySafety::kOnlyIfReused, nullptr, error);
+}
+
+bool SerialStreams::waiting_for_peer(const Stream&) const {
+  return session_.may_read() && !session_.transport_->can_read();
+}
+
+void SerialStreams::read_timed_out() {
+  if (codec_->head_started() && empty()) return refuse(Cause::kHeadTimeout, nullptr);
+  session_.close(downstream_error(Cause::kClientLeft));
+}
+
+void SerialStreams::refuse(Cause cause, const char* detail) {
+  refused_ = true;
+  session_.hold({}, false);
+  session_.set_read_deadline(0);
+  Stream& s = static_cast<Stream&>(on_begin(1));
+  s.events->on_refused(s, cause, detail);
+}
+
+// ---- output ----
+
+void SerialStreams::send_head(Stream& s, const Head& head, bool end) {
+  if (server() && (head.status >= 200 || head.status == 101)) {
+    abort_at_end_ = head.body.kind == BodyLength::Kind::kUntilClose;
+    if (!head.keep_alive || abort_at_end_) close_after_ = true;
+  }
+  codec_->send_head(s, head, end, session_.out_);
+  session_.touch();
+}
+
+void SerialStreams::consume(Stream& s, std::size_t bytes) {
+  s.owed_ -= std::min(bytes, s.owed_);
+  if (session_.is_open() && s.owed_ == 0 && !feeding_) session_.context_.loop().make_ready(session_);
+}
+
+Nanos SerialStreams::send_timeout() const {
+  return empty() ? session_.settings_->timeouts.send : only().send_timeout_;
+}
+
+void SerialStreams::return_credit() {
+  if (empty() || only().queued_ == 0) return;
+  Stream& s = only();
+  const std::size_t n = s.queued_;
+  s.queued_ = 0;
+  s.events->on_sent(s, n);
+}
+
+void SerialStreams::after_output() {
+  if (empty() || session_.has_output() || !only().out_done()) return;
+  if (only().tunnel) {
+    session_.shutdown_write();
+    if (!only().in_done()) return;
+  }
+  if (server()) finish_answer();
+}
+
+// ---- streams end ----
+
+void SerialStreams::finish_answer() {
+  Stream& s = only();
+  StreamEvents* events = s.events;
+  const bool whole = s.in_done() && !refused_;
+  end_stream(s);
+  events->on_finished(s);
+  if (!session_.is_open()) return;
+  if (s.tunnel) return session_.close(Error{});
+  if (whole && !session_.draining_ && !close_after_) return next_message();
+  if (whole && session_.nothing_to_read()) return session_.close(Error{});
+  session_.linger();
+}
+
+void SerialStreams::next_message() {
+  codec_->next_message();
+  close_after_ = abort_at_end_ = false;
+  session_.next_message();
+}
+
+void SerialStreams::reset(Stream& s) {
+  end_stream(s);
+  // An answer that was begun must look cut; so must a request body.
+  session_.close(Error{}, server() && abort_at_end_);
+}
+
+void SerialStreams::release(Stream& s) {
+  released_ = &s;
+  s.events = nullptr;
+  IntrusiveList<Stream>::remove(s);
+  --count_;
+  // Inside a feed the message's end is known, but not yet what lies behind it.
+  if (feeding_) return codec_->pause();
+  finish_release();
+}
+
+void SerialStreams::finish_release() {
+  Stream& s = *released_;
+  released_ = nullptr;
+  session_.context_.bury(s);
+  const bool written = !session_.has_output() && !session_.write_broken();
+  // The last bytes of a tunnel still go; nobody waits for them but the peer.
+  if (s.tunnel && s.out_done() && session_.is_open() && !written && !session_.write_broken()) return session_.linger();
+  const bool whole = s.in_done() && s.out_done() && written && codec_->message_done();
+  if (!whole || close_after_ || s.tunnel || !session_.is_open() || session_.transport_->hung_up()) {
+    return session_.close(Error{});
+  }
+  codec_->next_message();
+  session_.idle_since_ = session_.now();
+  session_.owner_.on_idle(session_);
+}
+
+// What was sent still goes, for a moment; nobody waits for it any more.
+bool SerialStreams::end_tunnel(Stream& s) {
+  s.events = &nobody();
+  session_.flush();
+  if (!session_.is_open()) return false;
+  end_stream(s);
+  if (session_.has_output() && !session_.write_broken()) {
+    session_.linger();
+  } else {
+    session_.close(Error{});
+  }
+  return false;
+}
+
+void SerialStreams::cut(const Error& error) { session_.close(error); }
+
+void SerialStreams::close(const Error& error) {
+  Streams::close(error);
+  if (released_ != nullptr) session_.context_.bury(*std::exchange(released_, nullptr));
+}
+
+}  // namespace albatross
