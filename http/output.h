@@ -1,9 +1,9 @@
 // The bytes that a Session will write to its Transport: those of this turn as views, those that could not be written
 // yet in blocks that the Output owns.
 //
-// Borrowed views and reserved scratch are good until the session settles (session/session_context.h): it then writes them, and
-// own_all() copies what is left. Usually nothing is copied: a head in the scratch and a body in the read buffer leave
-// in one sendmsg. One thread: the worker's.
+// Borrowed views and reserved scratch are good until the session settles (session/session_context.h): it then writes
+// them, and own_all() copies what is left. Usually nothing is copied: a head in the scratch and a body in the read
+// buffer leave in one sendmsg. One thread: the worker's.
 #pragma once
 
 #include <sys/uio.h>
