@@ -1,8 +1,8 @@
 // A bump allocator for one exchange: many small allocations, all freed at once.
 //
-// The arena owns its chunks; what it hands out lives until reset() or destruction and is never destroyed one by one, so
-// only trivially destructible types go in. The first chunk is kept over reset(), and those behind it come from a few
-// spare ones of the thread, so a recycled arena does not touch the heap in the steady state. One thread.
+// The arena owns its chunks. What it hands out lives until reset() or destruction and is never destroyed one by one, so
+// only trivially destructible types go in. The first chunk is kept over reset(), and further ones come from a few spare
+// chunks of the thread, so a recycled arena does not touch the heap in the steady state. One thread.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +16,13 @@ namespace albatross {
 
 class Arena {
  public:
+  // The first chunk has that many bytes and is allocated when it is needed.
   explicit Arena(std::size_t first_chunk = 4096) : chunk_size_(first_chunk) {}
   ~Arena() { give_back(); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  // Never null; the memory is not initialised. `align` is a power of two, at most that of max_align_t.
   void* allocate(std::size_t bytes, std::size_t align = alignof(std::max_align_t)) {
     std::size_t at = (used_ + align - 1) & ~(align - 1);
     if (current_ == nullptr || at + bytes > capacity_) return grow(bytes);
@@ -28,6 +30,7 @@ class Arena {
     return current_ + at;
   }
 
+  // `n` elements, not initialised.
   template <class T>
   T* array(std::size_t n) {
     static_assert(std::is_trivially_destructible_v<T>);
@@ -36,6 +39,7 @@ class Arena {
 
   char* bytes(std::size_t n) { return static_cast<char*>(allocate(n, 1)); }
 
+  // A copy of the text that lives in the arena.
   std::string_view copy(std::string_view text) {
     if (text.empty()) return {};
     char* p = bytes(text.size());
@@ -43,6 +47,7 @@ class Arena {
     return {p, text.size()};
   }
 
+  // The parts, one behind the other, as a text in the arena.
   template <class... Parts>
   std::string_view concat(const Parts&... parts) {
     std::size_t total = (std::string_view(parts).size() + ... + 0);
@@ -61,7 +66,7 @@ class Arena {
   }
 
   // Bytes held from the heap, used or not.
-  std::size_t footprint() const { return (first_ ? chunk_size_ : 0) + extra_bytes_(); }
+  std::size_t footprint() const { return (first_ ? chunk_size_ : 0) + extra_bytes(); }
 
  private:
   struct Chunk {
@@ -89,7 +94,7 @@ class Arena {
     return current_;
   }
 
-  std::size_t extra_bytes_() const {
+  std::size_t extra_bytes() const {
     std::size_t total = 0;
     for (const Chunk& c : extra_) total += c.size;
     return total;

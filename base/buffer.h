@@ -1,7 +1,7 @@
-// Bytes that wait: a FIFO of 16 KiB blocks from a pool.
+// Buffer: a FIFO of bytes in 16 KiB blocks, and BlockPool, where the blocks come from.
 //
-// A BlockPool belongs to one worker and keeps a bounded number of free blocks. A Buffer owns its blocks and gives them
-// back as they empty, so an idle Buffer holds no memory. One thread: the pool's.
+// A BlockPool belongs to one worker and keeps a bounded number of free blocks. A Buffer owns its blocks and gives each
+// back to the pool when it is empty, so an empty Buffer holds no memory. One thread: the pool's.
 #pragma once
 
 #include <sys/uio.h>
@@ -12,6 +12,7 @@
 
 namespace albatross {
 
+// 16 KiB with its head; the bytes in use are data[begin, end).
 struct Block {
   static constexpr std::size_t kSize = 16 * 1024 - 16;
   Block* next;
@@ -22,13 +23,16 @@ struct Block {
 
 class BlockPool {
  public:
+  // Keeps at most `keep` free blocks; the others go back to the heap.
   explicit BlockPool(std::size_t keep = 256) : keep_(keep) {}
   ~BlockPool();
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
+  // An empty block, from the heap if none is free. Never null.
   Block* take();
   void give(Block* b);
+  // Blocks that were taken and not given back.
   std::size_t outstanding() const { return outstanding_; }
 
  private:
@@ -45,17 +49,19 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
+  // Copies the bytes to the end.
   void append(std::string_view bytes);
-  // At most Block::kSize contiguous bytes at the end; commit() what was used of them before any other call.
+  // `n` (at most Block::kSize) contiguous bytes at the end. The next call must be commit(), with how many were used.
   char* reserve(std::size_t n);
   void commit(std::size_t n);
-  // Up to `max` views of the front; returns how many.
+  // Views of the first bytes, at most `max`; returns how many. Good until the next call that is not const.
   int peek(iovec* out, int max) const;
   // f(view) for each piece, in order.
   template <class F>
   void each(F f) const {
     for (const Block* b = head_; b != nullptr; b = b->next) f(std::string_view(b->data + b->begin, b->end - b->begin));
   }
+  // Drops the first `n` bytes; there must be as many.
   void consume(std::size_t n);
   void clear();
   std::size_t size() const { return size_; }

@@ -19,7 +19,7 @@ class Clock {
   virtual Nanos now() const { return read(CLOCK_MONOTONIC); }
   // Nanoseconds since 1970; jumps when the system's clock is set.
   virtual Nanos wall() const { return read(CLOCK_REALTIME); }
-  // A manual clock answers false: the loop then never waits for a deadline by itself.
+  // False for a clock that is moved by hand: the loop then never sleeps until a deadline.
   virtual bool runs() const { return true; }
 
  private:

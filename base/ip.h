@@ -1,4 +1,4 @@
-// IP addresses and networks as values. IPv4 is kept in the low four bytes with is_v4; a v4-mapped v6 address is v4.
+// IP addresses and networks as values. A v4-mapped IPv6 address is taken as IPv4. Any thread.
 #pragma once
 
 #include <array>
@@ -11,14 +11,15 @@
 namespace albatross {
 
 struct IpAddress {
-  std::array<std::uint8_t, 16> bytes{};  // v4 in bytes[0..3]
+  std::array<std::uint8_t, 16> bytes{};  // network order; IPv4 in the first four
   bool is_v4 = true;
   bool valid = false;  // false for a unix-socket peer
 
+  // "10.0.0.1" or "fd00::1", without brackets, port or zone.
   static std::optional<IpAddress> parse(std::string_view text);
-  // Sixteen bytes in network order.
+  // From sixteen bytes in network order.
   static IpAddress from_v6(const std::uint8_t* bytes);
-  // At most 45 bytes; returns the size.
+  // Writes at most 45 bytes, without a NUL, and returns how many; 0 if not valid.
   std::size_t format(char* out) const;
   std::string to_string() const;
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
@@ -26,13 +27,15 @@ struct IpAddress {
 
 struct Network {
   IpAddress address;
-  std::uint8_t bits = 0;
+  std::uint8_t bits = 0;  // of the prefix
 
-  // "10.0.0.0/8", "::1", "192.168.0.1".
+  // "10.0.0.0/8" or "fd00::/8"; an address alone is a network of one.
   static std::optional<Network> parse(std::string_view text);
+  // False for an address of the other family or one that is not valid.
   bool contains(const IpAddress& a) const;
 };
 
+// Whether any of the networks does.
 bool contains(const std::vector<Network>& networks, const IpAddress& a);
 
 }  // namespace albatross

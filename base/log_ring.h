@@ -1,5 +1,5 @@
-// A byte ring for records of variable size from one writer thread to one reader thread. Never blocks: a record that
-// does not fit is dropped and counted. The ring owns its memory; a record read is valid until pop().
+// A byte ring for records of variable size, from one writer thread to one reader thread. It never blocks: a record that
+// does not fit is dropped and counted. The ring owns its memory; a record that was read is good until pop().
 #pragma once
 
 #include <atomic>
@@ -12,19 +12,21 @@ namespace albatross {
 
 class LogRing {
  public:
-  // `capacity` is rounded up to a power of two.
+  // `capacity` in bytes, rounded up to a power of two.
   explicit LogRing(std::size_t capacity);
 
-  // Writer. Space for one record of exactly `size` bytes, or null (counted as dropped). Then commit().
+  // Writer. Space for one record of exactly `size` bytes, to be filled and then committed; null if there is none, which
+  // is counted.
   char* reserve(std::size_t size);
   void commit();
 
-  // Reader. The oldest record, or an empty view.
+  // Reader. The oldest record; an empty view if there is none.
   std::string_view front();
   void pop();
 
+  // Records dropped so far. Any thread.
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
-  // Share of the ring in use, 0..1; the writer wakes its reader early above a half.
+  // Writer. Whether more than half of the ring is in use, so that the reader should be woken early.
   bool over_half() const;
 
  private:

@@ -1,7 +1,8 @@
-// Counters and histograms that one worker writes and any thread may read.
+// Counters and histograms that one thread writes and any thread may read.
 //
-// A worker has its own instance of each, so an increment is a plain add: no lock prefix, no shared cache line. Readers
-// see a value that was true a moment ago. Instances live as long as the Registry that made them, over reloads.
+// Each worker has an instance of its own, so that an increment is a plain add: no locked instruction, no shared cache
+// line. A reader sees a value that was true a moment ago. Who holds an instance owns it; the StatsRegistry keeps those
+// of the workers over reloads.
 #pragma once
 
 #include <array>
@@ -28,6 +29,7 @@ class Histogram {
   static constexpr std::array<double, 14> kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                      0.1,    0.25,  0.5,    1,     2.5,  5,     10};
   void record(Nanos duration);
+  // Values in that bucket alone: above kBounds[i - 1], up to kBounds[i].
   std::uint64_t bucket(std::size_t i) const { return buckets_[i].get(); }
   double sum_seconds() const { return static_cast<double>(sum_.get()) / 1e9; }
 

@@ -1,8 +1,9 @@
-// The configuration as plain structs: what a file says, typed, with defaults filled in and each scalar's place kept.
+// The configuration as plain structs: what a file says, typed, with the place of each scalar. A member's initialiser is
+// the default of its key; the field table (config/table/table.h) has the ranges and shows the defaults in the schema.
 //
-// Built by config::load (config/load.h) on any thread, then const. Everything is owned by value. Nothing here knows a
-// socket, OpenSSL or RE2: what needs those (a pattern that does not compile, a key that does not match its
-// certificate) is checked by the room that builds it, which reports at the Place kept here.
+// Built by config::load (config/load.h) on any thread, then const. Everything is owned by value. What needs a socket,
+// OpenSSL or RE2, such as whether a regex compiles, is checked by the room that builds it, which reports at the Place
+// kept here.
 #pragma once
 
 #include <chrono>
@@ -19,8 +20,8 @@ namespace albatross::config {
 using Duration = std::chrono::milliseconds;
 constexpr Nanos nanos(Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
 
-// Where a scalar stands in its file. Lines and columns count from 1, columns in bytes; line 0 means a default, not
-// written anywhere.
+// Where a scalar stands in its file. Lines and columns count from 1, columns in bytes. Line 0: it is not in the file,
+// but a default.
 struct Place {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
@@ -42,12 +43,12 @@ struct Value {
   bool written() const { return at.written(); }
 };
 
-// A text pattern of a condition (PRODUCT §1 "Values"). `text` is what follows the escapes: for kExact and kPrefix the
-// plain bytes, for kWildcard the pattern with `\` escapes still in it, for kRegex the RE2 source.
+// A text pattern of a condition (PRODUCT §1 "Values"). `text` is for kExact and kPrefix the plain bytes, for kWildcard
+// the pattern with its `\` escapes, for kRegex the source for RE2.
 struct Pattern {
   enum class Kind : std::uint8_t { kExact, kPrefix, kWildcard, kRegex };
   Kind kind = Kind::kExact;
-  bool ignore_case = false;  // kRegex only; hosts ignore case whatever this says
+  bool ignore_case = false;  // kRegex only; hosts always ignore case
   std::string text;
   Place at{};
 };
@@ -69,10 +70,10 @@ struct WeightedGroup {
 
 struct Forward {
   std::vector<WeightedGroup> groups;      // at least one
-  std::optional<Value<Duration>> sticky;  // 1 s .. 86400 s: keep a client on the group it first got
+  std::optional<Value<Duration>> sticky;  // 1 s .. 86400 s: how long a client stays on the group that it first got
 };
 
-// Templates hold PRODUCT §1's variables unexpanded; routing compiles them.
+// Templates: their variables (PRODUCT §1) are not expanded yet; routing compiles them.
 struct Redirect {
   std::optional<Value<std::string>> protocol, host, port, path, query;
   Value<std::uint16_t> code{308};  // 301 302 303 307 308
@@ -134,7 +135,7 @@ struct Rule {
   std::vector<Condition> conditions;
   std::vector<Action> actions;  // the last one answers
   RuleTimeouts timeouts;
-  std::optional<Value<std::uint64_t>> body_limit;  // `limits: {body: …}` of the rule
+  std::optional<Value<std::uint64_t>> body_limit;  // bytes; its `limits.body`; absent: the listener's
   Place at{};
 };
 
@@ -199,8 +200,8 @@ struct Server {
   Value<std::uint32_t> weight{100};  // 0..10000
   Value<std::string> zone;
   Value<bool> backup{false};                // only when no other is usable
-  Value<std::uint32_t> max_requests{0};     // in flight, of the process; 0: any
-  Value<std::uint32_t> max_connections{0};  // of the process, divided by its workers; 0: any
+  Value<std::uint32_t> max_requests{0};     // in flight, of the whole process; 0: no limit
+  Value<std::uint32_t> max_connections{0};  // of the whole process, divided among its workers; 0: no limit
 };
 
 // What a request is hashed by, for the hash schedulers.
@@ -210,30 +211,30 @@ struct Hash {
   Value<On> on{On::kSourceIp};
   Value<std::string> name;  // of the header, cookie or query parameter
   Value<Algorithm> algorithm{Algorithm::kMaglev};
-  Value<std::uint32_t> max_load{0};  // percent, 101 .. 1000; 0: no bound
+  Value<std::uint32_t> max_load{0};  // percent of a server's share of the load, 101 .. 1000; 0: no bound
 };
 
-// Clients that stay on the server that they first got.
+// The cookie that keeps clients on the server that they first got.
 struct Sticky {
   Value<Duration> max_age{Duration(1'000'000)};  // 1 s .. 86400 s
   Value<std::string> cookie;                     // its name; empty: albatross-server-GROUP
-  Value<std::string> app_cookie;                 // given when the server sets this one, for as long as the browser runs
-  Value<std::string> key;                        // what the cookie is signed with
+  Value<std::string> app_cookie;  // ours is set only with this one, until the browser closes; empty: not so
+  Value<std::string> key;         // the secret that the cookie's value is made with; empty: the group's name
 };
 
-// Servers that fail requests get none for a while.
+// When a server that fails requests is ejected: for a while it gets none.
 struct PassiveCheck {
   Value<std::uint32_t> failures{5};            // in a row, 1 .. 1000
-  Value<Duration> ejection{Duration(30'000)};  // 1 s .. 3600 s
-  Value<std::uint32_t> max_ejected{50};        // percent, 1 .. 100
-  // Every interval, of servers that had min_requests in it; 0: not looked at.
+  Value<Duration> ejection{Duration(30'000)};  // base time, multiplied by the number of recent ejections; 1 s .. 3600 s
+  Value<std::uint32_t> max_ejected{50};        // percent of the group's servers at once, 1 .. 100
+  // Judged at each interval, for servers that had min_requests in it; 0: not judged.
   Value<std::uint32_t> failure_percent{0};     // 1 .. 100
   Value<std::uint32_t> latency_factor{0};      // times the median of the group's servers, 2 .. 100
   Value<std::uint32_t> min_requests{20};       // 1 .. 100000
   Value<Duration> interval{Duration(10'000)};  // 1 s .. 300 s
 };
 
-// A group that fails is left alone for a while.
+// When a group that fails gets no requests for a while.
 struct CircuitBreaker {
   Value<std::uint32_t> failure_percent{50};  // 1 .. 100
   Value<std::uint32_t> min_requests{20};     // in a window, 1 .. 100000
@@ -243,20 +244,21 @@ struct CircuitBreaker {
 
 // Requests that wait for a server that is full.
 struct Queue {
-  Value<std::uint32_t> size{128};           // of the process, 0 .. 100000
+  Value<std::uint32_t> size{128};           // requests, of the whole process, 0 .. 100000
   Value<Duration> timeout{Duration(5000)};  // 10 ms .. 300 s
 };
 
-// Only what cannot have had an effect is tried again.
+// When a failed request is tried again. It never is if it may have had an effect, unless its method is idempotent.
 struct Retries {
   enum class On : std::uint8_t { kConnect, kReset, kTimeout };
-  Value<std::uint32_t> tries{2};                   // with the first, 1 .. 5
-  std::optional<Value<Duration>> per_try_timeout;  // from the request's end to the answer's head
+  Value<std::uint32_t> tries{2};                   // the first one included, 1 .. 5
+  std::optional<Value<Duration>> per_try_timeout;  // from the request's end to the response's head; absent: none
   std::vector<On> on{On::kConnect, On::kReset};
-  std::vector<std::pair<std::uint16_t, std::uint16_t>> codes;  // answers to idempotent requests
+  std::vector<std::pair<std::uint16_t, std::uint16_t>> codes;  // inclusive; responses to idempotent requests
   Value<std::uint32_t> budget{20};                             // percent of the active requests, 1 .. 100
 };
 
+// How a server that is new or was unhealthy works up to its share.
 struct SlowStart {
   enum class Curve : std::uint8_t { kLinear, kSquare, kRoot };
   Value<Duration> window{Duration(30'000)};  // 1 s .. 900 s
@@ -266,13 +268,13 @@ struct SlowStart {
 struct HealthCheck {
   enum class Protocol : std::uint8_t { kHttp, kHttps, kTcp, kGrpc };
   Value<Protocol> protocol{Protocol::kHttp};  // default: as the group
-  Value<std::string> service;                 // kGrpc: what is asked for; empty: the server as a whole
+  Value<std::string> service;                 // kGrpc: the service asked about; empty: the server as a whole
   Value<std::string> path{"/"};
   Value<std::string> method{"HEAD"};              // HEAD or GET
   Value<std::string> host;                        // Host field of the probe; empty: the server's address
   Value<std::uint16_t> port{0};                   // 0: the server's own
   Value<Duration> interval{Duration(2000)};       // 100 ms .. 300 s
-  std::optional<Value<Duration>> doubt_interval;  // while a change is in doubt; absent: the interval
+  std::optional<Value<Duration>> doubt_interval;  // while probes contradict the state; absent: the interval
   Value<Duration> timeout{Duration(5000)};        // 100 ms .. 300 s
   Value<std::uint32_t> healthy_threshold{3};      // 1 .. 10
   Value<std::uint32_t> unhealthy_threshold{3};    // 1 .. 10
@@ -303,16 +305,17 @@ struct ServerGroup {
   Value<bool> fail_open{true};
   Value<Duration> connection_drain{Duration(300'000)};  // 0 .. 900 s
   Value<Duration> connect_timeout{Duration(5000)};
-  std::optional<Value<Duration>> response_timeout;  // narrows the listener's or the rule's
+  std::optional<Value<Duration>> response_timeout;  // absent: the rule's or the listener's
   Value<Duration> keep_alive_idle{Duration(60'000)};
-  Value<std::uint32_t> keep_alive_pool{32};  // idle connections per server and process; 0: none kept
+  Value<std::uint32_t> keep_alive_pool{32};  // idle connections to each server, of the whole process; 0: none kept
   Retries retries;
-  Value<std::uint32_t> max_requests{0};     // in flight on the group, of the process; 0: any
-  Value<std::uint32_t> max_connections{0};  // to its servers, of the process, divided by its workers; 0: any
+  Value<std::uint32_t> max_requests{0};  // in flight on the group, of the whole process; 0: no limit
+  Value<std::uint32_t> max_connections{
+      0};  // to its servers, of the whole process, divided among its workers; 0: no limit
   Queue queue;
   std::optional<CircuitBreaker> circuit_breaker;
-  Value<bool> drain_unhealthy{false};  // what runs on a server that becomes unhealthy has connection_drain to end
-  std::vector<Value<std::string>> source_addresses;  // of connections to servers, by turns; empty: the kernel's choice
+  Value<bool> drain_unhealthy{false};  // requests on a server that becomes unhealthy must end within connection_drain
+  std::vector<Value<std::string>> source_addresses;  // of connections to servers, in turn; empty: the kernel's choice
   UpstreamTls tls;
   Place at{};
   std::uint64_t digest = 0;  // as a listener's
@@ -325,11 +328,12 @@ struct AccessLog {
 };
 
 struct Admin {
-  Bind bind;                 // kUnix or kTcp; text empty: the default socket
-  Value<std::string> token;  // TCP writes need it; empty: no writes on TCP
+  Bind bind;                 // kUnix or kTcp; with an empty text the default socket
+  Value<std::string> token;  // writes over TCP need it; empty: there are none
   bool off = false;          // `admin: off`
 };
 
+// At SIGTERM: first new requests are accepted for `delay`, then those in flight have `drain` to end.
 struct Shutdown {
   Value<Duration> delay{Duration(0)};
   Value<Duration> drain{Duration(30'000)};
@@ -343,10 +347,10 @@ struct Config {
   AccessLog access_log;
   Admin admin;
   Shutdown shutdown;
-  Value<std::string> zone;                         // where this process stands; empty: nowhere
+  Value<std::string> zone;                         // that this process runs in; empty: none
   std::uint32_t workers = 0;                       // 0: auto
-  Value<std::uint64_t> max_connections{100'000};   // `limits: {connections: N}` at the top level
-  std::optional<Value<std::uint64_t>> max_memory;  // bytes; absent: the cgroup's limit
+  Value<std::uint64_t> max_connections{100'000};   // of clients; `limits.connections` at the top level
+  std::optional<Value<std::uint64_t>> max_memory;  // bytes, `limits.memory`; absent: the cgroup's limit
 };
 
 }  // namespace albatross::config

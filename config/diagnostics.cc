@@ -152,6 +152,10 @@ std::string Diagnostics::to_json() const {
   return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+std::string element_path(const std::string& list, std::size_t index) {
+  return list + '[' + std::to_string(index) + ']';
+}
+
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   if (word.empty() || word.size() > kLongestWord) return {};
   const std::string folded_word = folded(word);

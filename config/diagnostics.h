@@ -1,10 +1,10 @@
-// Errors and warnings about a configuration: each names its place, the key's path and the way out.
+// Errors and warnings about a configuration: each has its place, the path of the key, and what to do about it.
 //
-// A Diagnostics collects all of one run (nothing stops at the first), knows the source text, and prints
+// A Diagnostics collects all of one run, has the source text, and prints
 //   albatross.yaml:12:5: error: listeners[0].protocl: unknown key, did you mean "protocol"?
 //      12 |     protocl: http
 //         |     ^
-// The first 1000 are kept, the rest only counted. One thread at a time.
+// It keeps the first 1000 errors and counts the others. One thread at a time.
 #pragma once
 
 #include <ostream>
@@ -22,16 +22,18 @@ struct Diagnostic {
   Place at;
   std::string path;     // "listeners[0].rules[2].conditions[0].host"; empty: the file itself
   std::string message;  // lower case, no full stop
-  std::string hint;     // the nearest known name or the way out; may be empty
+  std::string hint;     // the nearest known name, or what to do; may be empty
 };
 
 class Diagnostics {
  public:
+  // `file`: its name, for messages. `source`: its text.
   Diagnostics(std::string file, std::string source);
 
   void error(Place at, std::string path, std::string message, std::string hint = {});
   void warning(Place at, std::string path, std::string message, std::string hint = {});
 
+  // Whether there are no errors; warnings do not count.
   bool ok() const { return errors_ == 0; }
   std::size_t errors() const { return errors_; }
   const std::vector<Diagnostic>& all() const { return all_; }
@@ -39,7 +41,7 @@ class Diagnostics {
 
   // Sorted by place, in the form above.
   void print(std::ostream& out) const;
-  // One JSON array of {severity, file, line, column, path, message, hint}.
+  // A JSON array of {severity, file, line, column, path, message, hint}, sorted by place.
   std::string to_json() const;
 
  private:
@@ -49,9 +51,12 @@ class Diagnostics {
   std::size_t errors_ = 0;
 };
 
-// The candidate nearest to `word` by edit distance, if it is near enough to be meant; else empty.
+// The path of an element of a list: "listeners[2]" for "listeners" and 2.
+std::string element_path(const std::string& list, std::size_t index);
+
+// The candidate with the smallest edit distance to `word`, if that is small enough that it may be meant; else empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
-// The `count` nearest ones, however far, the nearest first.
+// The `count` nearest candidates, whatever their distance, the nearest first.
 std::vector<std::string> nearest(std::string_view word, std::vector<std::string> candidates, std::size_t count);
 
 }  // namespace albatross::config

@@ -1,4 +1,5 @@
-// `${env:NAME}` and `${env:NAME:-default}` in a scalar. Reads the process environment; call before threads change it.
+// Expands `${env:NAME}` and `${env:NAME:-default}` in a scalar. Reads the environment of the process, which no thread
+// may change meanwhile.
 #pragma once
 
 #include <string>
@@ -8,14 +9,15 @@ namespace albatross::config {
 
 struct Expansion {
   std::string text;
-  std::string error;  // empty: `text` is good
+  std::string error;  // empty: `text` is complete
   std::string hint;
 };
 
-// Expands once, left to right: what a variable holds is not expanded again. Every other `${…}` passes through. `$${`
-// becomes `${`, or stays where `keep_escapes` says that a template compiler reads the text next.
+// Expands from left to right; what a variable holds is not expanded again. Any other `${…}` is kept. `$${` becomes
+// `${`, or is kept with `keep_escapes`, for texts that a template compiler reads next.
 Expansion expand_env(std::string_view text, bool keep_escapes);
 
+// Whether the text has a `${env:`.
 bool has_env(std::string_view text);
 
 }  // namespace albatross::config

@@ -1,4 +1,5 @@
-// From a file or a text to a Config. All errors of one run land in the Diagnostics.
+// Makes a Config of a file or a text, and writes the schema and the reference. Any thread, as far as config/env.h
+// allows.
 #pragma once
 
 #include <optional>
@@ -17,17 +18,17 @@ struct Source {
   Format format = Format::kYaml;
 };
 
-// Reads the file (at most 16 MiB) and picks the format by its ending. On failure an error text `file: why`.
+// Reads a file of at most 16 MiB, whose ending tells the format. On failure nothing, and `error` is `file: why`.
 std::optional<Source> read_source(const std::string& file, std::string& error);
 
-// Parses, expands ${env:…}, types and cross-checks. The Config is usable only if `out.ok()`.
+// Parses, expands `${env:…}`, types and checks the text. All errors of the run go to `out`; the Config is usable only
+// if `out.ok()`.
 Config load(const Source& source, Diagnostics& out);
 
-// The JSON Schema (draft-07) of the file, made from the same field table that `load` decodes by. No line end
-// behind it.
+// The JSON Schema (draft-07) of the file, made of the field table that load() decodes by. Does not end in a line end.
 std::string schema();
 
-// docs/configuration.md: each object of the file as a table of its keys, made from the same field table.
+// The text of docs/configuration.md: each object of the file as a table of its keys, made of the same field table.
 std::string reference_markdown();
 
 }  // namespace albatross::config

@@ -44,15 +44,16 @@ const Object<Pattern>& pattern_table() {
   static const Object<Pattern> table = [] {
     Object<Pattern> t(
         "pattern",
-        "A pattern in full, where the shorthand of one text will not do: a literal, a wildcard with `*` "
-        "(any run) and `?` (one character), `~` before a regex, `~*` before one that ignores case, and `\\` "
-        "to escape outside a regex. Exactly one of exact, prefix, wildcard and regex.");
+        "A pattern in full, for what the shorthand of one text cannot say. The shorthand is a literal, a wildcard with "
+        "`*` (any characters) and `?` (one character), `~` before a regex, or `~*` before a regex that ignores case; "
+        "outside a regex `\\` escapes. In full it has exactly one of exact, prefix, wildcard and regex.");
     t.field("exact", as<Kind::kExact, &Pattern::text>, pattern_text(), "The whole value, byte for byte.");
     t.field("prefix", as<Kind::kPrefix, &Pattern::text>, pattern_text(),
-            "What the value starts with; for a path in whole segments, so `/v2` matches `/v2/x` and not `/v2x`.");
+            "The start of the value. A path is matched by whole segments: `/v2` matches `/v2/x` and not `/v2x`.");
     t.field("wildcard", as<Kind::kWildcard, &Pattern::text>, pattern_text(),
             "The whole value, with `*`, `?` and `\\`.");
-    t.field("regex", as<Kind::kRegex, &Pattern::text>, pattern_text(), "An RE2 regex, found anywhere in the value.");
+    t.field("regex", as<Kind::kRegex, &Pattern::text>, pattern_text(),
+            "An RE2 regex that is found anywhere in the value.");
     t.field("ignore_case", &Pattern::ignore_case, boolean(), "Whether the regex ignores case.");
     t.also(check_form);
     return t;

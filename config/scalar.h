@@ -1,4 +1,4 @@
-// Texts as durations, sizes, numbers, addresses and names: what one scalar may say. Pure functions, any thread.
+// Reads the text of one scalar as a duration, a size, a number, an address or a name. Pure functions, any thread.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace albatross::config {
 
-// A value, or why the text is none and what to write instead.
+// A value; or why the text is none, and what to write instead.
 template <class T>
 struct Parsed {
   std::optional<T> value;
@@ -25,36 +25,38 @@ struct Parsed {
   Parsed(std::string e, std::string h) : error(std::move(e)), hint(std::move(h)) {}
 };
 
-// `250ms 15s 1.5m 1h`, to the millisecond.
+// `250ms`, `15s`, `1.5m` or `1h`, exact to the millisecond.
 Parsed<Duration> parse_duration(std::string_view text);
 std::string to_text(Duration value);  // in the largest unit that divides it
 
-// `512B 64KiB 1MiB 2GiB`, whole numbers.
+// `512B`, `64KiB`, `1MiB` or `2GiB`, with whole numbers.
 Parsed<std::uint64_t> parse_size(std::string_view text);
 std::string size_to_text(std::uint64_t bytes);
 
 // Decimal digits; `010` is ten.
 Parsed<std::uint64_t> parse_number(std::string_view text);
 
-// `:port`, `host:port`, `[v6]:port` or `unix:/path`. An empty host is for binds only; a relative path stays relative.
+// `:port`, `host:port`, `[v6]:port` or `unix:/path`. The host may be empty, which is for binds only; a relative path
+// stays relative.
 struct Address {
   Bind::Kind kind = Bind::Kind::kTcp;
-  std::string host;  // without brackets; the path of a unix socket
+  std::string host;  // without brackets; kUnix: the path
   std::uint16_t port = 0;
 };
 Parsed<Address> parse_address(std::string_view text);
-bool is_ip(const std::string& host);  // of either family, without brackets
+bool is_ip(const std::string& host);  // IPv4 or IPv6, without brackets
 
-// An address or CIDR block of either family, as "address/bits" with the host bits cleared.
+// An address or CIDR block of either family. Gives "address/bits" with the host bits cleared.
 Parsed<std::string> parse_network(std::string_view text);
 
-// `2xx`, `204` or `200-299`, inclusive.
+// `2xx`, `204` or `200-299`: the first and the last code.
 Parsed<std::pair<std::uint16_t, std::uint16_t>> parse_codes(std::string_view text);
 std::string codes_to_text(std::pair<std::uint16_t, std::uint16_t> codes);
 
 bool is_name(std::string_view text);  // [A-Za-z0-9][A-Za-z0-9._-]{0,62}
 
-// A condition's shorthand: literal, wildcard, `~` regex, `~*` regex ignoring case, `\` escapes outside a regex.
+// A condition's shorthand: a literal, a wildcard with `*` and `?`, a regex behind `~`, one that ignores case behind
+// `~*`. Outside a regex `\` escapes.
 Parsed<Pattern> parse_pattern(std::string_view text);
 
 // In quotation marks, for a message; of a long text the first 64 bytes.

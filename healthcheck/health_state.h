@@ -1,4 +1,4 @@
-// When a server's health flips: a pure function of what was observed.
+// When probes change a server's health. A value that its prober owns; one thread.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,10 @@ namespace albatross {
 
 struct HealthState {
   Health health = Health::kUnknown;
-  std::uint32_t in_a_row = 0;  // observations against the current state
+  std::uint32_t in_a_row = 0;  // probes against the current state
 
-  // True if the state changed. The first observation alone decides the first state.
+  // Takes the result of a probe; true if the health changed. While it is unknown, one probe decides; after that as many
+  // in a row as the threshold for the new state says.
   bool observe(bool success, std::uint32_t healthy_threshold, std::uint32_t unhealthy_threshold);
 };
 

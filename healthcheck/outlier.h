@@ -1,8 +1,7 @@
-// Outliers: servers that stand out among those of their group, by the share of requests that they fail or by how long
-// they take.
+// Ejects outliers: servers that fail more of their requests, or take much longer, than the others of their group.
 //
-// Requests are counted in ServerSlot::window by the workers; every interval judge() looks at the group, on the control
-// thread, and starts a new window.
+// Workers count requests in ServerSlot::window. At each interval judge() compares the servers of a group, ejects as
+// PassiveCheck says, and starts a new window. One thread: the control thread's.
 #pragma once
 
 #include <functional>
@@ -25,14 +24,15 @@ struct OutlierGroup {
 // Called for each server that was ejected, with the reason: "45 % of 200 requests failed".
 using OnEject = std::function<void(const ServerSlot& slot, const std::string& why)>;
 
-// One look at one group.
+// Compares the servers of one group once.
 void judge(const OutlierGroup& group, Nanos now, const OnEject& on_eject);
 
+// Judges the groups at their intervals.
 class Outliers {
  public:
   Outliers(Loop& loop, OnEject on_eject);
   ~Outliers();
-  // From now on exactly these are looked at; a group that stays keeps its rhythm.
+  // Judges exactly these groups from now on; one that stays keeps its next time.
   void update(std::vector<OutlierGroup> groups);
 
  private:

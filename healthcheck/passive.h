@@ -1,8 +1,7 @@
-// Passive ejection: servers that fail requests get none for a while. Judged by what requests meet, not by probes. Here
-// those that fail in a row; outlier.h compares the servers of a group.
+// Passive checks: a server that fails requests is ejected, which means that it gets none for a while. Here it is
+// ejected for failures in a row; healthcheck/outlier.h compares the servers of a group.
 //
-// The counts are in ServerSlot and shared by workers, so that five failures are five, whoever met them. Any worker's
-// thread.
+// The counts are in the ServerSlot and shared, so that failures that different workers meet add up. Any thread.
 #pragma once
 
 #include <span>
@@ -11,22 +10,23 @@
 
 namespace albatross {
 
+// As configured.
 struct PassiveCheck {
-  std::uint32_t failures = 0;     // in a row; 0: no ejection
+  std::uint32_t failures = 0;     // in a row that eject; 0: no passive check
   Nanos ejection = 0;             // base time, multiplied by the number of recent ejections, at most 10
-  std::uint32_t max_ejected = 0;  // percent of the group's servers; one of two or more always may be
-  // outlier.h; 0: not looked at.
-  std::uint32_t failure_percent = 0;
-  std::uint32_t latency_factor = 0;
-  std::uint32_t min_requests = 0;
+  std::uint32_t max_ejected = 0;  // percent of the group's servers at once; one always may be, if there are two
+  // healthcheck/outlier.h.
+  std::uint32_t failure_percent = 0;  // of the requests in an interval that ejects; 0: not judged
+  std::uint32_t latency_factor = 0;   // times the median latency of the group that ejects; 0: not judged
+  std::uint32_t min_requests = 0;     // in an interval, of a server that is judged
   Nanos interval = 0;
   bool compares() const { return failure_percent != 0 || latency_factor != 0; }
 };
 
-// Ejects the server, one of `candidates`, if it is not and as many may be.
+// Ejects the server, one of `candidates`, unless it is ejected already or too many are. Returns whether it did.
 bool eject(const PassiveCheck& check, std::span<const Candidate> candidates, ServerSlot& slot, Nanos now);
 
-// A request on candidates[i] has failed, or not. True if that ejected the server.
+// Counts a request on candidates[i] that failed or succeeded. True if that ejected the server.
 bool observe(const PassiveCheck& check, std::span<const Candidate> candidates, std::size_t i, bool failed, Nanos now);
 
 }  // namespace albatross

@@ -1,8 +1,8 @@
-// Active probes (HTTP, HTTPS, TCP, gRPC): one prober for the process, on the control thread's loop.
+// Active probes over HTTP, HTTPS, TCP and gRPC: one Prober for the process, on the control thread's loop.
 //
-// Each server with a check is probed every interval ±10 %, never twice at once. A new one is asked at once, and
-// the second probes are spread over one interval. Results go to ServerSlot::health; a change is reported. All calls are
-// the loop thread's.
+// Each server with a health check is probed every interval ±10 %, by one probe at a time. A new server is probed at
+// once, and the second probes of those that are new together are spread over one interval. The result is written to
+// ServerSlot::health. One thread: the loop's.
 #pragma once
 
 #include <functional>
@@ -22,24 +22,27 @@
 
 namespace albatross {
 
+// A server and how it is probed.
 struct ProbeTarget {
   std::shared_ptr<ServerSlot> slot;
-  std::vector<SocketAddress> addresses;
-  std::string host;                // of the Host field
-  std::shared_ptr<TlsClient> tls;  // for HTTPS checks
-  bool h2 = false;                 // what the server speaks
+  std::vector<SocketAddress> addresses;  // tried in order while they refuse the connection
+  std::string host;                      // for the Host field, unless the check has one
+  std::shared_ptr<TlsClient> tls;        // null: without TLS
+  bool h2 = false;                       // probes speak HTTP/2
   config::HealthCheck check;
 };
 
 class Prober {
  public:
+  // Called when the health of a server has changed.
   using OnChange = std::function<void(const ServerSlot& slot, Health health)>;
+  // `context` outlives the prober.
   Prober(SessionContext& context, OnChange on_change);
   ~Prober();
 
-  // From now on exactly these servers of that group are probed; one that stays keeps its state and its rhythm.
+  // Probes exactly these servers of that group from now on; one that stays keeps its state and its next time.
   void update(const std::string& group, std::vector<ProbeTarget> targets);
-  // Groups that are not among these have none.
+  // Stops probing the groups that are not among these.
   void keep_groups(const std::set<std::string>& groups);
   std::uint64_t probes_sent() const { return sent_; }
 

@@ -1,4 +1,5 @@
-// Forwarding headers (PRODUCT §3) on a request's fields. Pure functions; new values live in the fields' arena.
+// X-Forwarded fields (PRODUCT §3): who the client is, and what the server is told of it. Pure functions on a request's
+// fields; new values are in the fields' arena.
 #pragma once
 
 #include <string_view>
@@ -9,16 +10,18 @@
 
 namespace albatross {
 
+// What is done to X-Forwarded-For; config::XForwarded::For has the meanings.
 enum class ForwardedFor : std::uint8_t { kAppend, kRemove, kPreserve, kProcess };
 
 struct ForwardedPolicy {
   ForwardedFor forwarded_for = ForwardedFor::kAppend;
-  bool proto = false;
+  bool proto = false;  // which of X-Forwarded-Proto, -Port and -Host are set
   bool port = false;
   bool host = false;
-  std::vector<Network> trusted;
+  std::vector<Network> trusted;  // the peers whose fields are believed
 };
 
+// The peer that a request came from. The views outlive the call; apply_forwarded() keeps some in the fields.
 struct ForwardedPeer {
   IpAddress address;        // the peer's, or the PROXY header's
   std::string_view text;    // the same as text; "" for a unix peer without one
@@ -28,11 +31,12 @@ struct ForwardedPeer {
   bool trusted = false;     // address is in policy.trusted
 };
 
-// The client as rules and logs see it: the peer, or with kProcess the first untrusted address from the right.
+// The client as rules and logs see it: the peer or, with kProcess and a trusted peer, the last address in
+// X-Forwarded-For that is not trusted.
 IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& peer, const Fields& fields);
 
-// Edits X-Forwarded-* and, from a peer that is not trusted, strips what only a proxy may say: Forwarded, X-Real-IP,
-// Proxy, X-Forwarded-* and the client-certificate fields.
+// Sets the X-Forwarded fields as the policy says, and removes Proxy. From a peer that is not trusted, what only a proxy
+// may say is removed first: Forwarded, X-Real-IP, X-Forwarded-* and the fields about a client certificate.
 void apply_forwarded(const ForwardedPolicy& policy, const ForwardedPeer& peer, Fields& fields);
 
 }  // namespace albatross

@@ -16,7 +16,7 @@ Field* only(Field* rows, std::uint32_t count, HeaderId id, int& n) {
   return first;
 }
 
-// The body's length from Content-Length and Transfer-Encoding; nullopt-like kUntilClose when neither is there.
+// The body's length from Content-Length and Transfer-Encoding; kUntilClose if neither is there.
 Refusal body_length(Version version, Field* rows, std::uint32_t count, BodyLength& out) {
   int lengths, codings;
   Field* length = only(rows, count, HeaderId::kContentLength, lengths);
@@ -141,9 +141,11 @@ void apply_te(Field* rows, std::uint32_t count) {
 }
 
 // Some servers read an underscore as a hyphen.
+bool has_underscore(const Field& f) { return f.name().find('_') != std::string_view::npos; }
+
 void remove_underscores(Field* rows, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (rows[i].name().find('_') != std::string_view::npos) rows[i].removed = true;
+    if (has_underscore(rows[i])) rows[i].removed = true;
   }
 }
 
@@ -300,8 +302,7 @@ Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows,
 
 void strip_trailers(Field* rows, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
-    rows[i].removed =
-        has_property(rows[i].id, HeaderProperty::kNotInTrailers) || rows[i].name().find('_') != std::string_view::npos;
+    rows[i].removed = has_property(rows[i].id, HeaderProperty::kNotInTrailers) || has_underscore(rows[i]);
   }
 }
 

@@ -1,5 +1,6 @@
-// The rules of RFC 9112 §3.2, §6 and §7.6 of RFC 9110: who the message is for, how long it is, which fields end here.
-// The only copy: both roles and every codec that meets HTTP/1 semantics come here. Pure functions over parsed rows.
+// What a message's fields mean for this hop: which host it is for (RFC 9112 §3.2), how long its body is (RFC 9112
+// §6), and which fields end here (RFC 9110 §7.6). All codecs and both roles use these functions, which are pure and
+// work on parsed rows.
 #pragma once
 
 #include <cstdint>
@@ -10,31 +11,36 @@
 
 namespace albatross {
 
+// Why a message is refused.
 struct Refusal {
-  Cause cause = Cause::kNone;  // kNone: fine
-  const char* detail = nullptr;
+  Cause cause = Cause::kNone;    // kNone: it is not
+  const char* detail = nullptr;  // a literal that says more, or null
 };
 
-// Fills authority, path, query, body, keep_alive, expect_continue and upgrade; marks removed: hop-by-hop fields, those
-// that Connection nominates (never Host or framing), and names with an underscore, which some servers read as a hyphen.
+// Fills the head's authority, path, query, body, keep_alive, expect_continue and upgrade from an HTTP/1.x request whose
+// start line has been parsed. Marks as removed: hop-by-hop fields, the fields that Connection names (never Host or
+// those that frame the body), and names with an underscore, which some servers read as a hyphen.
 Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count);
 
-// The same for a response. HEAD, 1xx, 204 and 304 have no body whatever they declare.
+// The same for an HTTP/1.x response to a request with that method. A response to HEAD, a 1xx, a 204 and a 304 have no
+// body whatever they declare (RFC 9112 §6.3). `awaits_upgrade`: the request asked for websocket, so that a 101 is
+// allowed.
 Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Field* rows, std::uint32_t count);
 
-// A request that came as HTTP/2 (RFC 9113 §8.2, §8.3), after HPACK and the checks of its own layer: method_text,
-// scheme, target and authority hold the pseudo-fields. Stricter where an HTTP/1.1 server would read something else.
-// `protocol`: of an extended CONNECT (RFC 8441), else empty. `end`: no body follows.
+// The same for an HTTP/2 request (RFC 9113 §8.2, §8.3) that has passed HPACK and the checks of nghttp2. The head's
+// method_text, scheme, target and authority hold the pseudo-fields. What an HTTP/1.1 server could read as something
+// else is refused. `protocol`: of an extended CONNECT (RFC 8441), else empty. `end`: no body follows.
 Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, Field* rows, std::uint32_t count);
+// The same for an HTTP/2 response, whose status is set. `to_head`: it answers a HEAD.
 Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows, std::uint32_t count);
 
-// RFC 9110 §6.5.1.
+// Marks the rows that may not stand in a trailer section as removed (RFC 9110 §6.5.1, http/header_properties.h).
 void strip_trailers(Field* rows, std::uint32_t count);
 
-// "1*DIGIT" without overflow; false otherwise.
+// Reads 1*DIGIT up to 2^63 - 1 (RFC 9110 §8.6). False if the text is anything else.
 bool parse_length(std::string_view text, std::uint64_t& out);
 
-// Calls f(token) for each element of a comma-separated list, trimmed, empty ones skipped (RFC 9110 §5.6.1).
+// Calls f(element) for each element of a comma-separated list, trimmed; empty ones are skipped (RFC 9110 §5.6.1).
 template <class F>
 void for_each_token(std::string_view list, F f) {
   while (!list.empty()) {

@@ -1,4 +1,4 @@
-// What of gRPC's HTTP/2 protocol the proxy reads: which requests are calls, and how long their clients wait.
+// What the proxy reads of gRPC over HTTP/2: which requests are calls, and how long their clients wait. Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -10,14 +10,15 @@
 
 namespace albatross {
 
-// Content-Type application/grpc, with "+proto" or a parameter behind it.
+// Whether the Content-Type is application/grpc, perhaps with "+proto" or parameters behind it.
 bool is_grpc(const Head& request);
 
-// `grpc-timeout`: at most eight digits and a unit, H M S m u or n. Nothing if it is not that.
+// Reads a grpc-timeout: one to eight digits and a unit (H, M, S, m, u or n). Nothing if the text is no timeout; at most
+// a century.
 std::optional<Nanos> parse_grpc_timeout(std::string_view text);
 
 inline constexpr std::size_t kGrpcTimeoutSize = 10;
-// The finest unit in which it fits. `out` has room for kGrpcTimeoutSize; returns the size.
+// Writes a timeout in the finest unit in which it fits. `out` has room for kGrpcTimeoutSize bytes; returns the size.
 std::size_t write_grpc_timeout(Nanos timeout, char* out);
 
 }  // namespace albatross

@@ -1,4 +1,4 @@
-// One-byte ids of the field names the proxy acts on. Everything else is kOther and compares by name.
+// One-byte ids of the field names that the proxy acts on. All others are kOther and are compared by name. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -60,9 +60,9 @@ enum class HeaderId : std::uint8_t {
   kCount,
 };
 
-// Case does not matter. kOther when unknown.
+// The id of a name in any case; kOther if it has none.
 HeaderId header_id(std::string_view name);
-// Lower case.
+// The name in lower case; "" for kOther.
 std::string_view header_name(HeaderId id);
 
 }  // namespace albatross

@@ -1,9 +1,9 @@
-// Bytes on their way to a transport: what was serialised this turn as views, what could not be written yet as owned
-// blocks.
+// The bytes that a Session will write to its Transport: those of this turn as views, those that could not be written
+// yet in blocks that the Output owns.
 //
-// Views (borrow) and scratch (reserve) are good until settle-time: the Session then writes them or calls own_all(),
-// which copies the rest. In the normal case nothing is copied: a head in scratch and a body in the read buffer leave in
-// one sendmsg. One thread.
+// Borrowed views and reserved scratch are good until the session settles (session/session_context.h): it then writes
+// them, and own_all() copies what is left. Usually nothing is copied: a head in the scratch and a body in the read
+// buffer leave in one sendmsg. One thread: the worker's.
 #pragma once
 
 #include <sys/uio.h>
@@ -17,16 +17,18 @@
 
 namespace albatross {
 
-// A worker's scratch for heads and chunk framing; cleared when every output has settled.
+// A worker's scratch for heads and chunk framing, shared by its outputs; cleared when all of them have settled.
 class OutputScratch {
  public:
   static constexpr std::size_t kSize = 128 * 1024;
+  // `n` bytes; null if no room is left.
   char* take(std::size_t n) {
     if (used_ + n > kSize) return nullptr;
     char* p = memory_.get() + used_;
     used_ += n;
     return p;
   }
+  // Of the last take(), the `n` bytes at its end.
   void give_back(std::size_t n) { used_ -= n; }
   void clear() { used_ = 0; }
 
@@ -37,20 +39,21 @@ class OutputScratch {
 
 class Output {
  public:
-  static constexpr int kParts = 8;
+  static constexpr int kParts = 8;  // the most views
 
+  // The pool and the scratch are the worker's.
   Output(BlockPool& pool, OutputScratch& scratch) : owned_(pool), scratch_(&scratch) {}
 
-  // At least `n` writable bytes; commit() what was used of them before the next call.
+  // At least `n` writable bytes at the end. The next call must be commit(), with how many were used.
   char* reserve(std::size_t n);
   void commit(std::size_t n);
-  // Bytes that stay good until settle time.
+  // Adds a view of bytes that stay good until settle time.
   void borrow(std::string_view bytes);
-  void append(std::string_view bytes);  // copies
-  // Views become owned bytes.
+  // Adds a copy of the bytes.
+  void append(std::string_view bytes);
+  // Copies what is borrowed into blocks.
   void own_all();
-  // While on, everything is copied into owned blocks at once, and nothing is borrowed: for what is written later than
-  // at settle time.
+  // While on, all bytes are copied into blocks at once and none are borrowed: for what is written after settle time.
   void set_gathering(bool on);
   bool gathering() const { return gathering_; }
 
@@ -61,8 +64,9 @@ class Output {
   std::uint64_t end() const { return passed_ + size(); }
   bool has_borrowed() const { return count_ > 0; }
   int borrowed_parts() const { return count_; }
-  // The front, at most `max` views; then drop what was written.
+  // Views of the first bytes, at most `max`; returns how many.
   int peek(iovec* parts, int max) const;
+  // Drops the first `n` bytes, which were written.
   void consume(std::size_t n);
   void clear();
 

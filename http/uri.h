@@ -1,5 +1,5 @@
-// Request targets and paths (RFC 9112 §3.2, RFC 3986 §6.2). One normaliser: what it makes is what rules see, what logs
-// show as the path, and what the server gets. Pure functions.
+// Request targets (RFC 9112 §3.2) and the normal form of paths (RFC 3986 §6.2). Rules, logs and servers all see the
+// same normalised path. Pure functions, any thread.
 #pragma once
 
 #include <string_view>
@@ -9,21 +9,22 @@
 
 namespace albatross {
 
-// uri-host [":" port], without userinfo. IPv6 in brackets.
+// Whether the text is a host with an optional port and without userinfo (RFC 9110 §7.2); IPv6 in brackets.
 bool valid_authority(std::string_view text);
-// Without the port, brackets kept; a trailing dot kept.
+// The host without its port, with its brackets or trailing dot.
 std::string_view host_of(std::string_view authority);
+// The port without its colon; empty if there is none.
 std::string_view port_of(std::string_view authority);
 
-// Splits head.target into authority (absolute form), path and query. Refuses fragments, other schemes, `*` except for
-// OPTIONS, and what is neither. The path is not normalised yet.
+// Splits head.target into path and query and, in absolute form, authority. Refuses fragments, schemes other than http
+// and https, "*" unless the method is OPTIONS, and what is no target. The path is not normalised yet.
 Refusal split_target(Head& head);
 
 enum class EncodedSlash : bool { kReject, kPass };
 
-// Decodes unreserved characters, writes the other escapes in upper case, resolves dot segments, keeps "//". `%2F`,
-// `%5C`, `\` and `%00` are refused unless passed; a bad escape and a dot segment with parameters ("..;x") always. An
-// already normal path is returned as it is; else the result is in the arena.
+// Decodes the escapes of unreserved characters, writes other escapes in upper case, resolves dot segments, and keeps
+// empty segments. Refuses bad escapes and dot segments with parameters ("..;x"), and unless they are to pass `%2F`,
+// `%5C`, `\` and `%00`. `out` is `path` itself if that is normal already, else in the arena.
 Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena, std::string_view& out);
 
 }  // namespace albatross

@@ -1,7 +1,8 @@
-// Listening sockets, and taking connections from them.
+// Listening sockets, and accepting connections from them.
 //
-// Listening sockets belong to the Server (they outlive workers and are handed over on upgrade); an Acceptor watches one
-// for one worker's loop, level-triggered, and leaves the descriptor open when it goes.
+// The sockets belong to Process: they outlive workers and are handed over to the next process. An Acceptor watches one
+// of them for one worker, level-triggered, on that worker's thread, and leaves the descriptor open when it is
+// destroyed.
 #pragma once
 
 #include <functional>
@@ -17,41 +18,45 @@ struct ListenSocket {
   SocketAddress address;  // as bound: the real port
 };
 
-// Opens `count` sockets on one address (TCP: SO_REUSEPORT siblings; unix: one descriptor, shared). The first TCP bind
-// is made without SO_REUSEPORT, so a second process fails with "address already in use". A stale unix socket file that
-// nobody listens on is replaced. On failure: empty, and `error` says why. `any` listens on v6 and v4 at once (v4 only
-// where the machine has no v6).
+// Opens sockets that listen on one address: on TCP `count` of them with SO_REUSEPORT, on a unix path a single one that
+// workers share. The first TCP socket is bound without SO_REUSEPORT, so that a second process fails with "address
+// already in use". A unix socket file that nobody listens on is replaced. On failure the result is empty, and `error`
+// says why. The caller owns the descriptors.
 std::vector<ListenSocket> open_listeners(const SocketAddress& address, int count, std::string& error);
-// `count` more SO_REUSEPORT siblings of a TCP socket that open_listeners() made, perhaps in another process.
+// Opens `count` more SO_REUSEPORT sockets beside one that open_listeners() made, perhaps in another process.
 std::vector<ListenSocket> add_listeners(const SocketAddress& bound, int count, std::string& error);
-// What the socket is bound to.
+// The address that the socket is bound to.
 SocketAddress bound_address(int fd);
-// The wildcard address: "[::]" dual-stack if possible, else "0.0.0.0".
+// Every address of this machine: "[::]", which takes IPv4 too, or "0.0.0.0" if the machine has no IPv6.
 SocketAddress any_address(std::uint16_t port);
 
+// Accepts connections for one worker.
 class Acceptor final : public IoHandler, public Ready {
  public:
-  // At most this many accepts a turn.
+  // The most accepts in a turn.
   static constexpr int kBudget = 64;
-  // Asked before each accept; false: leave the rest to the kernel's queue (and usually pause it).
+  // Asked before each accept. False leaves the rest in the kernel's queue; usually it pauses the acceptor, too.
   using MayAccept = std::function<bool(Acceptor&)>;
+  // Takes over the descriptor.
   using OnAccept = std::function<void(int fd, const SocketAddress& peer)>;
-  // Out of descriptors: called with the errno; return true if one was freed, so that accepting goes on.
+  // Called with the errno when descriptors or memory ran out. True if some were freed, so that accepting goes on in the
+  // next turn; with false it rests for 100 ms.
   using OnExhausted = std::function<bool(int error)>;
 
+  // `shared`: other workers watch the same descriptor.
   Acceptor(Loop& loop, int fd, bool shared, MayAccept may_accept, OnAccept on_accept, OnExhausted on_exhausted);
   ~Acceptor() override;
 
   void on_io(std::uint32_t events) override;
   void on_ready() override;
-  // Everything that waits, as far as more may be accepted: for a socket that is left.
+  // Accepts everything that waits, as far as more may be accepted: for a socket that is left.
   void take_all();
-  // Stops and resumes taking; the kernel's queue keeps what comes.
+  // Stops accepting until resume(), or for `t`; the kernel's queue keeps what comes meanwhile.
   void pause();
   void pause_for(Nanos t);
-  // Is there a connection to take?
-  bool waiting() const;
   void resume();
+  // Whether a connection waits in the kernel's queue. A system call.
+  bool waiting() const;
 
  private:
   void on_pause_over() { resume(); }

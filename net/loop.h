@@ -1,9 +1,10 @@
-// One thread's event loop: edge-triggered epoll, a ready list, a mailbox, a timer wheel and deferred destruction.
+// One thread's event loop: epoll, a ready list, a mailbox, a timer wheel and deferred destruction.
 //
-// A turn: wait; events become flags (IoHandler::on_io); the ready list runs, each entry once under its own budget and
-// back in line if work is left; the mailbox; due timers; then what was deferred is destroyed. Nothing is destroyed
-// inside a callback, and a stale event of a closed descriptor is dropped by its generation. All calls are the loop
-// thread's own but post(), which any thread may call. The time is read once a turn.
+// A turn waits for events and then does, in this order: tells handlers of their events (IoHandler::on_io), runs the
+// ready list, runs the mailbox, fires timers, calls the TurnEnd, destroys what was deferred. An entry of the ready list
+// does a bounded amount of work and makes itself ready again if some is left. The loop owns no handler, entry or timer.
+// What a callback may be running in is destroyed by destroy_later(), and an event of a descriptor that was removed is
+// dropped. Only post() and stop() may be called by other threads.
 #pragma once
 
 #include <atomic>
@@ -20,7 +21,7 @@
 
 namespace albatross {
 
-// Receives the epoll flags of one descriptor. Only note them down here: work belongs to the ready list.
+// Receives the epoll flags of one descriptor. It only notes them down: work belongs to the ready list.
 class IoHandler {
  public:
   virtual ~IoHandler() = default;
@@ -34,8 +35,7 @@ class Ready : public ListHook<Ready> {
   virtual void on_ready() = 0;
 };
 
-// What ends a turn: writes what was gathered in it. Called last, when everyone who was ready has had a turn, and mail and
-// timers have.
+// Called at the end of a turn, after the ready list, the mailbox and the timers: writes what was gathered in it.
 class TurnEnd {
  public:
   virtual void on_turn_end() = 0;
@@ -44,7 +44,7 @@ class TurnEnd {
   ~TurnEnd() = default;
 };
 
-// Base of what a loop destroys at the end of a turn.
+// Base of what a loop may destroy at the end of a turn.
 class Deferred {
  public:
   virtual ~Deferred() = default;
@@ -57,15 +57,18 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
+  // The times when this turn began (base/clock.h), and how many turns there were.
   Nanos now() const { return now_; }
   Nanos wall() const { return wall_; }
   std::uint64_t turns() const { return turns_; }
 
-  // Registers a descriptor until remove(). Returns its slot. `events` with EPOLLET for hot sockets.
+  // Registers a descriptor and its handler until remove(), and returns its slot. `events` as for epoll_ctl, with
+  // EPOLLET for edges. The caller keeps the descriptor.
   std::uint32_t add(int fd, std::uint32_t events, IoHandler* handler);
-  // Forgets the slot; the caller closes the descriptor (which leaves the epoll set by itself). With `detach`, also
-  // leaves the epoll set: for a descriptor that lives on elsewhere.
+  // Forgets the slot. The caller then closes the descriptor, by which it leaves the epoll set, or gives `detach` if the
+  // descriptor stays open.
   void remove(std::uint32_t slot, int fd, bool detach = false);
+  // Replaces the events.
   void modify(std::uint32_t slot, int fd, std::uint32_t events);
 
   // Calls on_ready() once, in this turn if its ready list has not run yet, else in the next. Being ready twice is being
@@ -73,27 +76,30 @@ class Loop {
   void make_ready(Ready& r) {
     if (!r.linked()) ready_.push_back(r);
   }
+  // net/timer_wheel.h. `deadline` on the scale of now().
   void set_timer(Timer& t, Nanos deadline) { wheel_.set(t, deadline); }
   void cancel_timer(Timer& t) { wheel_.cancel(t); }
+  // Destroys it at the end of the turn.
   void destroy_later(std::unique_ptr<Deferred> d) { graveyard_.push_back(std::move(d)); }
 
-  // Null: nothing is to be done. One at a time.
+  // Who is called at the end of each turn, instead of who was before; null for nobody. It outlives the loop's turns.
   void set_turn_end(TurnEnd* end) { turn_end_ = end; }
 
-  // Runs the task on the loop's thread, in a later turn. Any thread.
+  // Runs the task on the loop's thread, in this turn if its mailbox has not run yet, else in the next. Any thread.
   void post(std::function<void()> task);
 
-  // Until stop(). stop() may come from any thread.
+  // Turns until stop(), which any thread may call.
   void run();
   void stop();
-  // One turn that waits at most `max_wait`.
+  // One turn that waits for events at most `max_wait`, rounded up to a millisecond.
   void turn(Nanos max_wait);
-  // For nesting in another epoll set, and how long it may sleep before turn(0) is due.
+  // For a loop nested in another one: turn(0) is due when the descriptor becomes readable, and when so many
+  // nanoseconds have passed.
   int descriptor() const { return epoll_; }
   Nanos next_deadline() const { return wheel_.wait(now_); }
 
   BlockPool& blocks() { return blocks_; }
-  // Scratch for one read, and for heads on their way out; both free again when the reader's callback returns.
+  // kScratch bytes for one read; free again when what was read has been handled.
   static constexpr std::size_t kScratch = 256 * 1024;
   char* read_scratch() { return read_scratch_.get(); }
 

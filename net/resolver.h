@@ -1,7 +1,7 @@
-// Names to addresses by c-ares, on the control thread's loop; answers with their TTL.
+// Resolves names to addresses by c-ares, on the control thread's loop, and keeps them up to date.
 //
-// Each watched name is asked again when its TTL (at least 1 s) runs out. An empty or failed answer keeps the last good
-// one and is tried again with back-off. Changes are reported. All calls are the loop thread's.
+// Each watched name is asked for again when its TTL (at least 1 s) runs out. After an empty or failed answer the last
+// good one stays, and the name is asked for again after 1 s, later up to 30 s. One thread: the loop's.
 #pragma once
 
 #include <functional>
@@ -18,17 +18,18 @@ namespace albatross {
 class Resolver {
  public:
   using OnChange = std::function<void(const std::string& name)>;
-  // `servers`: "127.0.0.1:5353" for tests; empty: the system's.
+  // `on_change` is called when the addresses of a name have changed. `servers`: DNS servers as "127.0.0.1:5353", for
+  // tests; empty: the system's.
   Resolver(Loop& loop, OnChange on_change, const std::string& servers = {});
   ~Resolver();
 
-  // Watches exactly these names.
+  // Watches exactly these names from now on; those watched already keep their addresses.
   void watch(const std::vector<std::string>& names);
   // The last good answer, sorted; empty if there was none yet.
   std::vector<IpAddress> addresses(const std::string& name) const;
-  // Every watched name has been answered or has failed once.
+  // Whether every watched name has been answered or has failed at least once.
   bool settled() const;
-  // Why the last try of that name failed; empty if it did not.
+  // Why the last answer for that name gave no address; empty if it gave one.
   std::string failure(const std::string& name) const;
 
  private:

@@ -1,14 +1,16 @@
-// Transport over a stream socket (TCP or unix).
+// A Transport over a stream socket, TCP or unix. It owns the descriptor.
 #pragma once
 
 #include "net/proxy_header.h"
+#include "net/socket_address.h"
 #include "net/transport.h"
 
 namespace albatross {
 
 class TcpTransport final : public Transport {
  public:
-  // Takes the connected (or, with `connecting`, connecting) non-blocking descriptor.
+  // Takes over a non-blocking descriptor that is connected, or with `connecting` on its way there. `proxied`: a PROXY
+  // header comes first.
   TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting, bool proxied = false);
   ~TcpTransport() override;
 
@@ -22,7 +24,8 @@ class TcpTransport final : public Transport {
   const ProxyHeader* proxy_header() const override { return peek_ ? &peek_->header() : nullptr; }
   int descriptor() const { return fd_; }
 
-  // The socket half that TLS shares: how a connect has ended, one recv, one sendmsg, flags kept.
+  // What TLS does with a socket alike: learns how a connect has ended, receives once, sends once. They keep the flags
+  // `readable` and `writable` up to date.
   static IoResult connected(int fd, bool ready);
   static IoResult receive(int fd, char* into, std::size_t size, bool& readable, bool hung_up);
   static IoResult send(int fd, const iovec* parts, int count, bool& writable);
@@ -36,23 +39,10 @@ class TcpTransport final : public Transport {
   std::unique_ptr<ProxyPeek> peek_;
 };
 
-// A non-blocking connect, from an address of ours or (null) the kernel's choice; the port is chosen late, so that it
-// need only differ for the same destination. Returns the descriptor, or -errno: EADDRNOTAVAIL if no port is left, ENXIO
-// if `from` is not an address of this machine. kAgain-like progress is the normal case.
-struct SocketAddress;
+// Starts a non-blocking connect, from an address of ours or (null) from one that the kernel chooses. The kernel chooses
+// the port as late as it can, so that one port can serve connections to different destinations. Returns the descriptor,
+// whose connect is complete or in progress, or -errno: -EADDRNOTAVAIL if no port is left, -ENXIO if `from` is not an
+// address of this machine. The caller owns the descriptor.
 int start_connect(const SocketAddress& to, const IpAddress* from = nullptr);
-
-// Where a socket may connect to or listen on.
-struct SocketAddress {
-  alignas(8) char storage[128];
-  std::uint32_t size = 0;
-  static SocketAddress tcp(const IpAddress& ip, std::uint16_t port);
-  static SocketAddress unix_path(std::string_view path);  // size 0 if the path is too long
-  std::string to_string() const;
-  IpAddress ip() const;  // invalid for unix
-  std::uint16_t port() const;
-  int family() const;
-  friend bool operator==(const SocketAddress& a, const SocketAddress& b);
-};
 
 }  // namespace albatross

@@ -1,7 +1,7 @@
-// One coarse wheel of deadlines per loop (16 ms a slot), lazy: moving a deadline later is a store.
+// A loop's timers: a wheel with slots of 16 ms. To move a deadline later is a store.
 //
-// A Timer is a member of what it guards and is never owned by the wheel; its destructor takes it out. A deadline fires
-// within one slot after it, never before. One thread: the loop's.
+// A Timer is a member of what it guards and is not owned by the wheel; its destructor takes it out. It fires within
+// 16 ms after its deadline, never before. One thread: the loop's.
 #pragma once
 
 #include <array>
@@ -20,8 +20,10 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
+  // The deadline has passed, and the timer is no longer armed. May set it again.
   virtual void on_timer() = 0;
   bool armed() const { return deadline_ != 0; }
+  // 0 if not armed.
   Nanos deadline() const { return deadline_; }
 
  private:
@@ -33,7 +35,7 @@ class Timer {
   std::uint64_t tick_ = 0;  // where it hangs; at most its deadline's tick
 };
 
-// Calls (owner->*F)().
+// A timer that calls (owner->*F)().
 template <class T, void (T::*F)()>
 class MemberTimer final : public Timer {
  public:
@@ -52,7 +54,7 @@ class TimerWheel {
   explicit TimerWheel(Nanos now);
   ~TimerWheel();
 
-  // Replaces the deadline. The timer need not be unarmed.
+  // Arms the timer, or replaces its deadline.
   void set(Timer& t, Nanos deadline);
   void cancel(Timer& t) { t.deadline_ = 0; }
 

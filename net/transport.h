@@ -1,8 +1,8 @@
-// Non-blocking bytes to one peer: TCP, TLS or memory.
+// Non-blocking bytes to and from one peer: over TCP, TLS, or memory in tests.
 //
 // A Transport is owned by its Session and used on its loop's thread only. It is registered with the loop once, for both
-// directions, edge-triggered; readiness is kept in flags, so a call that would only find EAGAIN is not made. After an
-// edge that carried a hang-up it reads on to the end: such an edge is the last.
+// directions and edge-triggered. It keeps readiness in flags, so that no call is made that would only find EAGAIN.
+// After an edge that carried a hang-up it stays readable to the end, since no other edge comes.
 #pragma once
 
 #include <sys/uio.h>
@@ -30,36 +30,40 @@ struct ProxyHeader;  // net/proxy_header.h
 
 class Transport : public IoHandler {
  public:
+  // `owner` is made ready at each event of the connection; it outlives the transport.
   explicit Transport(Ready& owner) : owner_(&owner) {}
 
-  // Connects and shakes hands: kOk when bytes may flow, kAgain to be called again when ready, kError.
+  // Finishes connecting, the PROXY header and the TLS handshake, as far as there are any. kOk when bytes may flow,
+  // kAgain to be called again when the owner is ready, or kError.
   virtual IoResult open() = 0;
-  // Reads at most `size` > 0 bytes.
+  // Reads at most `size` > 0 bytes. kEnd when the peer has sent its last byte.
   virtual IoResult read(char* into, std::size_t size) = 0;
-  // True when read() could give something other than kAgain.
+  // Whether read() could give anything but kAgain.
   virtual bool can_read() const { return readable_; }
-  // Writes what fits now of the views; kOk with fewer bytes than given means wait for writability. A transport that
-  // has taken bytes may still hold some of them: see pending().
+  // Writes what fits of the views now. With kOk and fewer bytes than given, wait until can_write(). Of the bytes that
+  // it took, some may still be pending().
   virtual IoResult write(const iovec* parts, int count) = 0;
   virtual bool can_write() const { return writable_; }
-  // Bytes taken but not yet with the kernel; flush() tries again.
+  // Bytes that write() took and the kernel has not; flush() tries again.
   virtual std::size_t pending() const { return 0; }
   virtual IoResult flush() { return {}; }
-  // No more bytes from us (TLS: close_notify first).
+  // Ends our direction, after what is pending (TLS: with close_notify).
   virtual void shutdown_write() = 0;
-  // At once and for good. `abort`: the peer sees a reset, not an end. Idempotent.
+  // Closes the connection at once. With `abort` the peer sees a reset, not an end. Idempotent.
   virtual void close(bool abort) = 0;
   virtual bool is_open() const = 0;
-  // Gives back memory that only traffic needs.
+  // Frees memory that only traffic needs.
   virtual void release_buffers() {}
+  // What the handshake agreed on; null without TLS.
   virtual const TlsInfo* tls() const { return nullptr; }
-  // TLS: the certificate that was shown to the peer is good for that host.
+  // Whether the certificate that the peer was shown is good for that host. False without TLS.
   virtual bool covers(std::string_view) const { return false; }
-  // After open(): the PROXY header that came first, if one was awaited.
+  // After open(): the PROXY header that came first; null if none was awaited.
   virtual const ProxyHeader* proxy_header() const { return nullptr; }
 
-  // The peer has closed its direction or the connection is broken; there may be bytes before the end.
+  // The peer has closed its direction, or the connection is broken; there may be bytes before the end.
   bool hung_up() const { return hung_up_; }
+  // The connection is broken in both directions.
   bool broken() const { return broken_; }
 
   void on_io(std::uint32_t events) override;

@@ -1,8 +1,8 @@
-// The access log (PRODUCT §8): one JSON line a request, formatted off the request path.
+// The access log (PRODUCT §8): a line of JSON for each request, formatted off the request path.
 //
-// A worker writes fixed-size numbers and the bytes of the strings into its own ring; one writer thread formats and
-// writes. A full ring drops and counts. The writer flushes every 200 ms or earlier when a ring is half full, and on
-// stop().
+// Each worker writes a LogRecord and the bytes of its texts into a ring of its own. One writer thread, which the log
+// owns, formats the records and writes the lines, every 200 ms or earlier if a ring is half full, and at stop(). A full
+// ring drops records and counts them.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 
 namespace albatross {
 
-// Strings of a record, in the order in which they follow it.
+// The texts of a record, in the order in which they follow it.
 enum class LogText : std::uint8_t {
   kMethod,
   kUri,
@@ -44,38 +44,41 @@ enum class LogText : std::uint8_t {
   kCount
 };
 
+// The numbers of a record; docs/operations.md has the fields.
 struct LogRecord {
-  Nanos wall = 0;  // when the request began
-  Nanos request_time = 0;
+  Nanos wall = 0;          // wall time when the request began
+  Nanos request_time = 0;  // until the exchange ended
   Nanos upstream_response_time = 0;
   Nanos upstream_connect_time = 0;
   std::uint64_t body_bytes_sent = 0;
   std::uint64_t request_length = 0;  // head and body, as received
   std::uint16_t status = 0;
-  std::uint16_t upstream_status = 0;
-  std::uint16_t client_port = 0;
+  std::uint16_t upstream_status = 0;  // 0: no response
+  std::uint16_t client_port = 0;      // 0: a unix socket
   std::uint8_t attempts = 0;
-  bool has_upstream = false;
-  std::uint16_t sizes[static_cast<std::size_t>(LogText::kCount)] = {};
+  bool has_upstream = false;                                            // a server was asked
+  std::uint16_t sizes[static_cast<std::size_t>(LogText::kCount)] = {};  // of the texts; set by write()
 };
 
 class AccessLog {
  public:
-  // A log that is off takes nothing and costs a branch.
+  // Rings for that many workers. A log that is off has none and writes nothing.
   AccessLog(const config::AccessLog& settings, int workers);
   ~AccessLog();
 
-  // False and a reason if the file cannot be opened.
+  // Opens the file and starts the writer thread. False if the file cannot be opened; `error` says why.
   bool open(std::string& error);
   bool on() const { return on_; }
-  // Worker `i`'s thread.
+  // Hands a record over, with texts cut at 4096 bytes; only while on(). The thread of that worker.
   void write(int worker, LogRecord& record, const std::string_view (&texts)[static_cast<std::size_t>(LogText::kCount)]);
-  // Re-opens the file (log rotation). Any thread.
+  // Makes the writer open the file anew, after it was rotated. Any thread.
   void reopen();
+  // Records that did not fit a ring, and writes that failed. Any thread.
   std::uint64_t dropped() const;
+  // Writes what the rings hold and ends the writer thread. Idempotent; nothing may be written afterwards.
   void stop();
 
-  // One line, without the newline's ring: for tests.
+  // Appends the line of a record to `out`. `texts`: the bytes that follow it.
   static void format(const LogRecord& record, const char* texts, std::string& out);
 
  private:

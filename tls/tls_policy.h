@@ -1,4 +1,4 @@
-// Security policies by both clouds' names: versions and ciphers.
+// Security policies: TLS versions and ciphers by the names of Alibaba Cloud and AWS. Constant data, any thread.
 #pragma once
 
 #include <string_view>
@@ -13,7 +13,7 @@ struct TlsPolicy {
   bool weak;            // admits TLS 1.0 or 1.1
 };
 
-// Null if unknown.
+// The policy of that name, which lives as long as the program; null if there is none.
 const TlsPolicy* find_policy(std::string_view name);
 
 }  // namespace albatross

@@ -1,8 +1,8 @@
 // The server side of TLS for one listener: certificates by SNI, policy, ALPN, session tickets.
 //
-// Built on the builder thread from files, const and shared by all workers (OpenSSL's contexts are reference-counted and
-// safe to share when nobody changes them). Ticket keys are the process's (TicketKeys): every worker and every
-// configuration resumes what any of them issued, unless the certificate or client rules differ (session id context).
+// Built on the builder thread, then const and shared by all workers: OpenSSL's contexts may be shared once nothing
+// changes them. The ticket keys are the process's, so that each worker and each configuration resumes what any of them
+// has issued, unless the certificate differs (the session id context).
 #pragma once
 
 #include <memory>
@@ -27,17 +27,17 @@ struct CertificateInfo {
 
 class TlsServer {
  public:
-  // Errors (unreadable file, key that does not match, unknown policy) go to `out` at the certificate's place; null
-  // then.
+  // Null if a file cannot be read, a key does not match or the policy is unknown; the errors are in `out`, each at its
+  // place. `path` names the listener: "listeners[0]".
   static std::shared_ptr<TlsServer> create(const config::Listener& listener, const std::string& path,
                                            std::shared_ptr<TicketKeys> tickets, config::Diagnostics& out);
   virtual ~TlsServer() = default;
 
-  // A transport over the accepted descriptor. With `proxied`, a PROXY header comes in front of the handshake: the
-  // session reads it from the transport as plain bytes until start_tls (see TlsTransport).
+  // A transport over the accepted descriptor, which it owns. With `proxied` it reads a PROXY header before the
+  // handshake. The loop's thread.
   virtual std::unique_ptr<Transport> accept(Loop& loop, Ready& owner, int fd, bool proxied) = 0;
   virtual const std::vector<CertificateInfo>& certificates() const = 0;
-  // Changes when connections should not outlive a reload: policy and certificate contents.
+  // Made of the policy and the certificates' contents. If it changes in a reload, connections should not outlive that.
   virtual const std::string& fingerprint() const = 0;
 };
 

@@ -1,9 +1,9 @@
-// Transport over OpenSSL on a socket, through a BIO of ours.
+// A Transport over TLS on a socket: OpenSSL with a BIO of ours. It owns the descriptor and the SSL.
 //
-// The BIO's read side keeps the readiness flags (the socket BIO would hide short reads and strand bytes under edge
-// triggering). Its write side always takes what OpenSSL produces into a thread's scratch, which leaves in one send;
-// what the socket does not take is kept here (pending()). So SSL_write never waits, and neither direction waits on the
-// other.
+// When it reads, the BIO keeps the readiness flags: OpenSSL's socket BIO would hide short reads, and bytes would be
+// stranded under edge triggering. When it writes, the BIO takes all that OpenSSL produces into a scratch of the thread,
+// which leaves in one send; what the socket does not take is kept in pending(). So SSL_write never waits, and neither
+// direction waits for the other.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,8 @@ namespace albatross {
 
 class TlsTransport final : public Transport {
  public:
-  // Takes the descriptor and the SSL, whose role and context are set. `keep` outlives the connection.
+  // Takes over the descriptor and the SSL, whose role and context are set. `connecting`: the descriptor still connects.
+  // `proxied`: a PROXY header comes first. `keep` is held as long as the transport lives.
   TlsTransport(Loop& loop, Ready& owner, int fd, ssl_st* ssl, bool connecting, bool proxied,
                std::shared_ptr<void> keep);
   ~TlsTransport() override;

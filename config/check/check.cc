@@ -11,8 +11,6 @@ namespace {
 
 using Protocol = Listener::Protocol;
 
-std::string at(const std::string& path, std::size_t index) { return path + '[' + std::to_string(index) + ']'; }
-
 std::string line(Place place) { return "line " + std::to_string(place.line); }
 
 std::string how_to_add(const std::string& what, const std::string& name) {
@@ -54,7 +52,7 @@ class Check {
     Once names(out_, "the listener name"), binds(out_, "the address");
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const Listener& listener = config_.listeners[i];
-      const std::string path = at("listeners", i);
+      const std::string path = element_path("listeners", i);
       if (listener.name.written()) names.add(listener.name, listener.name.at, path + ".name");
       if (has_fixed_place(listener.bind)) binds.add(listener.bind.text, listener.bind.at, path + ".bind");
       check_tls(listener, path);
@@ -126,17 +124,17 @@ class Check {
     Once names(out_, "the rule name"), priorities(out_, "priority");
     for (std::size_t i = 0; i < rules.size(); ++i) {
       const Rule& rule = rules[i];
-      if (rule.name.written()) names.add(rule.name, rule.name.at, at(path, i) + ".name");
+      if (rule.name.written()) names.add(rule.name, rule.name.at, element_path(path, i) + ".name");
       if (rule.priority.written()) {
-        priorities.add(std::to_string(*rule.priority), rule.priority.at, at(path, i) + ".priority");
+        priorities.add(std::to_string(*rule.priority), rule.priority.at, element_path(path, i) + ".priority");
       }
-      check_actions(rule.actions, at(path, i) + ".actions");
+      check_actions(rule.actions, element_path(path, i) + ".actions");
     }
   }
 
   void check_actions(const std::vector<Action>& actions, const std::string& path) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
-      if (actions[i].kind == Action::Kind::kForward) check_forward(actions[i], at(path, i) + ".forward");
+      if (actions[i].kind == Action::Kind::kForward) check_forward(actions[i], element_path(path, i) + ".forward");
     }
   }
 
@@ -157,12 +155,12 @@ class Check {
     Once names(out_, "the server group name");
     for (std::size_t i = 0; i < config_.server_groups.size(); ++i) {
       const ServerGroup& group = config_.server_groups[i];
-      const std::string path = at("server_groups", i);
+      const std::string path = element_path("server_groups", i);
       if (group.name.written()) names.add(group.name, group.name.at, path + ".name");
       Once addresses(out_, "the server");
       for (std::size_t k = 0; k < group.servers.size(); ++k) {
         const Value<std::string>& address = group.servers[k].address;
-        if (address.written()) addresses.add(address, address.at, at(path + ".servers", k) + ".address");
+        if (address.written()) addresses.add(address, address.at, element_path(path + ".servers", k) + ".address");
       }
       check_group(config_, group, path, out_);
     }

@@ -1,4 +1,5 @@
-// What no single key can tell: names that must be unique or exist, and keys that only make sense together.
+// Checks what a single key cannot tell: names that must be unique or must exist, and keys that belong together. Any
+// thread.
 #pragma once
 
 #include "config/config.h"
@@ -6,8 +7,8 @@
 
 namespace albatross::config {
 
-// The tree as decoded: rules in the order written, rule sets not yet copied. Keys whose own error is reported already
-// are passed over.
+// `config` as decoded: rules in the order in which they are written, rule sets not copied yet. Skips keys whose own
+// error is reported already.
 void check(const Config& config, Diagnostics& out);
 
 }  // namespace albatross::config

@@ -1,4 +1,4 @@
-// The keys of a server group that only make sense together. Part of check().
+// Checks the keys of a server group that belong together. Part of check().
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 
 namespace albatross::config {
 
+// `path` names the group: "server_groups[1]".
 void check_group(const Config& config, const ServerGroup& group, const std::string& path, Diagnostics& out);
 
 }  // namespace albatross::config

@@ -7,16 +7,14 @@
 namespace albatross::config {
 namespace {
 
-std::string at(const std::string& path, std::size_t index) { return path + '[' + std::to_string(index) + ']'; }
-
 class Lint {
  public:
   Lint(const Config& config, Diagnostics& out) : config_(config), out_(out) {}
 
   void run() {
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
-      visit_rules(config_.listeners[i].rules, at("listeners", i) + ".rules");
-      visit(config_.listeners[i].default_actions, at("listeners", i) + ".default_actions");
+      visit_rules(config_.listeners[i].rules, element_path("listeners", i) + ".rules");
+      visit(config_.listeners[i].default_actions, element_path("listeners", i) + ".default_actions");
     }
     for (const RuleSet& set : config_.rule_sets) visit_rules(set.rules, "rule_sets." + *set.name);
     warn_groups();
@@ -25,14 +23,14 @@ class Lint {
 
  private:
   void visit_rules(const std::vector<Rule>& rules, const std::string& path) {
-    for (std::size_t i = 0; i < rules.size(); ++i) visit(rules[i].actions, at(path, i) + ".actions");
+    for (std::size_t i = 0; i < rules.size(); ++i) visit(rules[i].actions, element_path(path, i) + ".actions");
   }
 
   void visit(const std::vector<Action>& actions, const std::string& path) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
       const Action& action = actions[i];
       for (const WeightedGroup& group : action.forward.groups) used_.insert(*group.name);
-      if (action.kind == Action::Kind::kRedirect) warn_redirect(action, at(path, i) + ".redirect");
+      if (action.kind == Action::Kind::kRedirect) warn_redirect(action, element_path(path, i) + ".redirect");
     }
   }
 
@@ -47,11 +45,11 @@ class Lint {
     for (std::size_t i = 0; i < config_.server_groups.size(); ++i) {
       const ServerGroup& group = config_.server_groups[i];
       if (group.servers.empty()) {
-        out_.warning(group.at, at("server_groups", i) + ".servers", "the group has no servers",
+        out_.warning(group.at, element_path("server_groups", i) + ".servers", "the group has no servers",
                      "requests to it get 503");
       }
       if (!used_.contains(*group.name)) {
-        out_.warning(group.name.at, at("server_groups", i) + ".name", "no action forwards to " + *group.name);
+        out_.warning(group.name.at, element_path("server_groups", i) + ".name", "no action forwards to " + *group.name);
       }
     }
   }

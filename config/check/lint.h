@@ -1,5 +1,5 @@
-// What can run and is probably not meant: warnings that need to know what is absent, so the tree must be free of
-// errors.
+// Warns of what works but is probably not meant. Some of it is about what is absent, so the configuration must be free
+// of errors. Any thread.
 #pragma once
 
 #include "config/config.h"
@@ -7,7 +7,7 @@
 
 namespace albatross::config {
 
-// The tree as decoded, as for check (config/check/check.h).
+// `config` as decoded, as for check().
 void lint(const Config& config, Diagnostics& out);
 
 }  // namespace albatross::config

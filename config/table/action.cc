@@ -14,7 +14,7 @@ using Fault = std::pair<std::string, std::string>;
 
 constexpr std::size_t kLargestBody = 64 << 10;
 constexpr std::string_view kAnswers[] = {"forward", "redirect", "fixed_response"};
-// One connection's own fields and those that frame a message (RFC 9110 §7.6.1, RFC 9112 §6): written anew by the proxy.
+// Fields of one connection and those that frame a message (RFC 9110 §7.6.1, RFC 9112 §6): the proxy writes them anew.
 constexpr std::string_view kOwnFields[] = {"connection", "content-length",    "keep-alive", "proxy-connection",
                                            "te",         "transfer-encoding", "trailer",    "upgrade"};
 
@@ -82,9 +82,10 @@ Type<std::string> body_text() {
 
 const Object<WeightedGroup>& weighted_group() {
   static const Object<WeightedGroup> table = [] {
-    Object<WeightedGroup> t("weighted_group", "A server group and its share of a forward.");
-    t.field("name", &WeightedGroup::name, name(), "The server group.").required();
-    t.field("weight", &WeightedGroup::weight, number(0, 10000), "Its share among the forward's groups.");
+    Object<WeightedGroup> t("weighted_group", "A server group and its share of the requests.");
+    t.field("name", &WeightedGroup::name, name(), "The name of the server group.").required();
+    t.field("weight", &WeightedGroup::weight, number(0, 10000),
+            "Its share of the requests, relative to the weights of the other groups.");
     return t;
   }();
   return table;
@@ -92,13 +93,13 @@ const Object<WeightedGroup>& weighted_group() {
 
 const Object<Forward>& forward_table() {
   static const Object<Forward> table = [] {
-    Object<Forward> t("forward", "Forwarding to several server groups by weight.");
+    Object<Forward> t("forward", "Forwards requests to several server groups by weight.");
     t.field("groups", &Forward::groups,
             list_of<WeightedGroup>(object("weighted_group", weighted_group, "{name: blue, weight: 95}"), 1),
-            "The server groups.")
+            "The server groups and their weights.")
         .required();
-    t.field("sticky", &Forward::sticky, duration(1s, 86400s), "How long a client stays on the group it first got.")
-        .otherwise("each request is shared out anew");
+    t.field("sticky", &Forward::sticky, duration(1s, 86400s), "How long a client stays on the group that it first got.")
+        .otherwise("a group is chosen for each request");
     return t;
   }();
   return table;
@@ -116,13 +117,13 @@ Type<Forward> forward() {
 
 const Object<Redirect>& redirect_table() {
   static const Object<Redirect> table = [] {
-    Object<Redirect> t("redirect", "A redirect; what is not given stays as the client sent it.");
-    t.field("protocol", &Redirect::protocol, redirect_protocol(), "The protocol.").otherwise("stays");
-    t.field("host", &Redirect::host, template_text(), "The host.").otherwise("stays");
-    t.field("port", &Redirect::port, redirect_port(), "The port.").otherwise("stays");
-    t.field("path", &Redirect::path, path_template(), "The path.").otherwise("stays");
-    t.field("query", &Redirect::query, query_template(), "The query without its `?`; empty for none.")
-        .otherwise("stays");
+    Object<Redirect> t("redirect", "A redirect. What is not given stays as the client sent it.");
+    t.field("protocol", &Redirect::protocol, redirect_protocol(), "The new protocol.").otherwise("unchanged");
+    t.field("host", &Redirect::host, template_text(), "The new host.").otherwise("unchanged");
+    t.field("port", &Redirect::port, redirect_port(), "The new port.").otherwise("unchanged");
+    t.field("path", &Redirect::path, path_template(), "The new path.").otherwise("unchanged");
+    t.field("query", &Redirect::query, query_template(), "The new query without its `?`; empty to remove the query.")
+        .otherwise("unchanged");
     t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.");
     return t;
   }();
@@ -131,10 +132,10 @@ const Object<Redirect>& redirect_table() {
 
 const Object<FixedResponse>& fixed_response_table() {
   static const Object<FixedResponse> table = [] {
-    Object<FixedResponse> t("fixed_response", "An answer of the proxy's own.");
+    Object<FixedResponse> t("fixed_response", "An answer of the proxy itself.");
     t.field("code", &FixedResponse::code, small_number(200, 599), "The status code.");
-    t.field("content_type", &FixedResponse::content_type, text(), "The content type.");
-    t.field("body", &FixedResponse::body, body_text(), "The body.").otherwise("empty");
+    t.field("content_type", &FixedResponse::content_type, text(), "The Content-Type of the answer.");
+    t.field("body", &FixedResponse::body, body_text(), "The body of the answer.").otherwise("empty");
     return t;
   }();
   return table;
@@ -142,11 +143,11 @@ const Object<FixedResponse>& fixed_response_table() {
 
 const Object<Rewrite>& rewrite_table() {
   static const Object<Rewrite> table = [] {
-    Object<Rewrite> t("rewrite", "What the server sees instead of what the client sent; the path is normalised again.");
-    t.field("host", &Rewrite::host, template_text(), "The host.").otherwise("stays");
-    t.field("path", &Rewrite::path, path_template(), "The path.").otherwise("stays");
-    t.field("query", &Rewrite::query, query_template(), "The query without its `?`; empty for none.")
-        .otherwise("stays");
+    Object<Rewrite> t("rewrite", "Changes what the server gets. A new path is normalised.");
+    t.field("host", &Rewrite::host, template_text(), "The new host.").otherwise("unchanged");
+    t.field("path", &Rewrite::path, path_template(), "The new path.").otherwise("unchanged");
+    t.field("query", &Rewrite::query, query_template(), "The new query without its `?`; empty to remove the query.")
+        .otherwise("unchanged");
     return t;
   }();
   return table;
@@ -154,9 +155,9 @@ const Object<Rewrite>& rewrite_table() {
 
 const Object<HeaderEdit>& insert_header_table() {
   static const Object<HeaderEdit> table = [] {
-    Object<HeaderEdit> t("insert_header", "Sets a header of the request.");
-    t.field("name", &HeaderEdit::name, edited_header(), "The header.").required();
-    t.field("value", &HeaderEdit::value, template_text(), "Its value.").required();
+    Object<HeaderEdit> t("insert_header", "Sets a header of the request, in place of any with that name.");
+    t.field("name", &HeaderEdit::name, edited_header(), "The name of the header.").required();
+    t.field("value", &HeaderEdit::value, template_text(), "The value of the header.").required();
     return t;
   }();
   return table;
@@ -165,7 +166,7 @@ const Object<HeaderEdit>& insert_header_table() {
 const Object<HeaderEdit>& remove_header_table() {
   static const Object<HeaderEdit> table = [] {
     Object<HeaderEdit> t("remove_header", "Removes a header from the request.");
-    t.field("name", &HeaderEdit::name, edited_header(), "The header.").required();
+    t.field("name", &HeaderEdit::name, edited_header(), "The name of the header.").required();
     return t;
   }();
   return table;
@@ -191,21 +192,24 @@ void check_order(Decoder& d, const Node& node) {
 
 const Object<Action>& action_table() {
   static const Object<Action> table = [] {
-    Object<Action> t(
-        "action", "One step with a request. Exactly one of these keys; forward, redirect and fixed_response answer.");
+    Object<Action> t("action",
+                     "One step of a rule. It has exactly one of these keys; forward, redirect and fixed_response "
+                     "answer the request.");
     t.one_key();
     t.field("forward", as<Kind::kForward, &Action::forward>, forward(),
-            "Sends it to a server group, or to one of several.");
+            "Forwards the request to a server group, or to one of several.");
     t.field("redirect", as<Kind::kRedirect, &Action::redirect>, object("redirect", redirect_table, "{protocol: https}"),
-            "Sends the client elsewhere.");
+            "Redirects the client.");
     t.field("fixed_response", as<Kind::kFixedResponse, &Action::fixed_response>,
-            object("fixed_response", fixed_response_table, "{code: 404, body: not here}"), "Answers with a text.");
+            object("fixed_response", fixed_response_table, "{code: 404, body: not here}"),
+            "Answers with a fixed text.");
     t.field("rewrite", as<Kind::kRewrite, &Action::rewrite>, object("rewrite", rewrite_table, "{path: /new}"),
-            "Changes host, path or query.");
+            "Changes the host, path or query that the server gets.");
     t.field("insert_header", as<Kind::kInsertHeader, &Action::header>,
-            object("insert_header", insert_header_table, "{name: x-edge, value: web}"), "Sets a header.");
+            object("insert_header", insert_header_table, "{name: x-edge, value: web}"),
+            "Sets a header of the request.");
     t.field("remove_header", as<Kind::kRemoveHeader, &Action::header>,
-            object("remove_header", remove_header_table, "{name: x-debug}"), "Removes a header.");
+            object("remove_header", remove_header_table, "{name: x-debug}"), "Removes a header from the request.");
     return t;
   }();
   return table;
@@ -221,11 +225,9 @@ Type<std::vector<Action>> action_list() {
 }
 
 void add_action_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&action_table().info(), &forward_table().info(), &weighted_group().info(),
-                                 &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
-                                 &insert_header_table().info(), &remove_header_table().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(), {&action_table().info(), &forward_table().info(), &weighted_group().info(),
+                               &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
+                               &insert_header_table().info(), &remove_header_table().info()});
 }
 
 }  // namespace albatross::config

@@ -1,5 +1,5 @@
-// What decoding one file needs at hand: the path of keys being read, where errors go, and scalars with their variables
-// expanded. Lives for one load, on one thread.
+// The state of decoding one file: the path of the key that is being read, and where errors go. It also gives the texts
+// of scalars with their variables expanded. Lives for one load, on one thread.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@
 
 namespace albatross::config {
 
-// What reads a scalar's text next: it decides what `$${` becomes and which bytes may stand in it.
+// What a scalar's text is for: this decides what `$${` becomes and which bytes are allowed.
 enum class Text : std::uint8_t {
   kPlain,
-  kTemplate,  // `$${` is left for the template compiler
-  kBody,      // plain, and may hold line ends
+  kTemplate,  // `$${` is kept for the template compiler
+  kBody,      // plain, and may have line ends
 };
 
 class Decoder {
@@ -49,21 +49,22 @@ class Decoder {
   };
   Scope enter(std::string_view key);
   Scope enter(std::size_t index);
-  // The same for a key of the table; both texts outlive the decoder.
+  // The same for a key of the table. Both texts outlive the decoder.
   Scope enter(std::string_view object, std::string_view key);
 
   void error(Place at, std::string message, std::string hint = {});
   void warning(Place at, std::string message, std::string hint = {});
-  // The node is of another kind than the key wants: `wanted` is like "a list".
+  // Reports that the node is of another kind than the key wants; `wanted` is like "a list".
   void wrong_kind(const Node& node, std::string_view wanted, std::string hint = {});
-  // The values among `names` that this version builds for the key being read.
+  // Those of `names` that are values of the key being read which this version builds.
   std::vector<std::string> offered(std::vector<std::string> names) const;
 
-  // The scalar's text, expanded. Reports and gives nothing for another kind of node or a variable that is not set.
+  // The scalar's text, expanded. Nothing, with an error, for another kind of node or a variable that is not set.
   std::optional<std::string> text(const Node& node, Text reader = Text::kPlain);
-  // The same for what must not be quoted: numbers and booleans. A variable may stand in quotes, JSON has no other way.
+  // The same for numbers and booleans, which must not be quoted. A variable may be, since JSON has no other way.
   std::optional<std::string> bare(const Node& node, std::string_view wanted);
 
+  // The path, relative to the folder of the file.
   std::string absolute(std::string_view path) const;
 
  private:

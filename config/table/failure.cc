@@ -37,14 +37,17 @@ Type<Codes> status_codes() {
 
 const Object<CircuitBreaker>& circuit_breaker_table() {
   static const Object<CircuitBreaker> table = [] {
-    Object<CircuitBreaker> t(
-        "circuit_breaker",
-        "A group that fails gets no requests for a while, then one that tries it; `{}` takes every default.");
-    t.field("failure_percent", &CircuitBreaker::failure_percent, number(1, 100),
-            "Of the requests in a window, as `passive_check` counts them.");
-    t.field("min_requests", &CircuitBreaker::min_requests, number(1, 100'000), "A window with fewer says nothing.");
-    t.field("window", &CircuitBreaker::window, duration(1s, 300s), "How long is counted.");
-    t.field("open", &CircuitBreaker::open, duration(1s, 300s), "How long nothing is forwarded.");
+    Object<CircuitBreaker> t("circuit_breaker",
+                             "Stops forwarding to a group that fails as a whole; after a while one request tries it. "
+                             "`{}` takes every default.");
+    t.field(
+        "failure_percent", &CircuitBreaker::failure_percent, number(1, 100),
+        "The percentage of failed requests in a window that opens the circuit. What fails is as for `passive_check`.");
+    t.field("min_requests", &CircuitBreaker::min_requests, number(1, 100'000),
+            "The fewest requests in a window that can open the circuit.");
+    t.field("window", &CircuitBreaker::window, duration(1s, 300s), "The length of a window.");
+    t.field("open", &CircuitBreaker::open, duration(1s, 300s),
+            "How long nothing is forwarded before one request tries the group.");
     return t;
   }();
   return table;
@@ -53,20 +56,23 @@ const Object<CircuitBreaker>& circuit_breaker_table() {
 const Object<Retries>& retries_table() {
   static const Object<Retries> table = [] {
     using On = Retries::On;
-    Object<Retries> t("retries", "When a request is tried again, on another server if there is one.");
-    t.field("tries", &Retries::tries, number(1, 5), "With the first one.");
+    Object<Retries> t("retries", "When a failed request is tried again, on another server if there is one.");
+    t.field("tries", &Retries::tries, number(1, 5), "The largest number of tries, the first one included.");
     t.field("per_try_timeout", &Retries::per_try_timeout, duration(10ms, 3600s),
-            "From the end of the request to the head of the answer, for one try; `response` is for all of them.")
+            "The longest time of one try, from the end of the request to the head of the response; `timeouts.response` "
+            "is for all tries together.")
         .otherwise("none");
     t.field(
         "on", &Retries::on,
         list_of<On>(choice<On>({{"connect", On::kConnect}, {"reset", On::kReset}, {"timeout", On::kTimeout}}), 1, true),
-        "connect: no connection. reset: a reused one died before an answer. timeout: per_try_timeout, if the "
-        "method is idempotent.");
+        "The failures after which there is another try. connect: no connection was made. reset: a reused connection "
+        "ended before the response. timeout: `per_try_timeout` has passed. The last two only if the method is "
+        "idempotent.");
     t.field("codes", &Retries::codes, list_of<Codes>(status_codes(), 1, true),
-            "Answers after which an idempotent request is tried again.")
+            "The status codes after which an idempotent request is tried again.")
         .otherwise("none");
-    t.field("budget", &Retries::budget, number(1, 100), "Percent of the active requests, and ten a second at least.");
+    t.field("budget", &Retries::budget, number(1, 100),
+            "The most retries, in percent of the active requests; ten a second are always allowed.");
     return t;
   }();
   return table;
@@ -75,9 +81,10 @@ const Object<Retries>& retries_table() {
 const Object<Queue>& queue_table() {
   static const Object<Queue> table = [] {
     Object<Queue> t(
-        "queue", "Where requests wait, first come first served, while `max_requests` or `max_connections` is reached.");
-    t.field("size", &Queue::size, number(0, 100'000), "How many wait; those beyond get 503.");
-    t.field("timeout", &Queue::timeout, duration(10ms, 300s), "How long one waits; then 503.");
+        "queue",
+        "Requests that wait, in the order of their arrival, while `max_requests` or `max_connections` is reached.");
+    t.field("size", &Queue::size, number(0, 100'000), "The largest number of waiting requests; further ones get 503.");
+    t.field("timeout", &Queue::timeout, duration(10ms, 300s), "The longest time that a request waits; then 503.");
     return t;
   }();
   return table;
@@ -85,13 +92,15 @@ const Object<Queue>& queue_table() {
 
 void add_failure_fields(Object<ServerGroup>& t) {
   t.field("retries", &ServerGroup::retries, scalar_or(on_or_off(), object("retries", retries_table, "{tries: 3}")),
-          "Tries of a request that cannot have had an effect; false for one.");
-  t.field("max_requests", &ServerGroup::max_requests, number(1, 1'000'000), "Requests in flight on the group at most.")
-      .otherwise("any number");
+          "When a failed request is tried again; false for never.");
+  t.field("max_requests", &ServerGroup::max_requests, number(1, 1'000'000),
+          "The largest number of requests in flight on the group.")
+      .otherwise("no limit");
   t.field("max_connections", &ServerGroup::max_connections, number(1, 1'000'000),
-          "Connections to its servers at most, divided by the workers, at least one each.")
-      .otherwise("any number");
-  t.field("queue", &ServerGroup::queue, object("queue", queue_table, "{size: 100}"), "What waits when it is full.");
+          "The largest number of connections to its servers, divided among the workers, with at least one each.")
+      .otherwise("no limit");
+  t.field("queue", &ServerGroup::queue, object("queue", queue_table, "{size: 100}"),
+          "Requests that wait while a limit is reached.");
 }
 
 }  // namespace albatross::config

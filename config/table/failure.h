@@ -1,4 +1,4 @@
-// What a group does when it is full or fails: part of the field table of table_group.cc.
+// The part of a server group's table that is about failures: limits, queue, circuit breaker, retries. As table.h.
 #pragma once
 
 #include "config/table/type.h"
@@ -6,11 +6,12 @@
 namespace albatross::config {
 
 using Codes = std::pair<std::uint16_t, std::uint16_t>;
-Type<Codes> status_codes();  // 2xx, 204 or 200-399, as first and last
+Type<Codes> status_codes();  // `2xx`, `204` or `200-399`: the first and the last code
 
 const Object<CircuitBreaker>& circuit_breaker_table();
 const Object<Retries>& retries_table();
 const Object<Queue>& queue_table();
+// Adds the keys of a server group for these.
 void add_failure_fields(Object<ServerGroup>& t);
 
 }  // namespace albatross::config

@@ -43,16 +43,18 @@ ServerGroup& self(ServerGroup& group) { return group; }
 
 const Object<Server>& server_table() {
   static const Object<Server> table = [] {
-    Object<Server> t("server", "One address to forward to; a name stands for each address it resolves to.");
-    t.field("address", self_server, server_address(), "Where it listens.").required();
-    t.field("weight", &Server::weight, number(0, 10000), "Its share of the traffic; 0 for no new traffic.");
-    t.field("zone", &Server::zone, name(), "The zone it stands in.").otherwise("none");
-    t.field("backup", &Server::backup, boolean(), "Whether it gets traffic only when no other server is usable.");
-    t.field("max_requests", &Server::max_requests, number(1, 1'000'000), "Requests in flight that it gets at most.")
-        .otherwise("any number");
+    Object<Server> t("server", "One address to forward to. A name stands for every address that it resolves to.");
+    t.field("address", self_server, server_address(), "The address of the server.").required();
+    t.field("weight", &Server::weight, number(0, 10000),
+            "Its share of the requests, relative to the weights of the other servers; 0 for no new requests.");
+    t.field("zone", &Server::zone, name(), "The zone that the server runs in.").otherwise("none");
+    t.field("backup", &Server::backup, boolean(), "Whether it gets requests only when no other server is usable.");
+    t.field("max_requests", &Server::max_requests, number(1, 1'000'000),
+            "The largest number of its requests in flight.")
+        .otherwise("no limit");
     t.field("max_connections", &Server::max_connections, number(1, 1'000'000),
-            "Connections that it gets at most, divided by the workers, at least one each.")
-        .otherwise("any number");
+            "The largest number of connections to it, divided among the workers, with at least one each.")
+        .otherwise("no limit");
     return t;
   }();
   return table;
@@ -62,20 +64,21 @@ const Object<Hash>& hash_table() {
   static const Object<Hash> table = [] {
     using On = Hash::On;
     using Algorithm = Hash::Algorithm;
-    Object<Hash> t("hash", "Requests that agree in this go to one server.");
+    Object<Hash> t("hash", "What the hash schedulers hash: requests with the same value go to the same server.");
     t.field("on", &Hash::on,
             choice<On>({{"source_ip", On::kSourceIp},
                         {"header", On::kHeader},
                         {"cookie", On::kCookie},
                         {"query", On::kQuery},
                         {"path", On::kPath}}),
-            "What is hashed; a request that has none goes anywhere.");
-    t.field("name", &Hash::name, text(), "Of the header, cookie or query parameter.").otherwise("none");
+            "The part of the request that is hashed; a request without it goes to any server.");
+    t.field("name", &Hash::name, text(), "The name of the header, cookie or query parameter.").otherwise("none");
     t.field("algorithm", &Hash::algorithm,
             choice<Algorithm>({{"maglev", Algorithm::kMaglev}, {"ketama", Algorithm::kKetama}}),
-            "maglev spreads evenly, ketama moves the fewest keys.");
+            "The hash table. maglev: the most even shares. ketama: the fewest values move when servers change.");
     t.field("max_load", &Hash::max_load, number(101, 1000),
-            "Percent of its share of the requests in flight that a server takes; what is above goes to the next.")
+            "The most requests in flight on a server, in percent of its share of the group's; further requests go to "
+            "the next server.")
         .otherwise("no bound");
     return t;
   }();
@@ -85,11 +88,12 @@ const Object<Hash>& hash_table() {
 const Object<SlowStart>& slow_start_table() {
   static const Object<SlowStart> table = [] {
     using Curve = SlowStart::Curve;
-    Object<SlowStart> t("slow_start", "How a server comes to its share.");
-    t.field("window", &SlowStart::window, duration(1s, 900s), "How long it takes.");
+    Object<SlowStart> t("slow_start", "How a server works up to its share of the requests.");
+    t.field("window", &SlowStart::window, duration(1s, 900s),
+            "How long it takes until the server has its whole share.");
     t.field("curve", &SlowStart::curve,
             choice<Curve>({{"linear", Curve::kLinear}, {"square", Curve::kSquare}, {"root", Curve::kRoot}}),
-            "Its share after a part t of the window: t, t², √t.");
+            "Which part of its share a server has after a part t of the window: t, t² or √t.");
     return t;
   }();
   return table;
@@ -97,13 +101,17 @@ const Object<SlowStart>& slow_start_table() {
 
 const Object<Sticky>& sticky_table() {
   static const Object<Sticky> table = [] {
-    Object<Sticky> t("sticky", "A cookie keeps a client on its server, until that drains, dies or gets weight 0.");
-    t.field("max_age", &Sticky::max_age, duration(1s, 86400s), "How long the cookie lives.");
-    t.field("cookie", &Sticky::cookie, token("cookie name"), "Its name.").otherwise("albatross-server-GROUP");
+    Object<Sticky> t("sticky",
+                     "A cookie that keeps a client on its server until that one drains, fails or gets weight 0.");
+    t.field("max_age", &Sticky::max_age, duration(1s, 86400s), "How long the cookie is valid.");
+    t.field("cookie", &Sticky::cookie, token("cookie name"), "The name of the cookie.")
+        .otherwise("albatross-server-GROUP");
     t.field("app_cookie", &Sticky::app_cookie, token("cookie name"),
-            "Give it only when the server sets this cookie, until the browser closes.")
-        .otherwise("given with every first answer");
-    t.field("key", &Sticky::key, text(), "What the cookie is signed with, alike on all proxies that share clients.")
+            "The name of a cookie of the application: ours is set only together with it, and is valid until the "
+            "browser closes.")
+        .otherwise("ours is set with a client's first response");
+    t.field("key", &Sticky::key, text(),
+            "The secret that the cookie's value is made with; the same on all proxies that share clients.")
         .otherwise("the group's name");
     return t;
   }();
@@ -113,23 +121,25 @@ const Object<Sticky>& sticky_table() {
 const Object<PassiveCheck>& passive_check_table() {
   static const Object<PassiveCheck> table = [] {
     Object<PassiveCheck> t("passive_check",
-                           "A server that fails requests gets none for a while; `{}` takes every default.");
+                           "Ejects a server that fails requests: for a while it gets none. `{}` takes every default.");
     t.field("failures", &PassiveCheck::failures, number(1, 1000),
-            "In a row: no connection, a reset, a timeout, 502, 503, 504, or a call that ends with UNAVAILABLE.");
+            "How many failures in a row eject a server. What fails: no connection, a reset, a timeout, 502, 503, 504, "
+            "or a gRPC call that ends with UNAVAILABLE.");
     t.field("ejection", &PassiveCheck::ejection, duration(1s, 3600s),
-            "For how long, times how often of late, ten at most.");
+            "Base ejection time, multiplied by the number of recent ejections, at most 10.");
     t.field("max_ejected", &PassiveCheck::max_ejected, number(1, 100),
-            "Percent of the group's servers at once; one always may be.");
+            "The most servers that are ejected at once, in percent of the group's; one always may be.");
     t.field("failure_percent", &PassiveCheck::failure_percent, number(1, 100),
-            "A server that fails as many of its requests in an `interval` is ejected, too.")
-        .otherwise("not looked at");
+            "A server is also ejected if at least this percentage of its requests in an `interval` failed.")
+        .otherwise("off");
     t.field("latency_factor", &PassiveCheck::latency_factor, number(2, 100),
-            "A server whose answers take as many times the median of the group's servers is ejected, too; from three "
-            "servers on.")
-        .otherwise("not looked at");
+            "A server is also ejected if its responses in an `interval` took on average more than this many times the "
+            "median of the group's servers. It needs three servers.")
+        .otherwise("off");
     t.field("min_requests", &PassiveCheck::min_requests, number(1, 100'000),
-            "Servers with fewer in an `interval` are not judged by these two.");
-    t.field("interval", &PassiveCheck::interval, duration(1s, 300s), "How often they are judged.");
+            "The fewest requests of a server in an `interval` for `failure_percent` and `latency_factor` to judge it.");
+    t.field("interval", &PassiveCheck::interval, duration(1s, 300s),
+            "How often `failure_percent` and `latency_factor` judge the servers.");
     return t;
   }();
   return table;
@@ -138,27 +148,31 @@ const Object<PassiveCheck>& passive_check_table() {
 const Object<HealthCheck>& health_check_table() {
   static const Object<HealthCheck> table = [] {
     using Probe = HealthCheck::Protocol;
-    Object<HealthCheck> t("health_check", "Active probes of each server; `{}` takes every default.");
+    Object<HealthCheck> t("health_check", "Active probes of each server. `{}` takes every default.");
     t.field("protocol", &HealthCheck::protocol,
             choice<Probe>(
                 {{"http", Probe::kHttp}, {"https", Probe::kHttps}, {"tcp", Probe::kTcp}, {"grpc", Probe::kGrpc}}),
-            "What a probe speaks; grpc is grpc.health.v1, with TLS where the group has it.")
-        .otherwise("http, https or grpc, as the group");
-    t.field("service", &HealthCheck::service, text(), "What a grpc probe asks for.").otherwise("the server as a whole");
-    t.field("path", &HealthCheck::path, url_path(), "What is asked for.");
-    t.field("method", &HealthCheck::method, known_name("probe method", {"HEAD", "GET"}), "How it is asked for.");
-    t.field("host", &HealthCheck::host, text(), "The Host field.").otherwise("the server's address");
-    t.field("port", &HealthCheck::port, small_number(1, 65535), "The port.").otherwise("the server's");
-    t.field("interval", &HealthCheck::interval, duration(100ms, 300s), "From one probe to the next, ±10 %.");
+            "The protocol of a probe; grpc is grpc.health.v1, with TLS if the group has it.")
+        .otherwise("http, https or grpc, as the group's");
+    t.field("service", &HealthCheck::service, text(), "The service that a grpc probe asks about.")
+        .otherwise("the server as a whole");
+    t.field("path", &HealthCheck::path, url_path(), "The path that is requested.");
+    t.field("method", &HealthCheck::method, known_name("probe method", {"HEAD", "GET"}), "The method of the request.");
+    t.field("host", &HealthCheck::host, text(), "The Host field of the request.").otherwise("the server's address");
+    t.field("port", &HealthCheck::port, small_number(1, 65535), "The port that is probed.").otherwise("the server's");
+    t.field("interval", &HealthCheck::interval, duration(100ms, 300s),
+            "The time from one probe of a server to the next, ±10 %.");
     t.field("doubt_interval", &HealthCheck::doubt_interval, duration(100ms, 300s),
-            "From one probe to the next while a change of state is in doubt.")
+            "The same while probes contradict the server's state and the threshold for a change is not reached.")
         .otherwise("the interval");
-    t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "A probe without an answer has failed.");
-    t.field("healthy_threshold", &HealthCheck::healthy_threshold, number(1, 10), "Good probes in a row until healthy.");
-    t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10), "Failed ones until unhealthy.");
+    t.field("timeout", &HealthCheck::timeout, duration(100ms, 300s), "How long a probe may take before it has failed.");
+    t.field("healthy_threshold", &HealthCheck::healthy_threshold, number(1, 10),
+            "How many good probes in a row make a server healthy.");
+    t.field("unhealthy_threshold", &HealthCheck::unhealthy_threshold, number(1, 10),
+            "How many failed probes in a row make a server unhealthy.");
     t.field("initial_state", &HealthCheck::starts_healthy, choice<bool>({{"healthy", true}, {"unhealthy", false}}),
-            "What a new server is taken for until its first probe is answered; that one alone decides then.");
-    t.field("codes", &HealthCheck::codes, list_of<Codes>(status_codes(), 1, true), "Which answers are good.");
+            "The state of a new server until its first probe, which alone decides the next state.");
+    t.field("codes", &HealthCheck::codes, list_of<Codes>(status_codes(), 1, true), "The status codes of a good probe.");
     return t;
   }();
   return table;
@@ -168,8 +182,9 @@ const Object<ServerGroup>& group_timeouts() {
   static const Object<ServerGroup> table = [] {
     Object<ServerGroup> t("group_timeouts", "The timers towards a group's servers.");
     t.field("connect", &ServerGroup::connect_timeout, duration(1ms, 24h),
-            "TCP and TLS; then the next server once, then 504.");
-    t.field("response", &ServerGroup::response_timeout, duration(1s, 3600s), "As the listener's, for this group alone.")
+            "The longest time to connect, TLS included; then another try if `retries` allows it, else 504.");
+    t.field("response", &ServerGroup::response_timeout, duration(1s, 3600s),
+            "As the listener's `response`, for this group only.")
         .otherwise("the rule's or the listener's");
     return t;
   }();
@@ -178,10 +193,11 @@ const Object<ServerGroup>& group_timeouts() {
 
 const Object<ServerGroup>& keep_alive_table() {
   static const Object<ServerGroup> table = [] {
-    Object<ServerGroup> t("keep_alive", "Connections to servers that wait for their next request.");
+    Object<ServerGroup> t("keep_alive", "Idle connections to servers, kept for later requests.");
     t.field("idle", &ServerGroup::keep_alive_idle, duration(1ms, 24h),
-            "How long one waits; less if the server's `Keep-Alive: timeout` says so.");
-    t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000), "How many wait, per server and process.");
+            "How long a connection is kept idle; less if the server's `Keep-Alive: timeout` is shorter.");
+    t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000),
+            "The largest number of idle connections to each server, over all workers.");
     return t;
   }();
   return table;
@@ -189,18 +205,19 @@ const Object<ServerGroup>& keep_alive_table() {
 
 const Object<UpstreamTls>& upstream_tls() {
   static const Object<UpstreamTls> table = [] {
-    Object<UpstreamTls> t("upstream_tls", "How a server's certificate is checked.");
-    t.field("ca", &UpstreamTls::ca, file_path(), "The authorities believed, PEM.").otherwise("the system's");
-    t.field("server_name", &UpstreamTls::server_name, text(), "The name asked for and checked.")
+    Object<UpstreamTls> t("upstream_tls", "How the certificates of servers are verified.");
+    t.field("ca", &UpstreamTls::ca, file_path(), "The PEM file with the trusted authorities.")
+        .otherwise("the system's");
+    t.field("server_name", &UpstreamTls::server_name, text(), "The name that is sent as SNI and verified.")
         .otherwise("the server's host");
-    t.field("verify", &UpstreamTls::verify, boolean(), "Whether it is checked at all.");
+    t.field("verify", &UpstreamTls::verify, boolean(), "Whether certificates are verified.");
     return t;
   }();
   return table;
 }
 
 void add_server_fields(Object<ServerGroup>& t) {
-  t.field("name", &ServerGroup::name, name(), "Unique among the groups.").required();
+  t.field("name", &ServerGroup::name, name(), "The name of the group, unique among the groups.").required();
   t.field("protocol", &ServerGroup::protocol,
           choice<Protocol>({{"http", Protocol::kHttp},
                             {"https", Protocol::kHttps},
@@ -208,54 +225,54 @@ void add_server_fields(Object<ServerGroup>& t) {
                             {"h2", Protocol::kH2},
                             {"grpc", Protocol::kGrpc},
                             {"grpcs", Protocol::kGrpcs}}),
-          "What the servers speak.");
-  t.field(
-      "scheduler", &ServerGroup::scheduler,
-      choice<Scheduler>({{"wrr", Scheduler::kWrr},
-                         {"wlc", Scheduler::kWlc},
-                         {"p2c", Scheduler::kP2c},
-                         {"hash", Scheduler::kHash},
-                         {"sch", Scheduler::kSch},
-                         {"uch", Scheduler::kUch}}),
-      "How a server is picked: wrr by turns, wlc by requests in flight, p2c the faster of two, hash by what a request "
-      "has; sch hashes the client's address, uch a query parameter.");
+          "The protocol that the servers speak.");
+  t.field("scheduler", &ServerGroup::scheduler,
+          choice<Scheduler>({{"wrr", Scheduler::kWrr},
+                             {"wlc", Scheduler::kWlc},
+                             {"p2c", Scheduler::kP2c},
+                             {"hash", Scheduler::kHash},
+                             {"sch", Scheduler::kSch},
+                             {"uch", Scheduler::kUch}}),
+          "How a server is chosen. wrr: in turn, by weight. wlc: the one with the fewest requests in flight for its "
+          "weight. p2c: the faster and less busy of two at random. hash: by a hash of the request, see `hash`. sch: by "
+          "a hash of the client's address. uch: by a hash of a query parameter.");
   t.field("hash", &ServerGroup::hash, object("hash", hash_table, "{on: cookie, name: user}"),
           "What the hash schedulers hash.");
   t.field("slow_start", &ServerGroup::slow_start, object("slow_start", slow_start_table, "{window: 30s}"),
-          "A server that is new or was unhealthy gets its share by and by, with every scheduler.")
+          "How a server that is new or was unhealthy works up to its share, with every scheduler.")
       .otherwise("none");
   t.field("sticky", &ServerGroup::sticky, object("sticky", sticky_table, "{max_age: 1000s}"),
-          "Keeps clients on their server.")
-      .otherwise("not kept");
+          "Keeps a client on the server that it first got.")
+      .otherwise("off");
   t.field("passive_check", &ServerGroup::passive_check, object("passive_check", passive_check_table, "{failures: 5}"),
           "Ejects servers that fail requests.")
       .otherwise("none");
   t.field("circuit_breaker", &ServerGroup::circuit_breaker,
           object("circuit_breaker", circuit_breaker_table, "{failure_percent: 50}"),
-          "Answers 503 at once while the group fails.")
+          "Answers 503 at once while the group as a whole fails.")
       .otherwise("none");
   t.field("zone_affinity", &ServerGroup::zone_affinity, boolean(),
-          "Whether servers of this process's `zone` come first, as long as enough of them are healthy.");
+          "Whether servers in this process's `zone` are preferred as long as enough of them are healthy.");
   t.field("servers", &ServerGroup::servers,
           list_of<Server>(object("server", server_table, "{address: \"10.0.0.1:80\"}")), "The servers.")
       .required();
   t.field("health_check", &ServerGroup::health_check, object("health_check", health_check_table, "{path: /healthz}"),
-          "Active probes.")
+          "Active probes of the servers.")
       .otherwise("no probes");
   t.field("fail_open", &ServerGroup::fail_open, boolean(),
-          "Whether all servers are used when none is healthy; else 503.");
+          "Whether all servers are used when none is healthy; otherwise requests get 503.");
 }
 
 void add_upstream_fields(Object<ServerGroup>& t) {
   t.field("connection_drain", &ServerGroup::connection_drain, duration(0s, 900s),
-          "How long requests in flight may go on when a server goes away.");
+          "How long requests in flight may run on a server that drains or is removed.");
   t.field("drain_unhealthy", &ServerGroup::drain_unhealthy, boolean(),
-          "Whether a server that becomes unhealthy drains: what runs there ends within connection_drain.");
-  t.field("timeouts", self, object("group_timeouts", group_timeouts, "{connect: 5s}"), "Timers.");
-  t.field("keep_alive", self, object("keep_alive", keep_alive_table, "{pool: 32}"), "Idle connections to servers.");
+          "Whether requests on a server that becomes unhealthy must end within `connection_drain`.");
+  t.field("timeouts", self, object("group_timeouts", group_timeouts, "{connect: 5s}"), "Timers towards the servers.");
+  t.field("keep_alive", self, object("keep_alive", keep_alive_table, "{pool: 32}"), "Idle connections to the servers.");
   add_failure_fields(t);
   t.field("source_addresses", &ServerGroup::source_addresses, list_of<Value<std::string>>(local_address(), 1, true),
-          "Addresses of this machine that connections to servers come from, by turns; each has its own ports.")
+          "Addresses of this machine that connections to servers are made from, in turn; each has its own ports.")
       .otherwise("the kernel's choice");
   t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls, "{ca: ca.pem}"), "TLS towards the servers.");
 }
@@ -273,13 +290,11 @@ const Object<ServerGroup>& group_table() {
 }
 
 void add_group_tables(Tables& tables) {
-  for (const ObjectInfo* info :
-       {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(),
-        &sticky_table().info(), &passive_check_table().info(), &circuit_breaker_table().info(),
-        &health_check_table().info(), &retries_table().info(), &queue_table().info(), &group_timeouts().info(),
-        &keep_alive_table().info(), &upstream_tls().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(),
+                {&group_table().info(), &server_table().info(), &hash_table().info(), &slow_start_table().info(),
+                 &sticky_table().info(), &passive_check_table().info(), &circuit_breaker_table().info(),
+                 &health_check_table().info(), &retries_table().info(), &queue_table().info(), &group_timeouts().info(),
+                 &keep_alive_table().info(), &upstream_tls().info()});
 }
 
 }  // namespace albatross::config

@@ -108,9 +108,9 @@ Type<AccessLog> log_format() {
 
 const Object<AccessLog>& access_log_table() {
   static const Object<AccessLog> table = [] {
-    Object<AccessLog> t("access_log", "Where a line about each request goes.");
-    t.field("path", whole_log, log_path(), "Where to.").assume("stdout");
-    t.field("format", whole_log, log_format(), "One JSON object a line.").assume("json");
+    Object<AccessLog> t("access_log", "A log with one line for each request.");
+    t.field("path", whole_log, log_path(), "Where the lines are written.").assume("stdout");
+    t.field("format", whole_log, log_format(), "The format of a line: one JSON object.").assume("json");
     return t;
   }();
   return table;
@@ -118,10 +118,12 @@ const Object<AccessLog>& access_log_table() {
 
 const Object<Admin>& admin_table() {
   static const Object<Admin> table = [] {
-    Object<Admin> t("admin", "Where the running process takes commands and shows metrics.");
-    t.field("bind", &Admin::bind, bind_address(), "A unix socket, or an address for reads and, with a token, writes.")
+    Object<Admin> t("admin", "The interface for commands to the running process, its status and its metrics.");
+    t.field("bind", &Admin::bind, bind_address(),
+            "A unix socket or a TCP address. Over TCP anyone may read, and writes need the `token`.")
         .otherwise("`unix:/run/albatross/admin.sock`, or in the user's runtime directory");
-    t.field("token", &Admin::token, text(), "What a write over TCP must carry.").otherwise("no writes over TCP");
+    t.field("token", &Admin::token, text(), "The bearer token that a write over TCP must carry.")
+        .otherwise("no writes over TCP");
     return t;
   }();
   return table;
@@ -129,10 +131,11 @@ const Object<Admin>& admin_table() {
 
 const Object<Shutdown>& shutdown_table() {
   static const Object<Shutdown> table = [] {
-    Object<Shutdown> t("shutdown", "How the process goes away at SIGTERM.");
+    Object<Shutdown> t("shutdown", "What the process does at SIGTERM: `delay`, then `drain`.");
     t.field("delay", &Shutdown::delay, duration(0s, 1h),
-            "`/health` says 503 this long while requests are still taken.");
-    t.field("drain", &Shutdown::drain, duration(0s, 24h), "How long requests in flight may go on then.");
+            "How long `/health` answers 503 while new requests are still accepted.");
+    t.field("drain", &Shutdown::drain, duration(0s, 24h),
+            "How long requests in flight may then run before they are cut.");
     return t;
   }();
   return table;
@@ -140,11 +143,11 @@ const Object<Shutdown>& shutdown_table() {
 
 const Object<Config>& process_limits() {
   static const Object<Config> table = [] {
-    Object<Config> t("process_limits", "Limits of the process.");
+    Object<Config> t("process_limits", "Limits of the whole process.");
     t.field("connections", &Config::max_connections, big_number(1, 10'000'000),
-            "Client connections; fewer if the descriptor limit allows fewer.");
+            "The largest number of client connections; less if the descriptor limit allows fewer.");
     t.field("memory", &Config::max_memory, size(std::uint64_t{64} << 20, std::uint64_t{1} << 44),
-            "Resident memory by which overload is judged.")
+            "The resident memory that counts as full for the overload level.")
         .otherwise("the cgroup's limit, if it has one");
     return t;
   }();
@@ -157,46 +160,45 @@ Config& self(Config& config) { return config; }
 
 const Object<Config>& config_table() {
   static const Object<Config> table = [] {
-    Object<Config> t("config", "The file.");
+    Object<Config> t("config", "The configuration file.");
     t.field(
          "listeners", &Config::listeners,
          list_of<Listener>(
              object("listener", listener_table, "{name: web, bind: \":8080\", default_actions: [forward: blue]}"), 1),
-         "Where clients connect.")
+         "The addresses where clients connect, each with its rules.")
         .required();
     t.field("server_groups", &Config::server_groups,
             list_of<ServerGroup>(
                 object("server_group", group_table, "{name: blue, servers: [{address: \"10.0.0.1:80\"}]}")),
-            "Where requests go.")
+            "The groups of servers that requests are forwarded to.")
         .otherwise("none");
-    t.field("rule_sets", &Config::rule_sets, rule_sets(), "Lists of rules for several listeners, by name.")
+    t.field("rule_sets", &Config::rule_sets, rule_sets(), "Named lists of rules that several listeners can use.")
         .otherwise("none");
     t.field("access_log", &Config::access_log,
             or_off(object("access_log", access_log_table, "{path: stdout}"),
                    [](AccessLog& log) { log.target = AccessLog::Target::kOff; }),
-            "The access log.")
+            "The access log: where it is written.")
         .otherwise("off");
     t.field("admin", &Config::admin,
             or_off(object("admin", admin_table, "{bind: \"127.0.0.1:9900\"}"), [](Admin& admin) { admin.off = true; }),
-            "The admin API.")
+            "The admin API: where it listens.")
         .otherwise("on its default socket");
     t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
-            "The end of the process.");
-    t.field("zone", &Config::zone, name(), "The zone that this process stands in, for `zone_affinity`.")
+            "What happens at SIGTERM.");
+    t.field("zone", &Config::zone, name(), "The zone that this process runs in, for `zone_affinity`.")
         .otherwise("none");
     t.field("workers", &Config::workers, workers(),
-            "Worker threads: a thread a core within the cgroup's quota, or a number.");
-    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"), "Limits of the process.");
+            "The number of worker threads; `auto` is one for each core within the cgroup's CPU quota.");
+    t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"),
+            "Limits of the whole process.");
     return t;
   }();
   return table;
 }
 
 void add_config_tables(Tables& tables) {
-  for (const ObjectInfo* info : {&config_table().info(), &access_log_table().info(), &admin_table().info(),
-                                 &shutdown_table().info(), &process_limits().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(), {&config_table().info(), &access_log_table().info(), &admin_table().info(),
+                               &shutdown_table().info(), &process_limits().info()});
 }
 
 Tables all_tables() {

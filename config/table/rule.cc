@@ -23,16 +23,17 @@ Type<std::string> lower_case(Type<std::string> type) {
 // header, cookie and query: a name and the patterns of its value.
 Object<Condition> named_condition(const std::string& object, Type<std::string> type, const std::string& what) {
   Object<Condition> t(object, "A condition on " + what + ".");
-  t.field("name", &Condition::name, std::move(type), "Its name.").required();
+  t.field("name", &Condition::name, std::move(type), "The name that is looked for.").required();
   t.field("values", &Condition::patterns, list_of<Pattern>(value_pattern(), 1, true),
-          "What its value may be; `\"*\"` for any. Without the field itself nothing matches.")
+          "The patterns, one of which the value must match; `\"*\"` matches any value. A request without the name does "
+          "not match.")
       .required();
   return t;
 }
 
 const Object<Condition>& header_condition() {
-  static const Object<Condition> table =
-      named_condition("header_condition", lower_case(token("header name")), "a header, each of its lines by itself");
+  static const Object<Condition> table = named_condition("header_condition", lower_case(token("header name")),
+                                                         "a header; each field line is matched by itself");
   return table;
 }
 
@@ -43,7 +44,7 @@ const Object<Condition>& cookie_condition() {
 
 const Object<Condition>& query_condition() {
   static const Object<Condition> table =
-      named_condition("query_condition", text(), "a query parameter, percent-decoded");
+      named_condition("query_condition", text(), "a query parameter, after percent-decoding");
   return table;
 }
 
@@ -55,16 +56,21 @@ Condition& whole(Condition& condition) {
 
 const Object<RuleTimeouts>& rule_timeouts() {
   static const Object<RuleTimeouts> table = [] {
-    Object<RuleTimeouts> t("rule_timeouts", "What a rule changes of its listener's timeouts.");
-    t.field("request_body", &RuleTimeouts::request_body, duration(1ms, 24h), "The longest gap in a request's body.")
+    Object<RuleTimeouts> t("rule_timeouts", "The timers of a rule.");
+    t.field("request_body", &RuleTimeouts::request_body, duration(1ms, 24h),
+            "The longest pause within a request's body.")
         .otherwise("the listener's");
     t.field("response", &RuleTimeouts::response, duration(1s, 3600s),
-            "From the end of the request to the response's head, then the longest gap in its body.")
+            "The longest time from the end of the request to the head of the response, and the longest pause within "
+            "the response's body.")
         .otherwise("the listener's");
-    t.field("send", &RuleTimeouts::send, duration(1ms, 24h), "A client that reads nothing for this long is cut off.")
+    t.field("send", &RuleTimeouts::send, duration(1ms, 24h),
+            "How long a client may read nothing before its connection is cut.")
         .otherwise("the listener's");
-    t.field("total", &RuleTimeouts::total, duration(1ms, 24h), "The whole exchange.").otherwise("the listener's");
-    t.field("tunnel", &RuleTimeouts::tunnel, duration(1ms, 24h), "An idle WebSocket.").otherwise("the listener's");
+    t.field("total", &RuleTimeouts::total, duration(1ms, 24h), "The longest time for the whole exchange.")
+        .otherwise("the listener's");
+    t.field("tunnel", &RuleTimeouts::tunnel, duration(1ms, 24h), "How long a WebSocket may be idle.")
+        .otherwise("the listener's");
     return t;
   }();
   return table;
@@ -72,8 +78,9 @@ const Object<RuleTimeouts>& rule_timeouts() {
 
 const Object<Rule>& rule_limits() {
   static const Object<Rule> table = [] {
-    Object<Rule> t("rule_limits", "What a rule limits.");
-    t.field("body", &Rule::body_limit, size(0, std::uint64_t{1} << 40), "The largest request body; above it 413.")
+    Object<Rule> t("rule_limits", "The limits of a rule.");
+    t.field("body", &Rule::body_limit, size(0, std::uint64_t{1} << 40),
+            "The largest size of a request's body; above it 413.")
         .otherwise("the listener's");
     return t;
   }();
@@ -86,20 +93,24 @@ Rule& self(Rule& rule) { return rule; }
 
 const Object<Condition>& condition_table() {
   static const Object<Condition> table = [] {
-    Object<Condition> t("condition",
-                        "One thing that must hold of a request; any of its values may. Exactly one of these keys.");
+    Object<Condition> t(
+        "condition",
+        "A condition on a request. It has exactly one of these keys and holds if any of the key's values matches.");
     t.one_key();
     t.field("host", as<Kind::kHost, &Condition::patterns>, list_of<Pattern>(host_pattern(), 1, true),
-            "The host, without case and port; `*.` spans labels.");
+            "The host without its port, in any case; `*.` may span several labels.");
     t.field("path", as<Kind::kPath, &Condition::patterns>, list_of<Pattern>(path_pattern(), 1, true),
-            "The normalised path, with case.");
+            "The normalised path, case-sensitive.");
     t.field("header", whole<Kind::kHeader>,
-            object("header_condition", header_condition, "{name: user-agent, values: [\"*Mobile*\"]}"), "A header.");
+            object("header_condition", header_condition, "{name: user-agent, values: [\"*Mobile*\"]}"),
+            "The value of a header.");
     t.field("cookie", whole<Kind::kCookie>,
-            object("cookie_condition", cookie_condition, "{name: canary, values: [always]}"), "A cookie.");
+            object("cookie_condition", cookie_condition, "{name: canary, values: [always]}"), "The value of a cookie.");
     t.field("query", whole<Kind::kQuery>,
-            object("query_condition", query_condition, "{name: version, values: [\"2\"]}"), "A query parameter.");
-    t.field("method", as<Kind::kMethod, &Condition::patterns>, list_of<Pattern>(method(), 1, true), "The method.");
+            object("query_condition", query_condition, "{name: version, values: [\"2\"]}"),
+            "The value of a query parameter.");
+    t.field("method", as<Kind::kMethod, &Condition::patterns>, list_of<Pattern>(method(), 1, true),
+            "The request method, case-sensitive.");
     t.field("source_ip", as<Kind::kSourceIp, &Condition::networks>, list_of<Value<std::string>>(network(), 1, true),
             "The client's address.");
     t.field("not", as<Kind::kNot, &Condition::negated>,
@@ -113,18 +124,23 @@ const Object<Condition>& condition_table() {
 const Object<Rule>& rule_table() {
   static const Object<Rule> table = [] {
     Object<Rule> t("rule",
-                   "What to do with the requests that meet all of its conditions. The first rule that matches wins.");
-    t.field("name", &Rule::name, name(), "Unique on its listener; LISTENER/RULE is its address.").required();
-    t.field("priority", &Rule::priority, number(1, 50000), "The lowest is tried first; unique on its listener.")
+                   "What is done with requests that meet all of its conditions. The first rule that matches is used.");
+    t.field("name", &Rule::name, name(),
+            "The rule's name, unique on its listener. Metrics and commands call it LISTENER/RULE.")
+        .required();
+    t.field("priority", &Rule::priority, number(1, 50000),
+            "The rule with the lowest is tried first. Unique on its listener.")
         .required();
     t.field("conditions", &Rule::conditions,
-            list_of<Condition>(object("condition", condition_table, kConditionExample)), "All must hold.")
-        .otherwise("matches everything");
-    t.field("actions", &Rule::actions, action_list(), "Done in order; the last one answers.").required();
+            list_of<Condition>(object("condition", condition_table, kConditionExample)),
+            "The conditions, all of which must hold.")
+        .otherwise("every request matches");
+    t.field("actions", &Rule::actions, action_list(), "The actions, done in this order; the last one answers.")
+        .required();
     t.field("timeouts", &Rule::timeouts, object("rule_timeouts", rule_timeouts, "{response: 30s}"),
-            "Narrows or widens the listener's.")
+            "Timers that replace the listener's.")
         .otherwise("the listener's");
-    t.field("limits", self, object("rule_limits", rule_limits, "{body: 10MiB}"), "Limits of its own.")
+    t.field("limits", self, object("rule_limits", rule_limits, "{body: 10MiB}"), "Limits that replace the listener's.")
         .otherwise("the listener's");
     return t;
   }();
@@ -136,11 +152,9 @@ Type<std::vector<Rule>> rule_list() {
 }
 
 void add_rule_tables(Tables& tables) {
-  for (const ObjectInfo* info :
-       {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(), &condition_table().info(),
-        &header_condition().info(), &cookie_condition().info(), &query_condition().info()}) {
-    tables.push_back(info);
-  }
+  tables.insert(tables.end(),
+                {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(), &condition_table().info(),
+                 &header_condition().info(), &cookie_condition().info(), &query_condition().info()});
 }
 
 }  // namespace albatross::config

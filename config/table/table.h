@@ -9,22 +9,22 @@
 
 namespace albatross::config {
 
-const Object<Config>& config_table();      // table_config.cc
-const Object<Listener>& listener_table();  // table_listener.cc
-const Object<Rule>& rule_table();          // table_rule.cc
+const Object<Config>& config_table();      // root.cc
+const Object<Listener>& listener_table();  // listener.cc
+const Object<Rule>& rule_table();          // rule.cc
 const Object<Condition>& condition_table();
-const Object<Action>& action_table();      // table_action.cc
-const Object<ServerGroup>& group_table();  // table_group.cc
+const Object<Action>& action_table();      // action.cc
+const Object<ServerGroup>& group_table();  // group.cc
 
-// The types that several tables share.
+// Types that several tables share.
 Type<std::vector<Rule>> rule_list();
 Type<std::vector<Action>> action_list();
-Type<Pattern> host_pattern();  // pattern.cc
+Type<Pattern> host_pattern();  // config/pattern.cc
 Type<Pattern> path_pattern();
 Type<Pattern> value_pattern();
-const std::vector<std::string>& security_policies();  // policies.cc
+const std::vector<std::string>& security_policies();  // config/policies.cc
 
-// The tables of each file, their own sub-objects behind them.
+// Each adds the tables of one file, those of sub-objects behind the others.
 using Tables = std::vector<const ObjectInfo*>;
 void add_config_tables(Tables& tables);
 void add_listener_tables(Tables& tables);
@@ -33,6 +33,7 @@ void add_pattern_tables(Tables& tables);
 void add_action_tables(Tables& tables);
 void add_group_tables(Tables& tables);
 
-Tables all_tables();  // in the order of the reference
+// All of them, in the order of the reference.
+Tables all_tables();
 
 }  // namespace albatross::config

@@ -2,7 +2,7 @@
 // reference; an Object<T> is a table of keys, each with its Type and the member of T that it fills. One table decodes,
 // finds unknown keys, and writes the schema and docs/configuration.md.
 //
-// Types are values; Objects are built once, as static constants (table.h), and are read by any thread.
+// Types are values. Objects are built once, as static constants (table.h), and are then read by any thread.
 #pragma once
 
 #include <functional>
@@ -23,13 +23,13 @@ struct TypeInfo {
   std::string text;   // "duration", "list of [rule](#rule)"
   std::string range;  // "1s to 4000s"; may be empty
   Json schema;
-  std::string example{};  // "{path: /healthz}", what a mapping or a list of them looks like; else empty
+  std::string example{};  // how a mapping or a list of them is written: "{path: /healthz}"; else empty
 };
 
 template <class T>
 struct Type {
   TypeInfo info;
-  // False: `out` is not usable, and the error is reported.
+  // Reads the node into `out`. False: `out` is not usable, and the error is reported.
   std::function<bool(Decoder&, const Node&, T& out)> decode;
   // The value as a file would have it, for types whose values may be defaults; else empty.
   std::function<Json(const T&)> show{};
@@ -65,17 +65,18 @@ struct FieldInfo {
 struct ObjectInfo {
   std::string name;
   std::string meaning;
-  bool one_key = false;  // exactly one of the keys, as in a condition
+  bool one_key = false;  // it has exactly one of the keys, as a condition has
   std::vector<FieldInfo> fields;
 };
 
-// The value of each field in the mapping `node`, null where its key is absent. Reports unknown and missing keys, and
-// values that this version does not build; `good` is false if the object cannot be used at all.
+// The value of each field in the mapping `node`; null if its key is absent. Reports unknown and missing keys. `good`
+// becomes false if the object cannot be used at all.
 std::vector<const Node*> match_keys(Decoder& d, const Node& node, const ObjectInfo& object, bool& good);
+// Reports a value that this version does not build.
 void report_not_built(Decoder& d, const Node& value, const std::string& object, const std::string& key);
 // Takes such values out of the schema and the range.
 void drop_not_built(TypeInfo& type, const std::string& object, const std::string& key);
-// The node is no mapping, which the object wants.
+// Reports that the node is no mapping, which the object wants.
 void report_no_mapping(Decoder& d, const Node& node, const ObjectInfo& object, const std::string& example);
 
 template <class M>
@@ -132,8 +133,9 @@ class Object {
     return info_.fields.back();
   }
 
+  // The object has exactly one of its keys. To be called before field().
   void one_key() { info_.one_key = true; }
-  // A check of the whole, after its fields.
+  // A check of the whole object, made after its fields are decoded.
   void also(std::function<bool(Decoder&, const Node&, C&)> check) { also_ = std::move(check); }
 
   const ObjectInfo& info() const { return info_; }
@@ -153,10 +155,10 @@ class Object {
         if (read) report_not_built(d, *values[i], info_.name, field.key);
         if (!read && info_.one_key) good = false;
       } else if (!field.assumed.empty()) {
-        Node node;
-        node.kind = Node::Kind::kScalar;
-        node.text = field.assumed;
-        reads_[i](d, node, out);
+        Node assumed;
+        assumed.kind = Node::Kind::kScalar;
+        assumed.text = field.assumed;
+        reads_[i](d, assumed, out);
       }
     }
     if (also_ && good) good = also_(d, node, out);
@@ -169,8 +171,8 @@ class Object {
   std::function<bool(Decoder&, const Node&, C&)> also_;
 };
 
-// A mapping described by the table `table`. It is called on use, so tables may refer to themselves. The example is
-// shown to who writes something else there.
+// A mapping that the table `table` describes. The function is called when the type is used, so tables may refer to
+// themselves. The example is shown if something else is written there.
 template <class C>
 Type<C> object(const std::string& name, const Object<C>& (*table)(), const std::string& example) {
   TypeInfo info{"[" + name + "](#" + name + ")", {}, {{"$ref", "#/definitions/" + name}}, example};
@@ -183,7 +185,7 @@ Type<C> object(const std::string& name, const Object<C>& (*table)(), const std::
           [](const C&) { return Json::object(); }};
 }
 
-// A list of T; `or_one`: a single value stands for a list of it.
+// A list of at least `least` elements that `item` reads; with `or_one` a single value stands for a list of it.
 template <class E, class T>
 Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = false) {
   TypeInfo info{(or_one ? item.info.text + " or list" : "list of " + item.info.text), item.info.range, {}};
@@ -227,7 +229,7 @@ Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = 
           }};
 }
 
-// One value as a list of it.
+// One value, stored as a list of it.
 template <class E>
 Type<std::vector<E>> just_one(Type<E> item) {
   return {item.info, [item](Decoder& d, const Node& node, std::vector<E>& out) {
@@ -240,7 +242,7 @@ Type<std::vector<E>> just_one(Type<E> item) {
           }};
 }
 
-// A scalar has a meaning of its own, anything else is `rest`.
+// Reads a scalar by `scalar` and anything else by `rest`.
 template <class T>
 Type<T> scalar_or(Type<T> scalar, Type<T> rest) {
   TypeInfo info{scalar.info.text + " or " + rest.info.text,

@@ -1,4 +1,4 @@
-// The scalar types that the tables are made of: each reads one text, checks it and describes itself.
+// The scalar types that the tables are made of: each reads one text, checks it and describes itself. As type.h.
 #pragma once
 
 #include <string>
@@ -10,9 +10,9 @@
 
 namespace albatross::config {
 
-// Schemas admit `${env:…}` wherever a scalar stands.
-Json text_schema();  // any scalar: YAML has numbers where text is meant
-Json pattern_schema(const std::string& pattern, bool or_number = false);  // ECMA 262
+// Parts of schemas. All of them admit `${env:…}`.
+Json text_schema();  // any scalar, since YAML reads some texts as numbers
+Json pattern_schema(const std::string& pattern, bool or_number = false);  // a regex of ECMA 262
 Json one_of_schema(const std::vector<std::string>& names);
 Json or_env(Json schema);
 
@@ -36,7 +36,7 @@ Type<std::string> known_name(const std::string& what, std::vector<std::string> n
 using TextCheck = std::function<std::pair<std::string, std::string>(const std::string&)>;
 Type<std::string> checked(Type<std::string> type, TextCheck check);
 
-Type<Bind> bind_address();  // of this machine; of names only localhost
+Type<Bind> bind_address();  // of this machine; the only name that is allowed is localhost
 // The scalar as an address, a unix socket's path made absolute.
 bool take_address(Decoder& d, const Node& node, const std::string& text, Address& out);
 Type<Pattern> method();
@@ -55,7 +55,7 @@ bool take(Decoder& d, const Node& node, Parsed<T> parsed, T& out) {
 }
 
 std::string joined(const std::vector<std::string>& words);  // by commas
-// The text is none of `allowed`; what this version does not build is not offered.
+// Reports that the text is none of `allowed`. What this version does not build is not offered.
 void report_not_allowed(Decoder& d, Place at, const std::string& text, const std::vector<std::string>& allowed);
 
 // A member of a T, which also settles of which kind the T is: for fields of an object with one key.

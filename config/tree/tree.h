@@ -1,7 +1,7 @@
-// A YAML or JSON text as a tree of nodes, each with its place: what the decoder reads, whatever the format was.
+// A YAML or JSON text as a tree of nodes with their places: what the decoder reads, whichever the format was.
 //
-// Scalars keep their text as written: nothing is a number or a boolean before the field table asks for one, so `010`,
-// `no` and `1.10` mean what they say. Nodes own their children; aliases are expanded by copying. Any thread.
+// Scalars keep their text as it is written. Nothing is a number or a boolean before the field table asks for one, so
+// `010`, `no` and `1.10` are what they say. Nodes own their children; aliases are expanded by copying. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,7 @@ struct Node::Entry {
   Node value;
 };
 
-// Bounds on what a file may make of itself; aliases count as what they expand to.
+// Bounds on the tree; an alias counts as what it expands to.
 inline constexpr std::size_t kMaxDepth = 64;
 inline constexpr std::size_t kMaxNodes = 1'000'000;
 inline constexpr std::size_t kMaxTextBytes = std::size_t{64} << 20;
@@ -46,7 +46,7 @@ inline constexpr std::size_t kMaxTextBytes = std::size_t{64} << 20;
 // The tree, or nothing if the text is not well-formed; errors are in `out`.
 std::optional<Node> parse(const Source& source, Diagnostics& out);
 
-// What ends a parse at once. Never leaves this room.
+// Thrown to end a parse at once; caught by parse().
 struct ParseError {
   Place at;
   std::string message;
@@ -59,14 +59,20 @@ class TreeBuilder {
   explicit TreeBuilder(Diagnostics& out) : out_(out) {}
 
   bool wants_key() const { return !stack_.empty() && stack_.back().wants_key(); }
-  void key(Place at, std::string text, bool refused = false);  // refused: its value is read and dropped
-  void add(Node leaf);                                         // a scalar, or a finished subtree
+  // A key of the mapping that is open. `refused`: its value is read and dropped.
+  void key(Place at, std::string text, bool refused = false);
+  // A scalar, or a finished subtree.
+  void add(Node leaf);
+  // Opens a sequence or a mapping, which end() closes and puts into its parent. end() returns a copy of it if
+  // keep_next_copy() was set before begin(), else an empty node.
   void begin(Node::Kind kind, Place at);
-  Node end();  // the node that ended, a copy already in its parent; empty if nobody asked for a copy
+  Node end();
 
   void keep_next_copy(bool keep) { keep_ = keep; }
-  void charge(const Node& subtree, Place at);                        // counts a copy about to be made, for `at`
-  void error(Place at, std::string message, std::string hint = {});  // one that does not end the parse
+  // Counts a copy that is about to be made of the subtree, for `at`, against the bounds.
+  void charge(const Node& subtree, Place at);
+  // Reports an error that does not end the parse.
+  void error(Place at, std::string message, std::string hint = {});
   bool started() const { return started_; }
   Node take() { return std::move(root_); }
 

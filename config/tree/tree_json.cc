@@ -137,8 +137,8 @@ class Events final : public nlohmann::json_sax<Json> {
   }
 
  private:
-  // "[json.exception…] parse error at …: syntax error while parsing … - REASON; last read: 'TEXT'; expected …" without
-  // what it last read, which may be the whole file.
+  // Of "[json.exception...] parse error at ...: syntax error while parsing ... - REASON; last read: 'TEXT'; expected
+  // ..." the reason without what was last read, which may be the whole file.
   static std::string reason(std::string what) {
     const std::size_t dash = what.find(" - ");
     what = dash == std::string::npos ? "syntax error" : what.substr(dash + 3);

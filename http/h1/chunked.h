@@ -1,5 +1,5 @@
-// The chunked coding of RFC 9112 §7.1, incremental and strict: sizes are 1*HEXDIG without overflow, extensions are
-// bounded and dropped, every chunk ends in exactly CRLF.
+// Reads the chunked coding (RFC 9112 §7.1) piece by piece and strictly: a size is 1*HEXDIG without overflow,
+// extensions are bounded and dropped, and each chunk ends in exactly CRLF. A value that its codec owns; one thread.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,17 @@ namespace albatross {
 
 class ChunkedReader {
  public:
-  enum class Step : std::uint8_t { kMore, kData, kTrailers, kBad };
+  enum class Step : std::uint8_t {
+    kMore,      // all bytes were framing; more are needed
+    kData,      // `data` is content, perhaps a part of a chunk
+    kTrailers,  // the last chunk was read; the trailer section follows
+    kBad,
+  };
 
-  // Looks at the bytes: consumes framing, and for kData sets `data` to the run of content at hand (maybe a part of the
-  // chunk). kTrailers: the last chunk was seen; what follows is the trailer section. `consumed` counts all bytes eaten.
+  // Reads one step from the start of `bytes`; `consumed` says how many of them, `data` included. `data` is a view of
+  // `bytes`.
   Step next(std::string_view bytes, std::size_t& consumed, std::string_view& data);
+  // For the next message.
   void reset() { *this = ChunkedReader(); }
 
  private:

@@ -1,7 +1,8 @@
-// HTTP/1.x heads from bytes, strictly (RFC 9112 §2-§5). Pure functions; the rows they fill hold views into the input.
+// Parses the heads of HTTP/1.x messages, strictly (RFC 9112 §2 to §5). Pure functions; the rows that they fill hold
+// views into the input.
 //
 // Lines end in CRLF and nothing else. Names are tokens directly before the colon. Values have no CTL but HTAB. A folded
-// line, a line without a colon, an empty name: refused. What is refused is never repaired.
+// line, a line without a colon and an empty name are refused. What is refused is never repaired.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +14,18 @@
 
 namespace albatross {
 
+// Beyond these a head is refused. The defaults are for what servers send; a listener's are configured.
 struct HeadLimits {
   std::uint32_t head = 32 * 1024;    // bytes of start line and fields
-  std::uint32_t target = 16 * 1024;  // bytes
-  std::uint32_t fields = 100;
+  std::uint32_t target = 16 * 1024;  // bytes of the request target
+  std::uint32_t fields = 100;        // at most kMaxFields
 };
 
 constexpr std::uint32_t kMaxFields = 1000;
 
+// Room for any head: some 24 KiB, so a thread keeps one.
 struct ParsedHead {
-  Head head;  // views into the input; head.fields empty, the rows are here
+  Head head;  // views into the input; head.fields is empty, the rows are here
   std::uint32_t count = 0;
   Field rows[kMaxFields];
 };
@@ -31,20 +34,20 @@ enum class ParseState : std::uint8_t { kComplete, kIncomplete, kRefused };
 
 struct ParseResult {
   ParseState state = ParseState::kIncomplete;
-  std::size_t size = 0;  // kComplete: bytes of the head, with the empty line
-  Cause cause = Cause::kNone;
-  const char* detail = nullptr;
+  std::size_t size = 0;          // kComplete: bytes of the head, the empty line included
+  Cause cause = Cause::kNone;    // kRefused
+  const char* detail = nullptr;  // kRefused: a literal that says more
 };
 
-// A request head: start line and fields, Host and framing rules applied, hop-by-hop fields marked removed.
+// Parses a request head from the start of `bytes`, and applies http/framing. kIncomplete: call again with more bytes.
 ParseResult parse_request_head(std::string_view bytes, const HeadLimits& limits, ParsedHead& out);
-// A response head. `request` is the method it answers; `upgrade` that a 101 is awaited.
+// The same for the head of a response to a request with that method. `upgrade`: a 101 is awaited.
 ParseResult parse_response_head(std::string_view bytes, const HeadLimits& limits, Method request, bool upgrade,
                                 ParsedHead& out);
-// A trailer section with its empty line; names that frame, route or authenticate are marked removed (RFC 9110 §6.5.1).
+// Parses a trailer section with its empty line (RFC 9112 §7.1.2), and applies strip_trailers().
 ParseResult parse_trailers(std::string_view bytes, const HeadLimits& limits, ParsedHead& out);
 
-// No NUL, CR, LF or other CTL but HTAB.
+// Whether the text may be a field value: it has no CTL but HTAB (RFC 9110 §5.5).
 bool is_field_value(std::string_view text);
 
 }  // namespace albatross

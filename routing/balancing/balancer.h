@@ -2,8 +2,8 @@
 // scheduler is such an order, and everything else (health, drain, slow start, zone, backup, already tried, capacity) is
 // the predicate.
 //
-// One state per group and worker; one thread. The slots are shared: load and health cross threads there and nowhere
-// else.
+// Each worker has one Balancer per group, for its own thread. The slots are shared: load and health cross threads there
+// and nowhere else.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@ enum class Scheduler : std::uint8_t {
   kHash,              // hash, sch, uch
 };
 
+// How a server that is new, or was unhealthy or ejected, works up to its share.
 struct SlowStart {
   using Curve = config::SlowStart::Curve;
   Nanos window = 0;  // 0: none
@@ -44,7 +45,7 @@ struct BalancerSettings {
   }
 };
 
-// Says whether a server takes another request as far as its connections go. This worker's.
+// Whether a server takes another request as far as this worker's connections to it go.
 class Room {
  public:
   virtual bool has_room() const = 0;
@@ -53,6 +54,7 @@ class Room {
   ~Room() = default;
 };
 
+// A server of the group, by its index in the snapshot's list.
 struct Candidate {
   ServerSlot* slot = nullptr;
   bool backup = false;
@@ -70,32 +72,36 @@ struct Counted {
 
 class Balancer {
  public:
-  // `settings`, `group` and `random` outlive this, until the next update(). Candidates that were there before, by their
-  // slots, keep their turn and what is known of their latency. O(n).
+  // Takes new candidates and settings. Candidates that were there before, by their slots, keep their turn and their
+  // latency. `settings`, `group`, `random` and the slots outlive this, or the next update(). `table` for kHash, by the
+  // same indices. O(n).
   void update(const BalancerSettings& settings, GroupSlot& group, std::vector<Candidate> candidates,
               std::shared_ptr<const HashTable> table, Random& random);
-  // Weights have changed; `table` for kHash.
+  // Reads the slots' weights again; `table` for kHash.
   void refresh(std::shared_ptr<const HashTable> table);
 
   struct Ask {
-    std::uint64_t key = 0;  // kHash
+    std::uint64_t key = 0;  // kHash: hash_key() of what the request is hashed by
     Nanos now = 0;
-    std::span<const ServerSlot* const> tried;  // not these, unless there is no other
-    bool fail_open = false;      // when none is usable, any that does not drain
+    std::span<const ServerSlot* const> tried;  // these are picked only if there is no other
+    bool fail_open = false;                    // if none is usable, any that is not draining is picked
   };
   static constexpr int kNone = -1;
   static constexpr int kFull = -2;  // some are usable, but a limit is reached
-  // The index of a candidate, or one of these. Local ones first, then all but backups, then backups.
+  // The index of a candidate, or kNone or kFull. Looks at local ones first (with local_first), then at all but backups,
+  // then at backups. Counts nothing.
   int pick(const Ask& ask);
 
-  // Picks one, or `wanted` if it is none of these and takes requests, and counts a request there: `counted` says in what, for
-  // give_back(). Limits hold, however many workers take at once.
+  // As pick(), but `wanted` if that is an index and takes requests; counts a request there, and says in what it was
+  // counted. The limits hold however many workers take at once.
   int take(const Ask& ask, Counted& counted, int wanted = kNone);
+  // A request that was taken has ended.
   static void give_back(ServerSlot& server, GroupSlot& group, Counted counted);
-  // An answer's head came after `latency` nanoseconds.
+  // The head of an answer of candidate `i` came after `latency` nanoseconds.
   void answered(int i, Nanos latency, Nanos now);
 
-  // Does any take requests?
+
+  // Whether any candidate takes requests, limits aside.
   bool any_usable(Nanos now) const;
 
   const std::vector<Candidate>& candidates() const { return candidates_; }

@@ -1,6 +1,6 @@
-// Which server a key belongs to: Maglev (Eisenbud et al., NSDI 2016) or ketama, weighted. Few keys move when a server
-// comes or goes. Built beside the traffic, const, shared by workers. Servers are told apart by name, so the order in a
-// file does not matter, and every albatross with the same servers agrees.
+// Which server a key belongs to: Maglev (Eisenbud et al., NSDI 2016) or ketama, by weight. Few keys move when a server
+// comes or goes. Servers are told apart by name, so their order in a file does not matter, and every albatross with the
+// same servers agrees. Built off the workers' threads, then const and shared by them.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@
 
 namespace albatross {
 
-// Of what a request is hashed by; the same in every process.
+// The key of what a request is hashed by; the same in every process.
 std::uint64_t hash_key(std::string_view text);
-// The next of a sequence of keys.
+// The key that is tried after this one.
 std::uint64_t next_key(std::uint64_t key);
 
 class HashTable {
@@ -23,11 +23,12 @@ class HashTable {
   using Kind = config::Hash::Algorithm;
   struct Server {
     std::string name;
-    std::uint32_t weight = 0;  // 0: owns no key
+    std::uint32_t weight = 0;  // 0: it owns no key
   };
+  // Never null. Servers after the 65535th own no key.
   static std::shared_ptr<const HashTable> build(Kind kind, const std::vector<Server>& servers);
 
-  // The first server of the key's own order that `ok(index)` takes, or -1.
+  // The index of the first server, in the key's own order, that `ok(index)` accepts; -1 if it accepts none.
   template <class Ok>
   int pick(std::uint64_t key, Ok ok) const {
     return kind_ == Kind::kMaglev ? pick_maglev(key, ok) : pick_ketama(key, ok);

@@ -1,8 +1,8 @@
-// One stable slot per (group, address): what is known of a server, over reloads.
+// One slot for each server (group and address) and one for each group: what is known of them over reloads.
 //
-// Slots are made on the control thread and shared by snapshots; workers hold raw pointers while a snapshot pins them.
-// The atomics are the closed list of what crosses threads on the request path: the health byte is written by the prober
-// and read by workers; counters are written per worker elsewhere.
+// Slots are made on the control or builder thread and shared by snapshots; workers hold raw pointers while a snapshot
+// pins them. Their atomics are all that crosses threads on the request path, besides the workers' counters. The prober
+// writes the health, workers read it.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@
 
 namespace albatross {
 
-// Counted of late, where passive checks ask for it; taken by who judges (healthcheck/outlier.h).
+// Requests since the servers were last compared (healthcheck/outlier.h), counted where a passive check asks for it.
 struct ServerWindow {
   std::atomic<std::uint32_t> requests{0}, failures{0};
   std::atomic<std::uint64_t> latency{0};  // microseconds, of those that did not fail
@@ -32,53 +32,53 @@ struct ServerSlot {
   std::atomic<Health> health{Health::kUnknown};
   std::atomic<bool> draining{false};
   std::atomic<std::uint32_t> weight{0};  // the file's, or what an operator has set
-  std::atomic<Nanos> slow_since{0};      // slow start counts from here; 0: it never was new or down
+  std::atomic<Nanos> slow_since{0};      // when slow start began; 0: never
   // healthcheck/passive.h
-  std::atomic<Nanos> ejected_until{0};
+  std::atomic<Nanos> ejected_until{0};      // 0: never was; else maybe in the past
   std::atomic<std::uint32_t> failures{0};   // in a row
-  std::atomic<std::uint32_t> ejections{0};  // of late
-  // Connections to it of all workers, and those that this process has closed: their ports rest for a minute.
+  std::atomic<std::uint32_t> ejections{0};  // recent ones, at most 10
+  // Connections of all workers, and how many were closed by us: a port of those rests for a minute.
   std::atomic<std::uint32_t> connections{0};
   std::atomic<std::uint64_t> closed{0};
-  // Requests in flight of all workers, where a scheduler or a limit asks for it.
+  // Requests in flight of all workers, counted where a scheduler or a limit asks for it.
   alignas(64) std::atomic<std::uint32_t> load{0};
   alignas(64) ServerWindow window;
 
-  // Written by the prober under the control thread only.
-  std::string last_failure;
-  Nanos changed_at = 0;
-  bool known = false;  // some configuration has served by it; control thread
+  // The control thread's only.
+  std::string last_failure;  // of a probe
+  Nanos changed_at = 0;      // wall time of the last change of health; 0: never
+  bool known = false;        // some configuration has served by it
 
-  // Unknown counts as usable: without probes nothing else is known.
+  // Whether it may get requests. Unknown health counts as healthy: without probes nothing else is known.
   bool usable(Nanos now) const {
     return health.load(std::memory_order_relaxed) != Health::kUnhealthy && !draining.load(std::memory_order_relaxed) &&
            ejected_until.load(std::memory_order_relaxed) <= now;
   }
 };
 
-// What the workers share about a group, where a limit, a queue or a circuit breaker asks for it.
+// What the workers share about a group, as far as a limit, a queue or a circuit breaker asks for it.
 struct GroupSlot {
-  static constexpr std::size_t kWorkers = 256;
+  static constexpr std::size_t kWorkers = 256;  // the most that a process has
   std::string name;
-  std::uint32_t id = 0;  // dense; another group has it only when this slot has gone
-  alignas(64) std::atomic<std::uint32_t> load{0};     // requests on its servers
-  alignas(64) std::atomic<std::uint32_t> waiting{0};  // in the workers' queues
-  std::array<std::atomic<Nanos>, kWorkers> oldest{};  // since when the first of each has waited; 0: none does
-  std::atomic<std::uint64_t> ejections{0};            // of its servers
+  std::uint32_t id = 0;  // small; reused only when this slot has gone
+  alignas(64) std::atomic<std::uint32_t> load{0};     // requests in flight on its servers
+  alignas(64) std::atomic<std::uint32_t> waiting{0};  // requests in the workers' queues
+  std::array<std::atomic<Nanos>, kWorkers> oldest{};  // by worker: since when its first request waits; 0: none waits
+  std::atomic<std::uint64_t> ejections{0};            // of its servers, since the start
   // healthcheck/circuit.h
   alignas(64) std::atomic<Nanos> window_began{0};
   std::atomic<std::uint32_t> requests{0}, failures{0};
-  std::atomic<Nanos> open_until{0};  // 0: closed; in the past: one request tries
-  std::atomic<bool> trial{false};
+  std::atomic<Nanos> open_until{0};  // 0: closed; in the past: one request may try the group
+  std::atomic<bool> trial{false};    // that request is under way
 };
 
-// Any thread.
+// All slots of the process. Any thread, under a lock.
 class ServerTable {
  public:
-  // The slot of that server, made if it is new.
+  // The slot of that server or group, made if there is none yet.
   std::shared_ptr<ServerSlot> slot(const std::string& group, const std::string& address);
   std::shared_ptr<GroupSlot> group(const std::string& name);
-  // Forgets slots that no snapshot holds any more.
+  // Forgets slots that nothing else holds any more.
   void sweep();
   std::vector<std::shared_ptr<ServerSlot>> all() const;
 

@@ -1,6 +1,6 @@
-// What conditions look at, taken apart: the host without its port, cookies, query parameters, percent-decoding.
+// Takes a request apart for conditions: the host without its port, cookies, query parameters, percent-decoding.
 //
-// Everything is views into the request; no function here keeps or allocates anything. Any thread.
+// All views are into the request; no function here keeps or allocates anything. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -12,21 +12,25 @@
 
 namespace albatross {
 
-// The host that counts: without ":port" and one trailing dot; "[v6]" keeps its brackets. Case is left alone.
+// The host as conditions see it: without ":port" and one trailing dot; "[v6]" keeps its brackets. Case is kept.
 std::string_view bare_host(std::string_view host);
 
-// "%41" -> "A", "+" -> " "; an escape that is none stays as it is written. `out` holds text.size() bytes; the size
-// used.
+// Decodes "%41" to "A" and "+" to " "; a "%" without two hexadecimal digits stays. `out` has room for text.size()
+// bytes. Returns how many were written.
 std::size_t decode_query_text(std::string_view text, char* out);
+// Whether decoding would change the text.
 bool is_query_encoded(std::string_view text);
 // Whether `raw`, decoded, is `plain`.
 bool decoded_equals(std::string_view raw, std::string_view plain);
 
-// "name=value" of a Cookie field, without the space around it; quotes are part of the value. nullopt without "=".
+// Name and value of one "name=value" of a Cookie field, without the blanks around it; quotes belong to the value.
+// nullopt without "=".
 std::optional<std::pair<std::string_view, std::string_view>> split_cookie(std::string_view crumb);
 
-// Each of the following calls visit(value) for every value of that name until one call returns true; whether one did.
+// Each of the following calls visit(value) for the values of that name until a call returns true, and returns whether
+// one did.
 
+// Fields of that id, or for kOther of that name in any case.
 template <class Visit>
 bool any_field(const Fields& fields, HeaderId id, std::string_view name, Visit&& visit) {
   for (const Field& f : fields) {
@@ -37,7 +41,7 @@ bool any_field(const Fields& fields, HeaderId id, std::string_view name, Visit&&
   return false;
 }
 
-// RFC 6265 §5.4: "a=1; b=2", over all Cookie fields. Names are case-sensitive.
+// Cookies of all Cookie fields, "a=1; b=2" (RFC 6265 §5.4). Names are case-sensitive.
 template <class Visit>
 bool any_cookie(const Fields& fields, std::string_view name, Visit&& visit) {
   return any_field(fields, HeaderId::kCookie, {}, [&](std::string_view line) {
@@ -52,7 +56,7 @@ bool any_cookie(const Fields& fields, std::string_view name, Visit&& visit) {
   });
 }
 
-// Values are still encoded. A name without "=" has an empty value.
+// Parameters of a query. The values are still encoded; a name without "=" has an empty value.
 template <class Visit>
 bool any_parameter(std::string_view query, std::string_view name, Visit&& visit) {
   while (!query.empty()) {

@@ -1,6 +1,6 @@
-// Which buckets of rules a host reaches: literal hosts in a hash, "*.example.com" in a trie of labels from the right.
+// Leads from a host to buckets of rules: literal hosts by a hash, "*.example.com" by a trie of labels from the right.
 //
-// Hosts are in lower case, without port and trailing dot. Built by one thread, then const and shared; owns its text.
+// Hosts are in lower case, without port and trailing dot. Built on one thread, then const and shared; owns its text.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,12 @@ class HostTrie {
 
   HostTrie() : suffix_buckets_(1, kNone) {}
 
-  // The bucket of that host, or of all hosts that end in `suffix` (which begins with a dot); `fresh` if there was none.
+  // The bucket of that host, or of all hosts that end in `suffix`, which begins with a dot. If there was none it is
+  // `fresh` from now on.
   std::uint32_t add_exact(std::string_view host, std::uint32_t fresh) { return exact_.insert(0, host, fresh); }
   std::uint32_t add_suffix(std::string_view suffix, std::uint32_t fresh);
 
-  // visit(bucket) for each that the host reaches.
+  // Calls visit(bucket) for each bucket that the host leads to.
   template <class Visit>
   void walk(std::string_view host, Visit&& visit) const {
     const std::uint32_t exact = exact_.find(0, host);

@@ -1,8 +1,9 @@
-// Which rules a path reaches: a trie of segments, with each rule list sorted by rule.
+// Leads from a path to rules: a trie of segments, with lists of rules in their order.
 //
-// At a node the path so far is a run of whole segments, and what is left is empty or begins with "/". A literal that
-// ends inside a segment ("/v1/us" of `^/v1/us[a-z]+`) hangs off its last whole segment under its length, so that
-// look-ups stay hashes. Built by one thread (add, then freeze), then const and shared; owns its text.
+// A node stands for whole segments; what is left of the path there is empty or begins with "/". A literal that ends
+// within a segment ("/v1/us" of `^/v1/us[a-z]+`) is kept at the node of its whole segments, by the length of the rest,
+// so that it is looked up by hash, too. Built on one thread by add() and freeze(), then const and shared; owns its
+// text.
 #pragma once
 
 #include <cstdint>
@@ -14,30 +15,31 @@
 
 namespace albatross {
 
-// A rule that an index key led to, and what that key does not prove: value numbers still to be matched, or kProven.
+// A rule that a key of the index leads to, and what is still to be checked of it.
 struct RuleEntry {
   static constexpr std::uint32_t kProven = 0xffffffff;
   std::uint32_t rule = 0;
-  std::uint32_t host = kProven;
-  std::uint32_t path = kProven;
-  bool has_checks = false;
+  std::uint32_t host = kProven;  // the number of the value that the host must match; kProven: the key proves it
+  std::uint32_t path = kProven;  // the same for the path
+  bool has_checks = false;       // the rule has other conditions
 };
 using RuleList = std::span<const RuleEntry>;
 
 class PathTrie {
  public:
-  enum class Reach : std::uint8_t { kExact, kSegments, kBelow };  // the path itself; and all below it; only below it
+  // The path itself; the path and all below it; all below it.
+  enum class Reach : std::uint8_t { kExact, kSegments, kBelow };
 
   std::uint32_t add_root();
   // `path` begins with "/", or is empty for kSegments and kBelow.
   void add(std::uint32_t root, std::string_view path, Reach reach, const RuleEntry& entry);
-  // All paths that begin with `prefix`, itself beginning with "/". Where only a shorter prefix can be held, the entry
-  // is marked to verify `value`.
+  // For all paths that begin with `prefix`, which begins with "/". If only a shorter prefix can be kept, the entry is
+  // marked so that `value` is matched, too.
   void add_prefix(std::uint32_t root, std::string_view prefix, RuleEntry entry, std::uint32_t value);
-  // Sorts; nothing is added afterwards.
+  // Sorts the lists. Nothing is added afterwards.
   void freeze();
 
-  // visit(RuleList) for each list that the path reaches; not for empty ones.
+  // Calls visit(list) for each list, never an empty one, that the path leads to.
   template <class Visit>
   void walk(std::uint32_t root, std::string_view path, Visit&& visit) const;
 

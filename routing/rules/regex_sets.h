@@ -1,8 +1,8 @@
-// Regexes that no literal leads to: RE2::Sets over ranges of rules, narrowed down to the first that matches.
+// The regexes that no literal leads to: trees of RE2::Sets over ranges of rules, searched for the first that matches.
 //
-// Only the yes or no of a set is asked, since its list of matches is allocated anew every time: a set that says yes is
-// split into its children, and so is one that is out of memory, down to one by one. A RegexForest is built once, then
-// const and shared; a RegexSets belongs to one worker.
+// A set is only asked whether any of its regexes matches, since RE2 allocates a list of matches anew every time. If it
+// says yes or runs out of memory, its children are asked, and in the end single regexes. A RegexForest is built once,
+// then const and shared; a RegexSets belongs to one worker.
 #pragma once
 
 #include <re2/set.h>
@@ -18,7 +18,7 @@
 
 namespace albatross {
 
-// The rest of the entry is to be verified when the regex has matched.
+// A rule that is a candidate if a value matches; the checks of the entry are still to be made then.
 struct ValueEntry {
   RuleEntry entry;
   std::uint32_t value = 0;  // of Programs::values, a regex
@@ -31,7 +31,7 @@ class RegexForest {
     Range children;  // empty in a leaf, which has up to kLeaf entries
   };
 
-  // The trees' roots, in the order of their rules.
+  // Adds trees for the entries, which are in the order of their rules, and returns their roots in that order.
   Range add(std::vector<ValueEntry> entries);
 
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -51,8 +51,8 @@ class RegexSets {
  public:
   RegexSets(const RegexForest& forest, const Programs& programs, const RegexBudget& budget);
 
-  // In the order of rules: visitor.may_win(rule) asks whether that rule is still of interest, visitor.take(entry) is
-  // called for an entry whose regex matched. Ends when either says so: false of may_win, true of take.
+  // Goes through the rules of the trees in their order. Asks visitor.may_win(rule) whether the rule is still of
+  // interest, and ends if it is not; calls visitor.take(entry) if the rule's regex matches, and ends if that is true.
   template <class Visitor>
   void search(Range roots, std::string_view text, const RegexBank& bank, Visitor& visitor) {
     for (std::uint32_t root = roots.begin; root < roots.end; ++root) {
@@ -60,6 +60,7 @@ class RegexSets {
     }
   }
 
+  // How often a set ran out of memory.
   std::uint64_t fallbacks() const { return fallbacks_; }
 
  private:

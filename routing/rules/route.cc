@@ -34,7 +34,7 @@ class Compiler {
   void actions(const std::vector<config::Action>& actions, const std::string& path, Route& route) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
       const config::Action& a = actions[i];
-      std::string at = path + "[" + std::to_string(i) + "]";
+      const std::string at = config::element_path(path, i);
       switch (a.kind) {
         case config::Action::Kind::kForward: forward(a.forward, route); break;
         case config::Action::Kind::kRedirect: redirect(a.redirect, at + ".redirect", route); break;
@@ -154,7 +154,7 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
       r.address = listener.name.value + "/" + rule.name.value;
       change(settings.timeouts, rule.timeouts);
       if (rule.body_limit) settings.body_limit = rule.body_limit->value;
-      compiler.actions(rule.actions, path + ".rules[" + std::to_string(i) + "].actions", r);
+      compiler.actions(rule.actions, config::element_path(path + ".rules", i) + ".actions", r);
     }
     r.settings = settle(settings);
     r.one_target = r.targets.size() == 1;

@@ -1,6 +1,8 @@
-// A rule's actions, compiled: edits in order, then what answers. And the settings a request on this route runs under.
+// A rule's actions, compiled: the edits of the request in their order, what answers it, and the limits and timers that
+// it runs under.
 //
-// Built once per configuration, const, shared; everything that could be decided at load time has been.
+// Built once for each configuration on the builder thread, then const and shared by all workers, except for the weights
+// of ForwardTarget.
 #pragma once
 
 #include <atomic>
@@ -29,6 +31,7 @@ struct RouteTimeouts {
   friend bool operator==(const RouteTimeouts&, const RouteTimeouts&) = default;
 };
 
+// One change of a request's head.
 struct Edit {
   enum class Kind : std::uint8_t { kInsert, kRemove, kRewrite };
   Kind kind = Kind::kInsert;
@@ -38,11 +41,12 @@ struct Edit {
   std::optional<Template> host, path, query;  // kRewrite
 };
 
+// A server group that a route forwards to, and its share.
 struct ForwardTarget {
   std::shared_ptr<GroupSlot> slot;  // which keeps the id taken
   std::uint32_t group = 0;          // its id
   std::uint32_t file_weight = 0;
-  // An operator may shift it on the running process: the one thing here that changes. Written by the control thread.
+  // An operator may change it on the running process. Written by the control thread.
   mutable std::atomic<std::uint32_t> weight = 0;
 
   ForwardTarget(std::shared_ptr<GroupSlot> s, std::uint32_t w)
@@ -55,11 +59,12 @@ struct ForwardTarget {
 // What a route runs under. Routes that agree share one.
 struct RouteSettings {
   RouteTimeouts timeouts;
-  std::uint64_t body_limit = ~std::uint64_t{0};
+  std::uint64_t body_limit = ~std::uint64_t{0};  // bytes of a request's body
   friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
 };
 
-// What most requests look at comes first and fits a cache line: ten thousand routes should cost what ten do.
+// The members that most requests look at come first and share a cache line, so that ten thousand routes cost what ten
+// do.
 struct alignas(64) Route {
   enum class Answer : std::uint8_t { kForward, kRedirect, kFixedResponse };
 
@@ -71,29 +76,32 @@ struct alignas(64) Route {
   std::vector<Edit> edits;
 
   std::vector<ForwardTarget> targets;
-  Nanos sticky = 0;           // 0: not sticky
-  std::string sticky_cookie;  // its name, per rule
-  std::string rule;           // its name; "" for the default actions
-  std::string address;        // "LISTENER/RULE", "LISTENER/default"
+  Nanos sticky = 0;           // how long a client stays on its group; 0: not at all
+  std::string sticky_cookie;  // the name of the cookie for that
+  std::string rule;           // the rule's name; "" for the default actions
+  std::string address;        // "LISTENER/RULE" or "LISTENER/default"
 
-  std::optional<Template> to_protocol, to_host, to_port, to_path, to_query;
-  std::string content_type;
+  std::optional<Template> to_protocol, to_host, to_port, to_path, to_query;  // redirect; absent: as the client sent it
+  std::string content_type;                                                  // fixed response
   std::string body;
 };
 
+// A listener's routes.
 struct Routes {
-  std::vector<Route> all;  // the rules' in order, then the default's
+  std::vector<Route> all;  // one for each rule, in order, then that of the default actions
   std::vector<std::unique_ptr<const RouteSettings>> settings;
 };
 
-// Template errors go to `out`; `path` names the listener for them. Groups are those of `table`.
+// Compiles the rules of `listener`, which `path` names: "listeners[0]". Errors in templates go to `out`. Groups get their
+// ids from `table`.
 Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table,
                       config::Diagnostics& out);
 
-// The URL of a redirect, in the arena.
+// The URL that a redirect sends the client to, in the arena. Without a port if it is the protocol's usual one.
 std::string_view redirect_location(const Route& route, const TemplateValues& values, Arena& arena);
 
-// Applies the edits to a request: fields, authority, path, query. A rewritten path is normalised again.
+// Applies the edits to a request's fields, authority, path and query. A new path is normalised (http/uri.h); the
+// refusal is that of the path, or kInternal for a new host that is none.
 Refusal apply_edits(const Route& route, const TemplateValues& values, EncodedSlash slashes, Head& head);
 
 }  // namespace albatross

@@ -1,9 +1,10 @@
-// From a request's host and path to the rules that may match: buckets by host, each with its paths.
+// Leads from a request's host and path to the rules that may match: a bucket for each host, with its paths.
 //
-// Every rule stands under each pair of one of its hosts and one of its paths. What leads nowhere literal (no such
-// condition, "*-x", a host regex) stands in the bucket of any host or in a bucket's list of any path, with that value
-// still to be verified; so do all paths of a bucket that has few, where comparing beats hashing. Built by
-// RuleIndex::add and freeze on one thread, then const and shared.
+// A rule stands under each pair of one of its hosts and one of its paths. A host or path that cannot be looked up
+// (there is no such condition, or it is like "*-x" or a regex) puts the rule into the bucket for any host, or into a
+// bucket's list for any path, where the value is still to be matched. All paths of a bucket with few stand in that
+// list, too, since comparing is faster than hashing there. Built on one thread by add() and freeze(), then const and
+// shared.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,9 @@ class RuleIndex {
 
   explicit RuleIndex(const Programs& programs);
 
-  // Rules come in their order.
+  // Adds a rule; rules come in their order.
   void add(std::uint32_t rule, const IndexKeys& keys);
+  // Builds the look-up structures. Nothing is added afterwards.
   void freeze();
 
   const HostTrie& hosts() const { return hosts_; }

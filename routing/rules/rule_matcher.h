@@ -1,7 +1,7 @@
-// One worker's way through a rule table: its regexes, its scratch memory, and the search for the first rule that holds.
+// One worker's search for the first rule of a table that holds, with its own regexes and scratch memory.
 //
-// Owned by one worker and used by it alone; shares the compiled rules. The scratch grows to what requests need and then
-// stays: the only allocations left are RE2's own, for a DFA state not met before or for captures of an ambiguous regex.
+// Owned and used by one worker; the compiled rules are shared. The scratch grows to what requests need and is kept.
+// What allocates after that is RE2 itself: for a new DFA state, or for the captures of an ambiguous regex.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,12 @@ class RuleMatcher final : public RuleTable::Matcher {
   RouteMatch match(const RouteQuery& query) override;
   std::uint64_t regex_fallbacks() const override { return sets_.fallbacks(); }
 
-  // For RegexSets.
+  // Called by RegexSets::search().
   bool may_win(std::uint32_t rule) const { return rule < best_; }
   bool take(const RuleEntry& entry);
 
  private:
-  // A named value of this request: most names occur not at all or once.
+  // What is known of a header, cookie or parameter in this request. Most occur once or not at all.
   struct Slot {
     std::uint64_t generation = 0;
     std::string_view first;

@@ -53,7 +53,7 @@ int cost(const Check& check, const Programs& programs) {
 IndexKeys ProgramBuilder::add(const config::Rule& rule, const std::string& path) {
   std::vector<Check> compiled;
   for (std::size_t i = 0; i < rule.conditions.size(); ++i) {
-    compiled.push_back(compile(rule.conditions[i], path + ".conditions[" + std::to_string(i) + "]"));
+    compiled.push_back(compile(rule.conditions[i], config::element_path(path + ".conditions", i)));
   }
   RuleProgram program;
   program.captures = add_captures(rule, compiled);
@@ -112,7 +112,7 @@ Range ProgramBuilder::compile_values(const config::Condition& condition, const s
     const config::Pattern& pattern = condition.patterns[i];
     TextMatcher value = TextMatcher::compile(pattern, subject_of(condition.kind));
     if (value.shape == TextMatcher::Shape::kRegex) {
-      const std::string at = condition.patterns.size() == 1 ? path : path + "[" + std::to_string(i) + "]";
+      const std::string at = condition.patterns.size() == 1 ? path : config::element_path(path, i);
       value = compile_regex(pattern, pattern.ignore_case || condition.kind == Kind::kHost, at);
     }
     programs_.values.push_back(std::move(value));

@@ -1,6 +1,7 @@
-// A listener's rules taken apart: every value compiled and numbered, and per rule the checks that no index proves.
+// A listener's rules, compiled: all values with their numbers, and for each rule the checks that the index does not
+// prove.
 //
-// Built by ProgramBuilder on one thread, then const and shared by all matchers.
+// Built by a ProgramBuilder on one thread, then const and shared by all matchers.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +19,20 @@
 
 namespace albatross {
 
-// A header, cookie or query parameter that some rule looks at; looked up once a request.
+// A header, cookie or query parameter that some rule looks at. It is looked up once for each request.
 struct NamedSubject {
   config::Condition::Kind kind = config::Condition::Kind::kHeader;
   HeaderId id = HeaderId::kOther;
   std::string name;
 };
 
-// A range of some vector.
+// The elements [begin, end) of some vector.
 struct Range {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
 };
 
-// One condition: any of its values, or, negated, none.
+// One condition: it holds if any of its values matches or, negated, if none does.
 struct Check {
   config::Condition::Kind kind = config::Condition::Kind::kHost;
   bool negated = false;
@@ -40,7 +41,7 @@ struct Check {
 };
 
 struct RuleProgram {
-  Range checks;    // without those that the index took
+  Range checks;    // without those that the index proves
   Range captures;  // path regexes: the first that matches sets ${1}; empty if none has groups
 };
 
@@ -54,7 +55,7 @@ struct Programs {
   RegexTexts regexes;
 };
 
-// The values that the index is to lead by: absent conditions are nullopt, and lead from everywhere.
+// The values by which the index leads to a rule. Without a host (path) condition, every host (path) leads to it.
 struct IndexKeys {
   bool has_host = false;
   bool has_path = false;
@@ -67,7 +68,8 @@ class ProgramBuilder {
   ProgramBuilder(Programs& programs, const RegexBudget& budget, config::Diagnostics& out)
       : programs_(programs), budget_(budget), out_(out) {}
 
-  // `path` is the rule's. The first host and the first path condition become keys, unless their product is too large.
+  // Compiles a rule, which `path` names: "listeners[0].rules[3]". Its first host and first path condition become keys
+  // of the index, unless there are too many pairs of them.
   IndexKeys add(const config::Rule& rule, const std::string& path);
 
  private:

@@ -24,7 +24,7 @@ std::shared_ptr<const RuleTable> compile_rules(const config::Listener& listener,
   auto rules = std::make_shared<CompiledRules>(budget);
   ProgramBuilder builder(rules->programs, rules->budget, out);
   for (std::size_t i = 0; i < listener.rules.size(); ++i) {
-    const IndexKeys keys = builder.add(listener.rules[i], path + ".rules[" + std::to_string(i) + "]");
+    const IndexKeys keys = builder.add(listener.rules[i], config::element_path(path + ".rules", i));
     rules->index.add(static_cast<std::uint32_t>(i), keys);
   }
   if (out.errors() != errors_before) return nullptr;

@@ -1,11 +1,11 @@
 // A listener's rules, compiled: which route answers a request.
 //
-// A RuleTable is built once per configuration on the builder thread and is then const and shared. Each worker asks it
-// for a Matcher of its own, which holds what must not be shared (RE2 objects, whose DFA cache has a lock, and scratch
-// memory). Literal and prefix rules cost the same whether there are ten or ten thousand: hosts in a hash and a suffix
-// trie, paths in a segment trie, the remaining conditions only for candidates that are left; regexes by RE2::Set per
-// host bucket behind their required literals. RE2 running out of memory means matching pattern by pattern, counted,
-// never "no match".
+// A RuleTable is built once for each configuration on the builder thread, then const and shared. Each worker has a
+// Matcher of its own, which holds what must not be shared: RE2 objects, whose DFA cache has a lock, and scratch memory.
+// Rules with literals and prefixes cost the same whether there are ten or ten thousand: hosts are looked up in a hash
+// and a suffix trie, paths in a segment trie, and other conditions are checked only for the candidates that are left.
+// Regexes without a literal in front are matched as RE2::Sets. If RE2 runs out of memory, patterns are matched one by
+// one, which is counted; it never means "no match".
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace albatross {
 
-// What conditions look at. Views into the exchange's arena; host may carry a port, which does not count.
+// What conditions look at: views into the exchange's arena. A port behind the host is ignored.
 struct RouteQuery {
   std::string_view host;
   std::string_view path;   // normalised
@@ -29,14 +29,14 @@ struct RouteQuery {
   IpAddress source;
 };
 
-// ${1}..${9}: views into RouteQuery::path. Unset groups are empty.
+// What ${1} to ${9} stand for: views into RouteQuery::path. Groups that are not set are empty.
 struct Captures {
   static constexpr int kMax = 9;
   std::string_view group[kMax];
 };
 
 struct RouteMatch {
-  std::uint32_t rule = 0;  // index into config::Listener::rules; rules.size() means the default actions
+  std::uint32_t rule = 0;  // index into config::Listener::rules; rules.size(): the default actions
   Captures captures;
 };
 
@@ -45,14 +45,14 @@ class RuleTable {
   class Matcher {
    public:
     virtual ~Matcher() = default;
-    // No allocation in the steady state. Never fails: without a matching rule, the default's index.
+    // The first rule that matches, or the default actions. Does not allocate in the steady state.
     virtual RouteMatch match(const RouteQuery& query) = 0;
-    // Times that a regex set ran out of memory and was matched one by one.
+    // How often a set of regexes ran out of memory and was matched one by one.
     virtual std::uint64_t regex_fallbacks() const = 0;
   };
 
-  // Compiles; a regex that RE2 refuses is an error at the pattern's place. Null if there was one.
-  // `path` names the listener for messages: "listeners[2]".
+  // Null if RE2 refuses a regex, with an error in `out` at the pattern's place. `path` names the listener:
+  // "listeners[2]".
   static std::shared_ptr<const RuleTable> compile(const config::Listener& listener, const std::string& path,
                                                   config::Diagnostics& out);
 
@@ -60,8 +60,8 @@ class RuleTable {
   virtual std::unique_ptr<Matcher> make_matcher() const = 0;
 };
 
-// One condition against one request, the plain way. The specification of the table above, and what `explain` prints
-// from: tests compare the two over random rules.
+// Whether one condition holds for one request, found out the plain way. It is the specification of the table above, to
+// which tests compare it over random rules, and what `explain` prints.
 bool matches(const config::Condition& condition, const RouteQuery& query);
 
 }  // namespace albatross

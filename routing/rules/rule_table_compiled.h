@@ -1,4 +1,4 @@
-// What a RuleTable holds, for the matcher and for tests; users of the table include routing/rules/rule_table.h.
+// What a RuleTable holds, for the matcher and for tests. Users of the table include routing/rules/rule_table.h.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@ struct CompiledRules {
   RuleIndex index;
 };
 
-// RuleTable::compile with a memory budget for the regexes.
+// RuleTable::compile() with another memory budget for the regexes.
 std::shared_ptr<const RuleTable> compile_rules(const config::Listener& listener, const std::string& path,
                                                config::Diagnostics& out, const RegexBudget& budget);
 

@@ -1,7 +1,7 @@
-// (node, segment) -> child node: the edges of the host and path tries in one hash table.
+// The edges of a trie in one hash table: from a node and a segment to the child node.
 //
-// Keys come from the configuration and are copied into the map; only look-ups see what a client sent, and these insert
-// nothing, so the hash needs no secret. Built by one thread, then const and shared.
+// The keys come from the configuration and are copied into the map. What clients send is only looked up, never
+// inserted, so the hash needs no secret. Built on one thread, then const and shared.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -19,7 +19,7 @@ inline std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-// Eight bytes a step: segments are short, and boost's hash goes byte by byte.
+// Reads eight bytes at a time, where boost's hash goes byte by byte.
 inline std::uint64_t hash_bytes(std::string_view text, std::uint64_t seed) {
   constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
   const char* p = text.data();
@@ -46,12 +46,13 @@ class SegmentMap {
  public:
   static constexpr std::uint32_t kNone = 0xffffffff;
 
+  // The child, or kNone.
   std::uint32_t find(std::uint32_t node, std::string_view segment) const {
     const auto at = children_.find(Key{segment, node});
     return at == children_.end() ? kNone : at->second;
   }
 
-  // The child that was there, or `child`, added.
+  // The child that was there; else `child`, which is added.
   std::uint32_t insert(std::uint32_t node, std::string_view segment, std::uint32_t child) {
     const std::uint32_t known = find(node, segment);
     if (known != kNone) return known;

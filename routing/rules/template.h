@@ -1,6 +1,6 @@
-// PRODUCT §1's variables: "${host}/x/${1}" compiled to parts, expanded into an arena per request.
+// Texts with variables (PRODUCT §1), such as "${host}/x/${1}": compiled to parts once, expanded for each request.
 //
-// A Template owns its text and is const after compile; expand may be called from any thread.
+// A Template owns its text and is const after compile(); any thread may expand it.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@
 
 namespace albatross {
 
-// What variables stand for in one request. Views must outlive the expansion.
+// What the variables stand for in one request. The views must outlive the expansion.
 struct TemplateValues {
-  std::string_view written_port;  // what the client wrote behind the host; a redirect keeps it, "" included
+  std::string_view written_port;  // the port that the client wrote behind the host, or ""; no variable, for redirects
   std::string_view host, path, query, port, protocol, client_ip, client_port, listener, rule, request_id;
   const Fields* fields = nullptr;      // ${header:name}: the first field line; ${cookie:name}
   const Captures* captures = nullptr;  // ${1}..${9}
@@ -28,12 +28,11 @@ struct TemplateValues {
 class Template {
  public:
   Template() = default;
-  // An unknown variable, a bad capture number or an unclosed "${" is an error at `text.at`, with the nearest known
-  // name.
-  // "$${" is a literal "${".
+  // "$${" is a literal "${". An unknown variable, a bad capture number or a "${" without "}" is an error at `text.at`;
+  // `path` names the key.
   static Template compile(const config::Value<std::string>& text, const std::string& path, config::Diagnostics& out);
 
-  // A literal is returned as it is; else the text is built in the arena.
+  // Of a literal a view of this template; else the text is built in the arena. What a request does not have is empty.
   std::string_view expand(const TemplateValues& values, Arena& arena) const;
   bool is_literal() const;
   bool uses_captures() const;
@@ -66,7 +65,7 @@ class Template {
   std::vector<Part> parts_;
 };
 
-// The value of the named cookie over all Cookie fields (RFC 6265 §5.4: "a=1; b=2"); nullopt if absent.
+// The first value of the cookie of that name in all Cookie fields (RFC 6265 §5.4); nullopt if there is none.
 std::optional<std::string_view> find_cookie(const Fields& fields, std::string_view name);
 
 }  // namespace albatross

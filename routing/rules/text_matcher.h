@@ -1,7 +1,7 @@
-// One value of a condition, compiled: the cheapest comparison that does what the pattern says.
+// One value of a condition, compiled to the cheapest comparison that does what its pattern says.
 //
-// A TextMatcher owns its text, is const after compile and shared by all threads; regexes are only numbered here, the
-// objects belong to each worker's RegexBank.
+// A TextMatcher owns its text and is const after compile(), shared by all threads. Of a regex it has only the number;
+// the compiled regex is in each worker's RegexBank.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 
 namespace albatross {
 
-// `*` any run, `?` one byte, `\` takes the next character as it is. Quadratic at worst, never exponential.
+// `*` matches any bytes, `?` one byte, and `\` makes the next character literal. Takes quadratic time at worst.
 bool wildcard_matches(std::string_view pattern, std::string_view text);
-// Whether text is `prefix` or lies below it: "/v2" has "/v2/x", not "/v2x"; "/v2/" has "/v2/x", not "/v2".
+// Whether the text is `prefix` or lies below it: "/v2/x" does below "/v2", "/v2x" does not; "/v2" not below "/v2/".
 bool is_segment_prefix(std::string_view prefix, std::string_view text);
 
 struct TextMatcher {
@@ -23,9 +23,9 @@ struct TextMatcher {
 
   Shape shape = Shape::kAny;
   std::uint32_t regex = 0;  // kRegex: its number; set by the caller
-  std::string text;         // kRegex: the literal before it, which takes part in no group; mostly empty
+  std::string text;         // what is compared; kRegex: the literal in front, which is in no group; often empty
 
-  // Host texts come out in lower case, to be matched against a lower-case host without port or trailing dot.
+  // A host's text becomes lower case: it is compared with a lower-case host without port and trailing dot.
   static TextMatcher compile(const config::Pattern& pattern, Subject subject);
   // Any shape but kRegex.
   bool matches(std::string_view subject) const;

@@ -71,7 +71,7 @@ TEST_CASE("what only a trusted proxy may say is stripped", "[hop]") {
   corpus.run({
       {"X-Forwarded-Proto", get("X-Forwarded-Proto: gopher\r\n"), {200}, "x-forwarded-proto: http\r\n", "gopher"},
       {"X-Forwarded-Host", get("X-Forwarded-Host: evil\r\n"), {200}, "host: a", "evil"},
-      {"X-Forwarded-Port", get("X-Forwarded-Port: 666\r\n"), {200}, "host: a", "666"},
+      {"X-Forwarded-Port", get("X-Forwarded-Port: 666\r\n"), {200}, "host: a", "-port:"},
       {"Forwarded", get("Forwarded: for=6.6.6.6;proto=https\r\n"), {200}, "host: a", "6.6.6.6"},
       {"X-Real-IP", get("X-Real-IP: 6.6.6.6\r\n"), {200}, "host: a", "6.6.6.6"},
       {"Proxy", get("Proxy: http://evil\r\n"), {200}, "host: a", "evil"},
