@@ -255,7 +255,7 @@ TEST_CASE("during the delay everything is served as ever", "[drain]") {
   CHECK(kept.get("/").body == "here");
   const Stopwatch watch;
   proxy.stop();
-  REQUIRE(eventually([&] { return proxy.ask([](Process& s) { return s.draining(); }); }));
+  REQUIRE(eventually([&] { return proxy.ask([](Process& s) { return s.view().draining; }); }));
   const Message m = kept.get("/");
   CHECK(m.body == "here");
   CHECK_FALSE(closes(m));

@@ -95,7 +95,7 @@ TEST_CASE("a bad file changes nothing and says why", "[reload]") {
   CHECK(client.get("/").body == "one");
   CHECK(proxy.port() == port);
   CHECK(Client(port).get("/").body == "one");
-  CHECK(proxy.ask([](Process& s) { return s.failed_reloads(); }) == 1);
+  CHECK(proxy.ask([](Process& s) { return s.view().failed_reloads; }) == 1);
   CHECK(proxy.reload(saying("three")).ok);
   CHECK(eventually([&] { return client.get("/").body == "three"; }));
 }

@@ -16,6 +16,7 @@ struct Group {
   std::vector<Candidate> candidates;
   Random random{7};
   Balancer balancer;
+  std::map<int, Counted> counted;  // as the last one there was
   Nanos now = 1000 * kSecond;
 
   explicit Group(Scheduler s, const std::vector<std::uint32_t>& weights) {
@@ -33,27 +34,39 @@ struct Group {
     return HashTable::build(kind, servers);
   }
   void start() {
-    balancer.reset(settings, group, candidates, settings.scheduler == Scheduler::kHash ? table() : nullptr, random);
+    balancer.update(settings, group, candidates, settings.scheduler == Scheduler::kHash ? table() : nullptr, random);
   }
   int pick(std::uint64_t key = 0, std::vector<int> tried = {}, bool fail_open = false) {
-    return balancer.pick({key, now, tried, fail_open});
+    std::vector<const ServerSlot*> those;
+    for (int i : tried) those.push_back(&slots[static_cast<std::size_t>(i)]);
+    return balancer.pick({key, now, those, fail_open});
   }
-  int take(int wanted = Balancer::kNone) { return balancer.take({0, now, {}, false}, wanted); }
+  int take(int wanted = Balancer::kNone, std::uint64_t key = 0) {
+    Counted in;
+    int i = balancer.take({key, now, {}, false}, in, wanted);
+    if (i >= 0) counted[i] = in;
+    return i;
+  }
+  // A request on that server has ended; `latency` 0: it gave no answer.
+  void ended(int i, Nanos latency = 0) {
+    Balancer::give_back(slots[static_cast<std::size_t>(i)], group, counted[i]);
+    balancer.answered(i, latency, now);
+  }
   void load(int i) { ++slots[static_cast<std::size_t>(i)].load; }
   // The part of 100 000 requests that each got; `at_once` of them are always in flight, each as long as the others.
   std::vector<double> shares(std::size_t at_once = 0) {
     std::vector<double> got(slots.size());
     std::deque<int> flying;
     for (int n = 0; n < 100'000; ++n) {
-      int i = balancer.take({next_key(static_cast<std::uint64_t>(n)), now, {}, false});
+      int i = take(Balancer::kNone, next_key(static_cast<std::uint64_t>(n)));
       if (i < 0) FAIL("no server");
       got[static_cast<std::size_t>(i)] += 1e-5;
       flying.push_back(i);
       if (flying.size() <= at_once) continue;
-      balancer.ended(flying.front(), kMilli, now);
+      ended(flying.front(), kMilli);
       flying.pop_front();
     }
-    for (int i : flying) balancer.ended(i, 0, now);
+    for (int i : flying) ended(i);
     return got;
   }
 };
@@ -112,7 +125,7 @@ TEST_CASE("backups wait until no other server is usable") {
     g.candidates[2].backup = true;
     // A backup owns no key.
     if (s == Scheduler::kHash) {
-      g.balancer.reset(g.settings, g.group, g.candidates,
+      g.balancer.update(g.settings, g.group, g.candidates,
                        HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
     } else {
       g.start();
@@ -178,8 +191,7 @@ TEST_CASE("two choices prefer the faster server") {
   Group g(Scheduler::kTwoChoices, {100, 100, 100});
   g.start();
   for (int i = 0; i < 3; ++i) {
-    g.load(i);
-    g.balancer.ended(i, i == 0 ? 50 * kMilli : kMilli, g.now);
+    g.balancer.answered(i, i == 0 ? 50 * kMilli : kMilli, g.now);
   }
   int slow = 0;
   for (int n = 0; n < 10'000; ++n) slow += g.pick() == 0;
@@ -191,7 +203,7 @@ TEST_CASE("a key stays where it is while its server lives") {
     for (std::size_t n : {3, 10, 50}) {
       INFO("table " << static_cast<int>(kind) << ", " << n << " servers");
       Group g(Scheduler::kHash, std::vector<std::uint32_t>(n, 100));
-      g.balancer.reset(g.settings, g.group, g.candidates, g.table(kind), g.random);
+      g.balancer.update(g.settings, g.group, g.candidates, g.table(kind), g.random);
       std::vector<int> before;
       for (std::uint64_t k = 0; k < 20'000; ++k) before.push_back(g.pick(next_key(k)));
       // Down, it loses its own keys and no other moves.
@@ -219,7 +231,7 @@ TEST_CASE("ketama keeps to the weights within one percent") {
   for (const std::vector<std::uint32_t>& weights :
        {std::vector<std::uint32_t>{100, 100, 100}, {1, 2, 3, 0, 4}, std::vector<std::uint32_t>(20, 50)}) {
     Group g(Scheduler::kHash, weights);
-    g.balancer.reset(g.settings, g.group, g.candidates, g.table(HashTable::Kind::kKetama), g.random);
+    g.balancer.update(g.settings, g.group, g.candidates, g.table(HashTable::Kind::kKetama), g.random);
     double total = 0;
     for (std::uint32_t w : weights) total += w;
     auto shares = g.shares();
@@ -259,7 +271,7 @@ TEST_CASE("a server that has its most requests gets no other, whatever the sched
     for (const ServerSlot& slot : g.slots) CHECK(slot.load == 2);
     CHECK(g.take() == Balancer::kFull);
     CHECK(g.take(1) == Balancer::kFull);
-    g.balancer.ended(1, 0, g.now);
+    g.ended(1);
     CHECK(g.take() == 1);
     g.slots[0].health = g.slots[1].health = g.slots[2].health = Health::kUnhealthy;
     CHECK(g.take() == Balancer::kNone);
@@ -283,7 +295,7 @@ TEST_CASE("a full group takes nothing, and backups do not stand in for full serv
   for (int n = 0; n < 3; ++n) CHECK(h.take() >= 0);
   CHECK(h.take() == Balancer::kFull);
   CHECK(h.group.load == 3);
-  h.balancer.ended(0, 0, h.now);
+  h.ended(0);
   CHECK(h.take() >= 0);
 }
 
@@ -298,6 +310,35 @@ TEST_CASE("a server without room for a connection is passed over") {
   int got = 0;
   for (int n = 0; n < 10; ++n) got += g.take() == 0;
   CHECK(got == 5);
+}
+
+TEST_CASE("servers that stay keep their turn and their latency when others come and go") {
+  Group g(Scheduler::kTwoChoices, {100, 100, 100, 100});
+  const std::vector<Candidate> all = g.candidates;
+  g.candidates = {all[0], all[1], all[2]};
+  g.start();
+  for (int i = 0; i < 3; ++i) g.balancer.answered(i, i == 0 ? 50 * kMilli : kMilli, g.now);
+  g.candidates = {all[3], all[0], all[2]};  // one has gone, one is new, and the order is another
+  g.start();
+  g.balancer.answered(0, kMilli, g.now);
+  int slow = 0;
+  for (int n = 0; n < 10'000; ++n) slow += g.pick() == 1;
+  CHECK(slow < 1500);  // it is still known to be slow
+}
+
+TEST_CASE("a change of endpoints in between leaves round robin fair") {
+  Group g(Scheduler::kRoundRobin, {100, 100, 100, 100});
+  const std::vector<Candidate> all = g.candidates;
+  std::map<const ServerSlot*, int> got;
+  for (int n = 0; n < 12'000; ++n) {
+    if (n % 10 == 0) {
+      g.candidates = {all[0], all[1], all[2 + static_cast<std::size_t>(n / 10 % 2)]};
+      g.start();
+    }
+    ++got[g.balancer.candidates()[static_cast<std::size_t>(g.pick())].slot];
+  }
+  CHECK(std::abs(got[all[0].slot] - 4000) < 200);
+  CHECK(std::abs(got[all[1].slot] - 4000) < 200);
 }
 
 }  // namespace albatross::routing_test
