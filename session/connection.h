@@ -44,6 +44,23 @@ struct Capabilities {
   bool late_status = false;       // server: an answer that has begun can still be ended with other trailers than it began for
 };
 
+// What a Stream asks of its connection; see Stream.
+class StreamControl {
+ public:
+  virtual void send_head(Stream& s, const Head& head, bool end) = 0;
+  virtual void send_data(Stream& s, std::string_view data) = 0;
+  virtual void send_end(Stream& s, const Fields* trailers) = 0;
+  virtual void consume(Stream& s, std::size_t bytes) = 0;
+  virtual void reset(Stream& s) = 0;
+  virtual void release(Stream& s) = 0;
+  virtual void start_tunnel(Stream& s) = 0;
+  virtual bool end_tunnel(Stream& s) = 0;
+  virtual bool waiting_for_peer(const Stream& s) const = 0;
+
+ protected:
+  ~StreamControl() = default;
+};
+
 class Connection : public Deferred, public ListHook<Connection> {
  public:
   enum class State : std::uint8_t { kOpening, kOpen, kLingering, kClosed };
@@ -102,19 +119,6 @@ class Connection : public Deferred, public ListHook<Connection> {
   State state_ = State::kOpening;
   Role role_;
   bool draining_ = false;
-
- private:
-  friend class Stream;
-  // See Stream.
-  virtual void send_head(Stream& s, const Head& head, bool end) = 0;
-  virtual void send_data(Stream& s, std::string_view data) = 0;
-  virtual void send_end(Stream& s, const Fields* trailers) = 0;
-  virtual void consume(Stream& s, std::size_t bytes) = 0;
-  virtual void reset(Stream& s) = 0;
-  virtual void release(Stream& s) = 0;
-  virtual void start_tunnel(Stream& s) = 0;
-  virtual bool end_tunnel(Stream& s) = 0;
-  virtual bool waiting_for_peer(const Stream& s) const = 0;
 };
 
 }  // namespace albatross

@@ -7,7 +7,7 @@
 namespace albatross {
 
 MuxStreams::MuxStreams(Session& session, std::unique_ptr<MuxCodec> codec)
-    : Streams(session), codec_(std::move(codec)), greeting_(session.role_ == Role::kClient) {
+    : Streams(session, *codec), codec_(std::move(codec)), greeting_(session.role_ == Role::kClient) {
   heartbeat_.heard(session_.now());
   session_.touch();  // our SETTINGS
 }

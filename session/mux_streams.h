@@ -75,7 +75,6 @@ class MuxStreams final : public Streams {
   bool end_tunnel(Stream& s) override;
 
  private:
-  Codec& codec() const override { return *codec_; }
   void end_stream(Stream& s) override;
   Error as_seen(const Stream& s, const Error& error) const override;
 

@@ -9,7 +9,7 @@ namespace albatross {
 
 class SerialStreams final : public Streams {
  public:
-  SerialStreams(Session& session, std::unique_ptr<SerialCodec> codec) : Streams(session), codec_(std::move(codec)) {}
+  SerialStreams(Session& session, std::unique_ptr<SerialCodec> codec) : Streams(session, *codec), codec_(std::move(codec)) {}
 
   Capabilities can() const override { return {}; }
   bool between_messages() const override { return codec_->between_messages(); }
@@ -40,7 +40,6 @@ class SerialStreams final : public Streams {
   bool end_tunnel(Stream& s) override;
 
  private:
-  Codec& codec() const override { return *codec_; }
   // Only if there is a stream.
   Stream& only() const { return const_cast<Stream&>(list_.front()); }
 

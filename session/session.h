@@ -83,16 +83,6 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   friend class SerialStreams;
   friend class MuxStreams;
 
-  void send_head(Stream& s, const Head& head, bool end) override { streams_->send_head(s, head, end); }
-  void send_data(Stream& s, std::string_view data) override { streams_->send_data(s, data); }
-  void send_end(Stream& s, const Fields* trailers) override { streams_->send_end(s, trailers); }
-  void consume(Stream& s, std::size_t bytes) override { streams_->consume(s, bytes); }
-  void reset(Stream& s) override { streams_->reset(s); }
-  void release(Stream& s) override { streams_->release(s); }
-  void start_tunnel(Stream& s) override { streams_->start_tunnel(s); }
-  bool end_tunnel(Stream& s) override { return streams_->end_tunnel(s); }
-  bool waiting_for_peer(const Stream& s) const override { return streams_->waiting_for_peer(s); }
-
   // For Streams.
   Nanos now() const { return context_.loop().now(); }
   bool is_open() const { return state_ == State::kOpen; }

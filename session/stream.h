@@ -39,23 +39,23 @@ class Stream final : public WireStream, public ListHook<Stream> {
  public:
   explicit Stream(BlockPool& pool) : WireStream(pool) {}
 
-  void send_head(const Head& head, bool end) { connection_->send_head(*this, head, end); }
-  void send_data(std::string_view data) { connection_->send_data(*this, data); }
-  void send_end(const Fields* last) { connection_->send_end(*this, last); }
+  void send_head(const Head& head, bool end) { control_->send_head(*this, head, end); }
+  void send_data(std::string_view data) { control_->send_data(*this, data); }
+  void send_end(const Fields* last) { control_->send_end(*this, last); }
   // Credit for received bytes.
-  void consume(std::size_t bytes) { connection_->consume(*this, bytes); }
+  void consume(std::size_t bytes) { control_->consume(*this, bytes); }
   // Cuts it now: the peer sees an abort, never a clean end. No events follow.
-  void reset() { connection_->reset(*this); }
+  void reset() { control_->reset(*this); }
   // A client's stream after its response is whole: the connection may serve again. No events follow.
-  void release() { connection_->release(*this); }
+  void release() { control_->release(*this); }
   // Both directions become verbatim bytes; after the 101 was sent or received.
-  void start_tunnel() { connection_->start_tunnel(*this); }
+  void start_tunnel() { control_->start_tunnel(*this); }
   // Ends a tunnel behind what was sent. True if on_finished will tell (a server's); false if no events follow.
-  bool end_tunnel() { return connection_->end_tunnel(*this); }
+  bool end_tunnel() { return control_->end_tunnel(*this); }
   // How long the peer may take nothing of what is sent on this stream, nanoseconds; 0: for ever.
   void set_send_timeout(Nanos t) { send_timeout_ = t; }
   // The next move is the peer's: we would take data, and it has sent none.
-  bool waiting_for_peer() const { return connection_->waiting_for_peer(*this); }
+  bool waiting_for_peer() const { return control_->waiting_for_peer(*this); }
 
   Connection& connection() const { return *connection_; }
   // A final head was given to send.
@@ -72,9 +72,10 @@ class Stream final : public WireStream, public ListHook<Stream> {
   friend class Streams;
   friend class SerialStreams;
   friend class MuxStreams;
-  void begin(Connection& connection, Nanos send_timeout);
+  void begin(Connection& connection, StreamControl& control, Nanos send_timeout);
 
   Connection* connection_ = nullptr;
+  StreamControl* control_ = nullptr;
   Nanos send_timeout_ = 0;
   Nanos stalled_since_ = 0;      // data waits and nothing has gone; 0: none waits
   std::uint64_t ends_at_ = 0;    // the offset of the output behind its last byte

@@ -30,8 +30,9 @@ StreamEvents& Streams::nobody() {
   return nobody;
 }
 
-void Stream::begin(Connection& connection, Nanos send_timeout) {
+void Stream::begin(Connection& connection, StreamControl& control, Nanos send_timeout) {
   connection_ = &connection;
+  control_ = &control;
   events = nullptr;
   id = 0;
   in = out = Direction::kIdle;
@@ -50,7 +51,7 @@ bool Streams::server() const { return session_.role_ == Role::kServer; }
 
 Stream& Streams::begin_stream() {
   Stream& s = session_.context_.take_stream();
-  s.begin(session_, session_.settings_->timeouts.send);
+  s.begin(session_, *this, session_.settings_->timeouts.send);
   list_.push_front(s);
   ++count_;
   return s;
@@ -97,7 +98,7 @@ void Streams::on_end(WireStream& w, Fields* trailers) {
 
 void Streams::send_data(Stream& s, std::string_view data) {
   s.queued_ += data.size();
-  if (!session_.write_broken()) codec().send_data(s, data, session_.out_);
+  if (!session_.write_broken()) any_codec_.send_data(s, data, session_.out_);
   session_.touch();
 }
 
@@ -105,13 +106,13 @@ void Streams::send_end(Stream& s, const Fields* trailers) {
   if (session_.write_broken()) {
     advance(s.out, Step::kEnd);
   } else {
-    codec().send_end(s, trailers, session_.out_);
+    any_codec_.send_end(s, trailers, session_.out_);
   }
   session_.touch();
 }
 
 void Streams::start_tunnel(Stream& s) {
-  codec().start_tunnel(s);
+  any_codec_.start_tunnel(s);
   session_.context_.loop().make_ready(session_);
 }
 

@@ -13,9 +13,9 @@ namespace albatross {
 
 class Session;
 
-class Streams : protected CodecSink {
+class Streams : public StreamControl, protected CodecSink {
  public:
-  explicit Streams(Session& session) : session_(session) {}
+  Streams(Session& session, Codec& codec) : session_(session), any_codec_(codec) {}
   virtual ~Streams() = default;
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
@@ -55,7 +55,6 @@ class Streams : protected CodecSink {
   virtual bool drained() const { return true; }
   // What an error of the transport means.
   virtual Error broken(int error) const = 0;
-  virtual bool waiting_for_peer(const Stream& s) const = 0;
 
   // ---- output ----
   virtual bool wants_to_write() const { return false; }
@@ -74,18 +73,12 @@ class Streams : protected CodecSink {
   // Bytes have left; what ran is not untouched any more.
   void mark_written();
 
-  // ---- of one stream; see Stream ----
-  virtual void send_head(Stream& s, const Head& head, bool end) = 0;
-  void send_data(Stream& s, std::string_view data);
-  void send_end(Stream& s, const Fields* trailers);
-  virtual void consume(Stream& s, std::size_t bytes) = 0;
-  virtual void reset(Stream& s) = 0;
-  virtual void release(Stream& s) = 0;
-  void start_tunnel(Stream& s);
-  virtual bool end_tunnel(Stream& s) = 0;
+  // StreamControl: what both kinds do alike.
+  void send_data(Stream& s, std::string_view data) final;
+  void send_end(Stream& s, const Fields* trailers) final;
+  void start_tunnel(Stream& s) final;
 
  protected:
-  virtual Codec& codec() const = 0;
   Stream& begin_stream();
   // The stream has no part in anything any more; it stays readable for this turn.
   virtual void end_stream(Stream& s);
@@ -102,6 +95,7 @@ class Streams : protected CodecSink {
   void on_end(WireStream& s, Fields* trailers) override;
 
   Session& session_;
+  Codec& any_codec_;  // owned by the kind
   IntrusiveList<Stream> list_;
   std::uint32_t count_ = 0;
   bool feeding_ = false;
