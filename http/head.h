@@ -89,6 +89,8 @@ struct BodyLength {
   enum class Kind : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
   Kind kind = Kind::kNone;
   std::uint64_t length = 0;  // kLength: in bytes; else 0
+  // No byte of content is awaited.
+  bool empty() const { return kind == Kind::kNone || (kind == Kind::kLength && length == 0); }
   bool operator==(const BodyLength&) const = default;
 };
 

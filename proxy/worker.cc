@@ -116,7 +116,7 @@ void Worker::sweep() {
   pool_.sweep();
   if (listeners_.outdated() > 0) return;
   std::erase_if(removed_, [this](const std::unique_ptr<GroupState>& g) {
-    if (g->leases() > 0) return false;
+    if (!g->idle()) return false;
     std::replace(services_.groups.begin(), services_.groups.end(), g.get(), static_cast<GroupState*>(nullptr));
     g->forget_servers();
     return true;

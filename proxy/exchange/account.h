@@ -1,5 +1,6 @@
-// What is known of an exchange when it is over: what its log line and its counters say. Filled by the phases; its strings live
-// in the exchange's arena, in its client's connection or in the configuration (own() makes copies of those). Worker's thread.
+// What is known of an exchange when it is over: what its log line and its counters say. Filled by the phases; its
+// strings live in the exchange's arena, in its client's connection or in the configuration (own() makes copies of
+// those). Worker's thread.
 #pragma once
 
 #include <string_view>

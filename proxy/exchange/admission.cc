@@ -49,8 +49,8 @@ Refusal count_loop(const std::string& me, Head& head, Arena& arena) {
   if (passes >= kMaxPasses || instances > kMaxInstances) return {Cause::kLoop, nullptr};
   char number[12];
   std::size_t n = static_cast<std::size_t>(std::to_chars(number, number + sizeof number, passes + 1).ptr - number);
-  std::string_view value = arena.concat(others, std::string_view(others.empty() ? "" : ", "), me,
-                                         std::string_view("="), std::string_view(number, n));
+  std::string_view value = arena.concat(others, std::string_view(others.empty() ? "" : ", "), me, std::string_view("="),
+                                        std::string_view(number, n));
   head.fields.set(HeaderId::kAlbatrossTrace, "albatross-trace", value);
   return {};
 }
@@ -95,7 +95,8 @@ void identify(Services& services, Head& head, Arena& arena, Account& account) {
 
 Refusal admit(Services& services, const ListenerRuntime& listener, Connection& client, Head& head, Arena& arena) {
   if (head.path != "*") {
-    if (Refusal why = normalise_path(head.path, listener.slashes, arena, head.path); why.cause != Cause::kNone) return why;
+    if (Refusal why = normalise_path(head.path, listener.slashes, arena, head.path); why.cause != Cause::kNone)
+      return why;
   }
   if (misdirected(client, head)) return {Cause::kMisdirected, nullptr};
   return count_loop(services.settings.instance, head, arena);

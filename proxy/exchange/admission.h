@@ -1,5 +1,5 @@
-// What every request must pass before rules see it: identity, normalisation, loops, forwarding fields. Free functions on a
-// request's head; what they make lives in the exchange's arena. Worker's thread.
+// What every request must pass before rules see it: identity, normalisation, loops, forwarding fields. Free functions
+// on a request's head; what they make lives in the exchange's arena. Worker's thread.
 #pragma once
 
 #include "http/framing.h"

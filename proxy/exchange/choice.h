@@ -1,5 +1,5 @@
-// Where a request goes: its group by weight or by the client's cookie, and what decides on the server. Also the cookies that keep
-// a client there. Free functions; worker's thread.
+// Where a request goes: its group by weight or by the client's cookie, and what decides on the server. Also the cookies
+// that keep a client there. Free functions; worker's thread.
 #pragma once
 
 #include "base/arena.h"
@@ -22,7 +22,8 @@ int sticky_server(const GroupRuntime& group, const Head& head);
 
 // Keeps the client on the group.
 void add_group_cookie(const Route& route, std::string_view group, bool secure, Arena& arena, Head& head);
-// Keeps the client on the server, if the group is sticky. With the application's cookie: from the answer that sets that one.
+// Keeps the client on the server, if the group is sticky. With the application's cookie: from the answer that sets that
+// one.
 void add_server_cookie(const GroupRuntime& group, int candidate, bool secure, Arena& arena, Head& head);
 
 }  // namespace albatross

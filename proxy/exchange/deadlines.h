@@ -1,5 +1,5 @@
-// The deadlines of one exchange (PRODUCT §2). Pure: the exchange has one timer, armed for the nearest, and asks what is due.
-// Nanoseconds of the loop's clock; 0: none.
+// The deadlines of one exchange (PRODUCT §2). Pure: the exchange has one timer, armed for the nearest, and asks what is
+// due. Nanoseconds of the loop's clock; 0: none.
 #pragma once
 
 #include <algorithm>

@@ -1,17 +1,38 @@
-// The client's stream: its request comes, its end is the exchange's.
+// The client's stream: its request comes and is matched, its end is the exchange's.
 #include "proxy/exchange/exchange.h"
 
-#include "healthcheck/circuit.h"
+#include <charconv>
+
 #include "http/grpc.h"
 #include "proxy/drains.h"
 #include "proxy/exchange/admission.h"
 #include "proxy/listeners.h"
-#include "proxy/upstream/group.h"
 
 namespace albatross {
+namespace {
 
-Exchange::Exchange(Services& services, ExchangeOwner& owner)
-    : services_(services), owner_(owner), body_(services.loop.blocks()) {}
+TemplateValues template_values(const Request& r, const ListenerRuntime& listener, const Route& route,
+                               const Captures& captures, Arena& arena) {
+  TemplateValues v;
+  v.host = host_of(r.head.authority);
+  v.path = r.head.path;
+  v.query = r.head.query;
+  v.written_port = port_of(r.head.authority);
+  v.port = v.written_port.empty() ? std::string_view(listener.port_text) : v.written_port;
+  v.protocol = r.head.scheme;
+  v.client_ip = r.account.client;
+  v.client_port = number_text(r.client->info().client_port, arena);
+  v.listener = listener.name;
+  v.rule = route.rule;
+  v.request_id = r.account.request_id;
+  v.fields = &r.head.fields;
+  v.captures = &captures;
+  return v;
+}
+
+}  // namespace
+
+Exchange::Exchange(Services& services, ExchangeOwner& owner) : owner_(owner), r_(services) {}
 
 Exchange::~Exchange() = default;
 
@@ -19,183 +40,210 @@ void Exchange::begin(ListenerSlot& slot, Connection& client, Stream& stream) {
   slot_ = &slot;
   view_ = slot.view;
   Listeners::pin(*view_);
-  client_ = &client;
-  down_ = &stream;
-  stream.events = this;
   route_ = nullptr;
-  settings_ = nullptr;
-  head_ = Head{};
-  head_.version = client.info().version;
   captures_ = {};
-  body_.begin(stream);
   to_client_ = Pump();
   tunnel_.begin();
-  group_ = nullptr;
-  attempts_ = given_back_ = 0;
-  wanted_ = nullptr;
-  phase_ = Phase::kReceive;
-  told_ = cut_ = queued_ = grpc_ = set_cookie_ = made_key_ = circuit_trial_ = false;
-  deadlines_ = {};
-  account_ = {};
-  account_.began = now();
-  account_.began_wall = services_.loop.wall();
-  account_.client = client.info().client_text();
-  account_.listener = view_->listener->name;
+  server_.begin();
+  told_ = cut_ = false;
+  stream.events = this;
+  r_.client = &client;
+  r_.down = &stream;
+  r_.settings = nullptr;
+  r_.head = Head{};
+  r_.head.version = client.info().version;
+  r_.body.begin(stream);
+  r_.phase = Phase::kReceive;
+  r_.grpc = false;
+  r_.deadlines = {};
+  r_.account = {};
+  r_.account.began = r_.now();
+  r_.account.began_wall = r_.services.loop.wall();
+  r_.account.client = client.info().client_text();
+  r_.account.listener = view_->listener->name;
 }
 
 void Exchange::on_head(Stream&, Head& head, bool end) {
-  head_ = head;
-  body_.set_whole(end);
-  head_.scheme = client_->info().secure ? "https" : "http";
-  grpc_ = is_grpc(head_);
-  account_.host = head_.authority;
-  account_.forwarded_for = head_.fields.value(HeaderId::kXForwardedFor);
-  const ListenerRuntime& listener = *view_->listener;
-  identify(services_, head_, arena_, account_);
-  if (Refusal why = admit(services_, listener, *client_, head_, arena_); why.cause != Cause::kNone) {
-    head_.keep_alive = false;  // nothing more is read from somebody who sends such things
+  r_.head = head;
+  r_.body.set_whole(end);
+  r_.head.scheme = r_.client->info().secure ? "https" : "http";
+  r_.grpc = is_grpc(r_.head);
+  r_.account.host = r_.head.authority;
+  r_.account.forwarded_for = r_.head.fields.value(HeaderId::kXForwardedFor);
+  identify(r_.services, r_.head, r_.arena, r_.account);
+  Refusal why = admit(r_.services, *view_->listener, *r_.client, r_.head, r_.arena);
+  if (why.cause != Cause::kNone) {
+    r_.head.keep_alive = false;  // nothing more is read from somebody who sends such things
     return answer(downstream_error(why.cause, why.detail));
   }
-  const IpAddress source = forward_identity(listener, client_->info(), head_, arena_, account_);
-  WorkerRules& rules = *view_->rules;
-  RouteMatch match =
-      rules.matcher->match({head_.authority, head_.path, head_.query, head_.method_text, &head_.fields, source});
-  captures_ = match.captures;
-  route_ = &rules.rules->routes.all[match.rule];
-  settings_ = route_->settings;
-  account_.rule = route_->rule;
-  rules.stats[match.rule]->requests.add();
-  down_->set_send_timeout(timeouts().send);
-  if (timeouts().total != 0) deadlines_.total = account_.began + timeouts().total;
-  if (grpc_) {
-    // "100m": how long the client will wait.
-    if (auto patience = parse_grpc_timeout(head_.fields.value(HeaderId::kGrpcTimeout))) {
-      deadlines_.grpc = account_.began + *patience;
-      deadlines_.limit_total(deadlines_.grpc);
-    }
-  }
-  if (head_.body.kind == BodyLength::Kind::kLength && head_.body.length > settings_->body_limit) {
+  match();
+  if (r_.head.body.kind == BodyLength::Kind::kLength && r_.head.body.length > r_.settings->body_limit) {
     return answer(downstream_error(Cause::kBodyTooLarge));
   }
   act();
 }
 
+// Which route, and what the request runs under from here on.
+void Exchange::match() {
+  const Head& head = r_.head;
+  const IpAddress source = forward_identity(*view_->listener, r_.client->info(), r_.head, r_.arena, r_.account);
+  WorkerRules& rules = *view_->rules;
+  RouteMatch found =
+      rules.matcher->match({head.authority, head.path, head.query, head.method_text, &head.fields, source});
+  captures_ = found.captures;
+  route_ = &rules.rules->routes.all[found.rule];
+  rules.stats[found.rule]->requests.add();
+  r_.settings = route_->settings;
+  r_.account.rule = route_->rule;
+  r_.down->set_send_timeout(r_.timeouts().send);
+  if (r_.timeouts().total != 0) r_.deadlines.total = r_.account.began + r_.timeouts().total;
+  if (!r_.grpc) return;
+  // "100m": how long the client will wait.
+  if (auto patience = parse_grpc_timeout(head.fields.value(HeaderId::kGrpcTimeout))) {
+    r_.deadlines.grpc = r_.account.began + *patience;
+    r_.deadlines.limit_total(r_.deadlines.grpc);
+  }
+}
+
+// Edits, then what answers. Edits in front of a redirect change what it is built from.
+void Exchange::act() {
+  const Route& route = *route_;
+  const ListenerRuntime& listener = *view_->listener;
+  OwnAnswer own;
+  if (route.answer == Route::Answer::kFixedResponse) {
+    own.head.fields = Fields(r_.arena);
+    own.head.status = route.code;
+    own.body = route.body;
+    if (!own.body.empty()) own.head.fields.add(HeaderId::kContentType, "content-type", route.content_type);
+    return answer(own);
+  }
+  if (!route.edits.empty()) {
+    const TemplateValues values = template_values(r_, listener, route, captures_, r_.arena);
+    Refusal why = apply_edits(route, values, listener.slashes, r_.head);
+    if (why.cause != Cause::kNone) return answer(internal_error(why.cause, why.detail));
+  }
+  if (route.answer == Route::Answer::kForward) return server_.start(route);
+  own.head.fields = Fields(r_.arena);
+  own.head.status = route.code;
+  const TemplateValues values = template_values(r_, listener, route, captures_, r_.arena);
+  own.head.fields.add(HeaderId::kLocation, "location", redirect_location(route, values, r_.arena));
+  answer(own);
+}
+
 void Exchange::on_data(Stream& s, std::string_view data) {
-  body_.count(data.size());
-  switch (phase_) {
+  r_.body.count(data.size());
+  switch (r_.phase) {
     case Phase::kTunnel: return pass(true, data);
     case Phase::kAnswered:
     case Phase::kOver: return;  // dropped; the connection closes after the answer
     default: break;
   }
-  if (head_.upgrade) return body_.hold(data);  // early bytes of a tunnel: the window bounds them
-  if (phase_ != Phase::kRespond && !grpc_ && settings_ != nullptr) deadlines_.body_moves(now(), timeouts().request_body);
-  if (settings_ != nullptr && body_.received() > settings_->body_limit) {
+  if (r_.head.upgrade) return r_.body.hold(data);  // early bytes of a tunnel: the window bounds them
+  if (r_.phase != Phase::kRespond && !r_.grpc && r_.settings != nullptr)
+    r_.deadlines.body_moves(r_.now(), r_.timeouts().request_body);
+  if (r_.settings != nullptr && r_.body.received() > r_.settings->body_limit) {
     return answer(downstream_error(Cause::kBodyTooLarge));
   }
-  if (phase_ == Phase::kConnect) {
-    body_.hold(data);
-    if (body_.may_hold_more()) s.consume(data.size());
+  if (r_.phase == Phase::kConnect) {
+    r_.body.hold(data);
+    if (r_.body.may_hold_more()) s.consume(data.size());
     return;
   }
-  Stream* server = try_.stream();
+  Stream* server = server_.stream();
   if (server == nullptr) return s.consume(data.size());
-  if (body_.replayable()) body_.keep(data);
-  if (phase_ == Phase::kRespond || grpc_) deadlines_.response = now() + response_gap();
-  body_.send(*server, data);
+  if (r_.body.replayable()) r_.body.keep(data);
+  if (r_.phase == Phase::kRespond || r_.grpc) r_.deadlines.response = r_.now() + server_.response_gap();
+  r_.body.send(*server, data);
 }
 
 void Exchange::on_end(Stream&, Fields* trailers) {
-  Stream* server = try_.stream();
-  if (phase_ == Phase::kTunnel) {
-    body_.set_whole(true);
+  Stream* server = server_.stream();
+  if (r_.phase == Phase::kTunnel) {
+    r_.body.set_whole(true);
     if (server != nullptr) server->send_end(nullptr);
     return;
   }
-  body_.end(trailers);
-  if ((phase_ == Phase::kForward || phase_ == Phase::kRespond) && server != nullptr) body_.send_end(*server);
-  deadlines_.body = 0;
-  if (phase_ == Phase::kForward) set_deadlines();
+  r_.body.end(trailers);
+  if ((r_.phase == Phase::kForward || r_.phase == Phase::kRespond) && server != nullptr) r_.body.send_end(*server);
+  r_.deadlines.body = 0;
+  if (r_.phase == Phase::kForward) set_deadlines();
 }
 
 void Exchange::on_refused(Stream&, Cause cause, const char* detail) {
-  if (phase_ == Phase::kTunnel) return end_tunnel();
-  head_.keep_alive = false;
-  if (phase_ == Phase::kReceive) {
-    head_.fields = Fields(arena_);
-    identify(services_, head_, arena_, account_);  // a person who complains has at least an id to show
+  if (r_.phase == Phase::kTunnel) return end_tunnel(true);
+  r_.head.keep_alive = false;
+  if (r_.phase == Phase::kReceive) {
+    r_.head.fields = Fields(r_.arena);
+    identify(r_.services, r_.head, r_.arena, r_.account);  // a person who complains has at least an id to show
   }
   answer(downstream_error(cause, detail));
 }
 
 void Exchange::on_sent(Stream&, std::size_t bytes) {
   to_client_.sent(bytes);
-  if (phase_ == Phase::kRespond) deadlines_.response = now() + response_gap();
+  if (r_.phase == Phase::kRespond) r_.deadlines.response = r_.now() + server_.response_gap();
 }
 
 // ---- the end ----
 
 void Exchange::on_reset(Stream&, const Error& error) {
-  down_ = nullptr;
-  if (phase_ != Phase::kTunnel) account_.ended_by(error.cause == Cause::kNone ? Cause::kClientLeft : error.cause);
-  if (account_.status == 0) {
-    const Cause cause = account_.termination;
-    account_.status = cause == Cause::kClientLeft ? std::uint16_t{499} : info(cause).status;
+  r_.down = nullptr;
+  if (r_.phase != Phase::kTunnel) r_.account.ended_by(error.cause == Cause::kNone ? Cause::kClientLeft : error.cause);
+  if (r_.account.status == 0) {
+    const Cause cause = r_.account.termination;
+    r_.account.status = cause == Cause::kClientLeft ? std::uint16_t{499} : info(cause).status;
   }
-  cancel_try();
+  cancel_server();
   finish();
 }
 
 void Exchange::on_finished(Stream&) {
-  down_ = nullptr;
-  if (phase_ == Phase::kTunnel) try_.finish();
-  cancel_try();
+  r_.down = nullptr;
+  if (r_.phase == Phase::kTunnel) server_.finish_tunnel();
+  cancel_server();
   finish();
 }
 
 // The client must see that it was cut.
 void Exchange::drop_client() {
-  std::exchange(down_, nullptr)->reset();
+  std::exchange(r_.down, nullptr)->reset();
   finish();
 }
 
+void Exchange::cancel_server() {
+  to_client_.detach();
+  server_.cancel();
+}
+
 void Exchange::finish() {
-  if (phase_ == Phase::kOver) return;
-  phase_ = Phase::kOver;
-  services_.loop.cancel_timer(timer_);
-  const bool tunnel = account_.status == 101;
-  if (tunnel) account_.body_sent = to_client_.moved();
-  account_.attempts = static_cast<std::uint8_t>(attempts_);
-  account_.body_received = body_.received();
-  try_.lease.release(left());
-  if (circuit_trial_) abandon_trial(*group().settings().slot);
-  if (services_.drains->any()) services_.drains->left(*this);
-  if (group_ != nullptr) {
-    group().leave();
-    if (grpc_) group().stats().grpc[grpc_status_index(account_.grpc_status)].add();
-  }
+  if (r_.phase == Phase::kOver) return;
+  r_.phase = Phase::kOver;
+  r_.services.loop.cancel_timer(timer_);
+  Account& a = r_.account;
+  if (a.status == 101) a.body_sent = to_client_.moved();
+  a.body_received = r_.body.received();
+  server_.finish(left());
+  if (r_.services.drains->any()) r_.services.drains->left(*this);
   ListenerStats& stats = *slot_->stats;
-  stats.requests[account_.status == 499 ? 4 : status_class(account_.status)].add();
-  stats.duration.record(now() - account_.began);
-  stats.bytes_in.add(account_.body_received);
-  stats.bytes_out.add(account_.body_sent);
-  if (account_.termination != Cause::kNone) {
-    services_.stats.terminations[static_cast<std::size_t>(account_.termination)].add();
-  }
-  if (services_.log().on()) write_log(services_, account_, head_, *client_, now());
-  body_.clear();
-  client_ = nullptr;
-  arena_.reset();
+  stats.requests[a.status == 499 ? 4 : status_class(a.status)].add();
+  stats.duration.record(r_.now() - a.began);
+  stats.bytes_in.add(a.body_received);
+  stats.bytes_out.add(a.body_sent);
+  if (a.termination != Cause::kNone) r_.services.stats.terminations[static_cast<std::size_t>(a.termination)].add();
+  if (r_.services.log().on()) write_log(r_.services, a, r_.head, *r_.client, r_.now());
+  r_.body.clear();
+  r_.client = nullptr;
+  r_.arena.reset();
   if (view_ != nullptr) owner_.unpin(*std::exchange(view_, nullptr));
   owner_.recycle(*this);
 }
 
 // An answer is on its way, or a tunnel: of the version that it began under only a few strings and times are needed.
 void Exchange::detach() {
-  if (view_ == nullptr || view_->current || (phase_ != Phase::kTunnel && phase_ != Phase::kRespond)) return;
-  own_settings_ = *settings_;
-  settings_ = &own_settings_;
-  account_.own(arena_);
+  if (view_ == nullptr || view_->current || (r_.phase != Phase::kTunnel && r_.phase != Phase::kRespond)) return;
+  own_settings_ = *r_.settings;
+  r_.settings = &own_settings_;
+  r_.account.own(r_.arena);
   route_ = nullptr;
   owner_.unpin(*std::exchange(view_, nullptr));
 }
@@ -203,21 +251,21 @@ void Exchange::detach() {
 // ---- Flow ----
 
 Flow::Kind Exchange::kind() const {
-  if (account_.status == 101) return Kind::kTunnel;
-  return grpc_ ? Kind::kCall : Kind::kRequest;
+  if (r_.account.status == 101) return Kind::kTunnel;
+  return r_.grpc ? Kind::kCall : Kind::kRequest;
 }
 
 bool Exchange::go_away() {
   if (told_) return false;
-  if (phase_ == Phase::kTunnel) {
+  if (r_.phase == Phase::kTunnel) {
     told_ = true;
-    account_.ended_by(Cause::kDrainCut);
+    r_.account.ended_by(Cause::kDrainCut);
     if (!tunnel_.between_frames()) return true;  // at the next boundary: see pass()
-    tunnel_.send_going_away(down_, try_.stream(), arena_);
-    end_tunnel();
+    tunnel_.send_going_away(r_.down, server_.stream(), r_.arena);
+    end_tunnel(true);
     return true;
   }
-  if (phase_ == Phase::kAnswered || phase_ == Phase::kOver) return false;
+  if (r_.phase == Phase::kAnswered || r_.phase == Phase::kOver) return false;
   told_ = true;
   answer(internal_error(Cause::kDrainCut, "draining: ask again, elsewhere"));
   return true;
@@ -225,26 +273,26 @@ bool Exchange::go_away() {
 
 void Exchange::cut() {
   cut_ = true;
-  if (phase_ == Phase::kTunnel) {
-    account_.termination = Cause::kDrainCut;
-    tunnel_.send_going_away(down_, try_.stream(), arena_);
-    return end_tunnel();
+  if (r_.phase == Phase::kTunnel) {
+    r_.account.termination = Cause::kDrainCut;
+    tunnel_.send_going_away(r_.down, server_.stream(), r_.arena);
+    return end_tunnel(true);
   }
-  if (down_ == nullptr) return;
-  head_.keep_alive = false;
+  if (r_.down == nullptr) return;
+  r_.head.keep_alive = false;
   answer(internal_error(Cause::kDrainCut));
 }
 
 void Exchange::end(Cause cause) {
-  if (down_ == nullptr) return;
-  head_.keep_alive = false;
-  if (phase_ == Phase::kTunnel) {
-    account_.termination = cause;
+  if (r_.down == nullptr) return;
+  r_.head.keep_alive = false;
+  if (r_.phase == Phase::kTunnel) {
+    r_.account.termination = cause;
     return end_tunnel(false);
   }
-  if (phase_ == Phase::kAnswered) {
+  if (r_.phase == Phase::kAnswered) {
     // What the server said is still to be read by a client that does not.
-    account_.termination = cause;
+    r_.account.termination = cause;
     return drop_client();
   }
   answer(internal_error(cause));
@@ -255,7 +303,7 @@ std::size_t Exchange::bytes_held() const {
     if (s == nullptr) return 0;
     return s->held() + (s->connection().can().multiplexes ? 0 : s->connection().bytes_held());
   };
-  return body_.held() + held(down_) + held(try_.stream());
+  return r_.body.held() + held(r_.down) + held(server_.stream());
 }
 
 }  // namespace albatross

@@ -1,45 +1,38 @@
 // Deadlines: which are set when, and what happens when one has passed.
 #include "proxy/exchange/exchange.h"
-#include "proxy/upstream/group.h"
 
 namespace albatross {
 
-void Exchange::arm(Nanos deadline) {
-  if (deadline != ~Nanos{0}) services_.loop.set_timer(timer_, deadline);
-}
-
-// Of the route, or the group's if that is shorter.
-Nanos Exchange::response_gap() const {
-  const Nanos of_route = timeouts().response, of_group = group().settings().response_timeout;
-  return of_group != 0 ? std::min(of_route, of_group) : of_route;
+void Exchange::rearm() {
+  const Nanos first = r_.deadlines.first();
+  if (first != ~Nanos{0}) r_.services.loop.set_timer(timer_, first);
 }
 
 void Exchange::set_deadlines() {
-  const Nanos at = now();
-  if (phase_ == Phase::kForward && !body_.whole() && !grpc_) {
-    deadlines_.body_moves(at, timeouts().request_body);
-    deadlines_.response = 0;
+  const Nanos at = r_.now();
+  if (r_.phase == Phase::kForward && !r_.body.whole() && !r_.grpc) {
+    r_.deadlines.body_moves(at, r_.timeouts().request_body);
+    r_.deadlines.response = 0;
   } else {
-    deadlines_.response = at + response_gap();
-    if (phase_ == Phase::kForward && !grpc_) deadlines_.limit_tries(at, group().settings().retries.per_try);
+    r_.deadlines.response = at + server_.response_gap();
+    if (r_.phase == Phase::kForward && !r_.grpc) r_.deadlines.limit_tries(at, server_.per_try());
   }
-  arm(deadlines_.first());
+  rearm();
 }
 
 void Exchange::on_timer() {
-  const Nanos at = now();
-  if (phase_ == Phase::kTunnel) {
-    account_.ended_by(Cause::kTunnelTimeout);
-    tunnel_.send_going_away(down_, try_.stream(), arena_);
-    return end_tunnel();
+  if (r_.phase == Phase::kTunnel) {
+    r_.account.ended_by(Cause::kTunnelTimeout);
+    tunnel_.send_going_away(r_.down, server_.stream(), r_.arena);
+    return end_tunnel(true);
   }
-  if (phase_ == Phase::kAnswered || phase_ == Phase::kOver || late(at)) return;
-  arm(deadlines_.first());
+  if (r_.phase == Phase::kAnswered || r_.phase == Phase::kOver || late(r_.now())) return;
+  rearm();
 }
 
 // True if a deadline has ended the exchange or its try. A peer is only late when it is its turn.
 bool Exchange::late(Nanos at) {
-  Deadlines& d = deadlines_;
+  Deadlines& d = r_.deadlines;
   auto fail = [this](const Error& error) {
     answer(error);
     return true;
@@ -47,28 +40,28 @@ bool Exchange::late(Nanos at) {
   const Error no_answer = upstream_error(Cause::kResponseTimeout, RetrySafety::kNever);
   if (Deadlines::due(d.total, at)) return fail(internal_error(Cause::kTotalTimeout));
   if (Deadlines::due(d.queue, at)) {
-    group().stats().queue_timeouts.add();
+    server_.group()->stats().queue_timeouts.add();
     return fail(internal_error(Cause::kQueueTimeout));
   }
   if (Deadlines::due(d.one_try, at)) {
     d.one_try = 0;
-    if (!may_ask_another(0)) return fail(no_answer);
-    ask_another();
+    if (!server_.may_ask_another(0)) return fail(no_answer);
+    server_.ask_another();
     return true;
   }
   if (Deadlines::due(d.body, at)) {
     // Not while the server takes nothing.
-    if (try_.stream() != nullptr && down_->waiting_for_peer()) return fail(downstream_error(Cause::kBodyTimeout));
-    d.body = at + timeouts().request_body;
+    if (server_.stream() != nullptr && r_.down->waiting_for_peer()) return fail(downstream_error(Cause::kBodyTimeout));
+    d.body = at + r_.timeouts().request_body;
   }
-  const bool receives = !body_.whole() && phase_ != Phase::kRespond;
-  if (receives && down_->waiting_for_peer() && d.body_too_slow(at, timeouts().request_body, body_.received())) {
+  const bool receives = !r_.body.whole() && r_.phase != Phase::kRespond;
+  if (receives && r_.down->waiting_for_peer() && d.body_too_slow(at, r_.timeouts().request_body, r_.body.received())) {
     return fail(downstream_error(Cause::kBodyTimeout));
   }
   if (Deadlines::due(d.response, at)) {
-    const Stream* server = try_.stream();
-    if (phase_ != Phase::kRespond || server == nullptr || server->waiting_for_peer()) return fail(no_answer);
-    d.response = at + response_gap();
+    const Stream* server = server_.stream();
+    if (r_.phase != Phase::kRespond || server == nullptr || server->waiting_for_peer()) return fail(no_answer);
+    d.response = at + server_.response_gap();
   }
   return false;
 }

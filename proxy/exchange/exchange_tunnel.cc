@@ -1,6 +1,5 @@
 // A request that became a WebSocket: bytes pass as they are, with frame boundaries watched.
 #include "proxy/exchange/exchange.h"
-#include "proxy/upstream/group.h"
 #include "session/websocket_key.h"
 
 namespace albatross {
@@ -8,66 +7,67 @@ namespace albatross {
 // Each side has its own handshake where it speaks HTTP/2. False: the server's was wrong.
 bool Exchange::complete_handshake(Head& head) {
   char accept[kWebsocketAcceptSize];
-  write_websocket_accept(head_.fields.value(HeaderId::kSecWebsocketKey), accept);
-  if (try_.stream()->connection().can().extended_connect) {
-    if (!client_->can().extended_connect) {
-      head.fields.set(HeaderId::kSecWebsocketAccept, "Sec-WebSocket-Accept", arena_.copy({accept, sizeof accept}));
+  write_websocket_accept(r_.head.fields.value(HeaderId::kSecWebsocketKey), accept);
+  if (server_.stream()->connection().can().extended_connect) {
+    if (!r_.client->can().extended_connect) {
+      head.fields.set(HeaderId::kSecWebsocketAccept, "Sec-WebSocket-Accept", r_.arena.copy({accept, sizeof accept}));
     }
     return true;
   }
-  return !made_key_ || head.fields.value(HeaderId::kSecWebsocketAccept) == std::string_view(accept, sizeof accept);
+  return !server_.made_key() ||
+         head.fields.value(HeaderId::kSecWebsocketAccept) == std::string_view(accept, sizeof accept);
 }
 
 void Exchange::upgrade(Head& head) {
   const bool good = complete_handshake(head);
-  judge(!good);
+  server_.judge(!good);
   if (!good) {
     return answer(upstream_error(Cause::kUpstreamMalformed, RetrySafety::kNever, "the websocket key was not accepted"));
   }
-  phase_ = Phase::kTunnel;
-  account_.upstream_status = account_.status = 101;
-  try_.lease.answered();
-  body_.set_replayable(false);
-  Stream& server = *try_.stream();
+  r_.phase = Phase::kTunnel;
+  r_.account.upstream_status = r_.account.status = 101;
+  server_.opened_tunnel();
+  r_.body.set_replayable(false);
+  Stream& server = *server_.stream();
   to_client_.attach(server);
-  head.version = head_.version;
-  down_->send_head(head, false);
-  down_->start_tunnel();
+  head.version = r_.head.version;
+  r_.down->send_head(head, false);
+  r_.down->start_tunnel();
   server.start_tunnel();
-  body_.set_whole(down_->in_done());
+  r_.body.set_whole(r_.down->in_done());
   // What the client said on its tunnel before there was one.
-  body_.flush_kept(server, arena_, [this](std::string_view bytes) { tunnel_.from_client().feed(bytes); });
-  if (body_.whole()) server.send_end(nullptr);
-  deadlines_.answered();
-  deadlines_.one_try = 0;
-  arm(now() + timeouts().tunnel);
+  r_.body.flush_kept(server, r_.arena, [this](std::string_view bytes) { tunnel_.from_client().feed(bytes); });
+  if (r_.body.whole()) server.send_end(nullptr);
+  r_.deadlines.answered();
+  r_.deadlines.one_try = 0;
+  r_.services.loop.set_timer(timer_, r_.now() + r_.timeouts().tunnel);
   detach();
-  if (client_->draining()) go_away();
+  if (r_.client->draining()) go_away();
 }
 
 void Exchange::pass(bool from_client, std::string_view data) {
-  arm(now() + timeouts().tunnel);
-  Stream* to = from_client ? try_.stream() : down_;
+  r_.services.loop.set_timer(timer_, r_.now() + r_.timeouts().tunnel);
+  Stream* to = from_client ? server_.stream() : r_.down;
   if (to == nullptr) return;
-  Pump& pump = from_client ? body_.pump() : to_client_;
+  Pump& pump = from_client ? r_.body.pump() : to_client_;
   FrameTracker& frames = from_client ? tunnel_.from_client() : tunnel_.from_server();
   if (!WebSocketTunnel::pass(pump, *to, frames, data, told_)) return;
   // Our close frame follows the frame that was under way, in both directions.
-  tunnel_.send_going_away(down_, try_.stream(), arena_);
-  end_tunnel();
+  tunnel_.send_going_away(r_.down, server_.stream(), r_.arena);
+  end_tunnel(true);
 }
 
 void Exchange::end_tunnel(bool clean) {
-  if (phase_ == Phase::kOver) return;
-  phase_ = Phase::kAnswered;
-  account_.response_ended = now();
+  if (r_.phase == Phase::kOver) return;
+  r_.phase = Phase::kAnswered;
+  r_.account.response_ended = r_.now();
   to_client_.detach();
-  body_.detach();
-  if (clean) try_.end_tunnel();
-  cancel_try();
-  if (down_ == nullptr) return finish();
-  if (clean && down_->end_tunnel()) return;  // on_finished follows
-  Stream* s = std::exchange(down_, nullptr);
+  r_.body.detach();
+  if (clean) server_.end_tunnel();
+  cancel_server();
+  if (r_.down == nullptr) return finish();
+  if (clean && r_.down->end_tunnel()) return;  // on_finished follows
+  Stream* s = std::exchange(r_.down, nullptr);
   if (!clean) s->reset();
   finish();
 }

@@ -1,5 +1,5 @@
-// The request's body on its way to a server: what has come of it, what is kept for another try, how it ends. A member of an
-// Exchange; worker's thread.
+// The request's body on its way to a server: what has come of it, what is kept for another try, how it ends. A member
+// of an Exchange; worker's thread.
 #pragma once
 
 #include "base/arena.h"

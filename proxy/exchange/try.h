@@ -1,5 +1,5 @@
-// One attempt to have a request answered by one server: a Lease, then a connection, then a stream. An Exchange has one at a
-// time; what it tells comes by TryEvents, and nothing does after cancel(). Worker's thread.
+// One attempt to have a request answered by one server: a Lease, then a connection, then a stream. An Exchange has one
+// at a time; what it tells comes by TryEvents and ResponseEvents, and nothing does after cancel(). Worker's thread.
 #pragma once
 
 #include "proxy/upstream/lease.h"
@@ -10,12 +10,8 @@ namespace albatross {
 
 class TryEvents {
  public:
-  virtual Arena& response_arena() = 0;
   virtual void on_try_connected(Connection& c) = 0;
   virtual void on_try_failed(const Error& error) = 0;
-  virtual void on_response_head(Head& head, bool end) = 0;
-  virtual void on_response_data(std::string_view data) = 0;
-  virtual void on_response_end(Fields* trailers) = 0;
   // Bytes of the request have left our memory.
   virtual void on_request_sent(std::size_t bytes) = 0;
 
@@ -23,9 +19,20 @@ class TryEvents {
   ~TryEvents() = default;
 };
 
+class ResponseEvents {
+ public:
+  virtual Arena& response_arena() = 0;
+  virtual void on_response_head(Head& head, bool end) = 0;
+  virtual void on_response_data(std::string_view data) = 0;
+  virtual void on_response_end(Fields* trailers) = 0;
+
+ protected:
+  ~ResponseEvents() = default;
+};
+
 class Try final : private StreamEvents, private UpstreamWaiter {
  public:
-  explicit Try(TryEvents& events) : events_(events) {}
+  Try(TryEvents& events, ResponseEvents& response) : events_(events), response_(response) {}
   Try(const Try&) = delete;
   Try& operator=(const Try&) = delete;
 
@@ -57,16 +64,17 @@ class Try final : private StreamEvents, private UpstreamWaiter {
   void on_connect_failed(const Error& e) override;
 
   // StreamEvents
-  Arena& arena() override { return events_.response_arena(); }
-  void on_head(Stream&, Head& head, bool end) override { events_.on_response_head(head, end); }
-  void on_data(Stream&, std::string_view data) override { events_.on_response_data(data); }
-  void on_end(Stream&, Fields* trailers) override { events_.on_response_end(trailers); }
+  Arena& arena() override { return response_.response_arena(); }
+  void on_head(Stream&, Head& head, bool end) override { response_.on_response_head(head, end); }
+  void on_data(Stream&, std::string_view data) override { response_.on_response_data(data); }
+  void on_end(Stream&, Fields* trailers) override { response_.on_response_end(trailers); }
   void on_refused(Stream&, Cause, const char*) override {}
   void on_reset(Stream&, const Error& e) override;
   void on_sent(Stream&, std::size_t bytes) override { events_.on_request_sent(bytes); }
   void on_finished(Stream&) override {}
 
   TryEvents& events_;
+  ResponseEvents& response_;
   UpstreamPool* pool_ = nullptr;
   Connection* opening_ = nullptr;  // being connected
   Stream* stream_ = nullptr;

@@ -1,5 +1,5 @@
-// A WebSocket inside an exchange: where frames begin in either direction, so that our close frame lands between two of them
-// (RFC 6455 §5.5.1). Holds no bytes. Worker's thread.
+// A WebSocket inside an exchange: where frames begin in either direction, so that our close frame lands between two of
+// them (RFC 6455 §5.5.1). Holds no bytes. Worker's thread.
 #pragma once
 
 #include "session/pump.h"

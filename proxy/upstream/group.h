@@ -36,7 +36,8 @@ class GroupState {
   GroupStats& stats() const { return *stats_; }
   Nanos now() const { return services_.now(); }
   bool any_usable() const { return balancer_.any_usable(now()); }
-  std::uint32_t leases() const { return leases_; }
+  // Nothing runs on it.
+  bool idle() const { return leases_ == 0 && active_ == 0; }
 
   // A request begins and ends on the group, whatever becomes of its tries.
   void enter();

@@ -1,0 +1,112 @@
+// A try fails: another one, or an answer of our own. And how forwarding ends.
+#include "healthcheck/circuit.h"
+#include "proxy/exchange/choice.h"
+#include "proxy/exchange/forwarding.h"
+
+namespace albatross {
+
+// What the try says about its server's health, and its group's.
+void Forwarding::judge(bool failed) {
+  if (!try_.lease) return;
+  try_.lease.judge(failed, circuit_trial_);
+  circuit_trial_ = false;
+}
+
+// Is there another try to have, with the whole request at hand?
+bool Forwarding::has_another_try() const {
+  if (r_.account.status != 0 || r_.phase == Phase::kRespond || r_.phase == Phase::kAnswered ||
+      r_.phase == Phase::kOver) {
+    return false;
+  }
+  return attempts_ < kMaxTries && attempts_ - given_back_ < group_->settings().retries.tries && r_.body.complete();
+}
+
+bool Forwarding::may_retry(const Error& error) {
+  const RetryPolicy& policy = group_->settings().retries;
+  // What a server gave back unread, as its connection ends, does not count as a try.
+  const bool given_back = error.retry == RetrySafety::kSafe && try_.connected();
+  if (given_back && policy.tries > 1) ++given_back_;
+  if (!has_another_try()) return false;
+  switch (error.retry) {
+    case RetrySafety::kSafe:
+      // Where no work was done, none is doubled: the budget is for the rest.
+      if (!given_back && !policy.on_connect) return false;
+      group_->stats().retries.add();
+      return true;
+    case RetrySafety::kRefused: return policy.on_connect && group_->take_retry_token();
+    case RetrySafety::kOnlyIfReused:
+      return policy.on_reset && try_.reused() && is_idempotent(r_.head.method) && group_->take_retry_token();
+    case RetrySafety::kNever: break;
+  }
+  return false;
+}
+
+// After an answer, or (0) after none in time for one try. An idempotent request may be executed twice: RFC 9110 §9.2.2.
+bool Forwarding::may_ask_another(std::uint16_t status) {
+  const RetryPolicy& policy = group_->settings().retries;
+  if (!is_idempotent(r_.head.method) || r_.head.upgrade || !has_another_try()) return false;
+  if (status == 0) return policy.on_timeout && group_->take_retry_token();
+  for (auto [low, high] : policy.codes) {
+    if (status >= low && status <= high) return group_->take_retry_token();
+  }
+  return false;
+}
+
+void Forwarding::ask_another() {
+  judge(true);
+  try_.cancel();
+  r_.body.new_try();
+  try_.lease.release(Flow::Left::kMoved);
+  start_try(false);
+}
+
+void Forwarding::on_try_failed(const Error& error) {
+  if (r_.phase == Phase::kOver) return;
+  if (r_.phase == Phase::kTunnel) return owner_.end_tunnel(error.cause == Cause::kNone);
+  if (r_.phase == Phase::kAnswered) return try_.lease.release(flow_.left());
+  if (!try_.connected()) r_.account.connect_time = try_.connect_time(r_.now());
+  // What it gave back as its connection ended says nothing about the server.
+  const bool given_back = try_.connected() && error.retry == RetrySafety::kSafe;
+  if (error.source == Source::kUpstream && !given_back) judge(true);
+  if (may_retry(error)) {
+    r_.body.new_try();
+    try_.lease.release(Flow::Left::kMoved);
+    return start_try(true);
+  }
+  try_.lease.release(flow_.left());
+  owner_.answer(error);
+}
+
+// ---- the answer, and the end ----
+
+void Forwarding::respond(const Route& route, Head& head) {
+  try_.lease.answered();
+  const GroupRuntime& g = group_->settings();
+  const int candidate = try_.lease.server().candidate;
+  if (set_cookie_) add_group_cookie(route, g.name, r_.secure(), r_.arena, head);
+  if (!g.sticky.cookie.empty() && candidate >= 0 && &try_.lease.slot() != wanted_) {
+    add_server_cookie(g, candidate, r_.secure(), r_.arena, head);
+  }
+}
+
+void Forwarding::respond_whole(Flow::Left how) {
+  try_.lease.finished(r_.account.upstream_status);
+  try_.lease.release(how);
+  try_.finish();
+}
+
+void Forwarding::finish(Flow::Left how) {
+  try_.lease.release(how);
+  r_.account.attempts = static_cast<std::uint8_t>(attempts_);
+  if (group_ == nullptr) return;
+  if (circuit_trial_) abandon_trial(*group_->settings().slot);
+  group_->leave();
+  if (r_.grpc) group_->stats().grpc[grpc_status_index(r_.account.grpc_status)].add();
+}
+
+Nanos Forwarding::response_gap() const {
+  const Nanos of_route = r_.timeouts().response, of_group = group_->settings().response_timeout;
+  return of_group != 0 ? std::min(of_route, of_group) : of_route;
+}
+
+}  // namespace albatross

@@ -1,0 +1,46 @@
+// What the phases of one exchange share: the request as far as it has come, and what is known of it. A member of an
+// Exchange; worker's thread.
+#pragma once
+
+#include "base/arena.h"
+#include "proxy/exchange/account.h"
+#include "proxy/exchange/deadlines.h"
+#include "proxy/exchange/request_body.h"
+#include "proxy/services.h"
+#include "routing/rules/route.h"
+#include "session/connection.h"
+#include "session/stream.h"
+
+namespace albatross {
+
+enum class Phase : std::uint8_t {
+  kReceive,  // its head comes
+  kConnect,  // waits for room, or for a connection
+  kForward,  // is with a server
+  kRespond,  // the answer's head has gone
+  kTunnel,
+  kAnswered,  // the whole answer was given; it still leaves
+  kOver,
+};
+
+struct Request {
+  explicit Request(Services& s) : services(s), body(s.loop.blocks()) {}
+
+  Nanos now() const { return services.now(); }
+  const RouteTimeouts& timeouts() const { return settings->timeouts; }
+  bool secure() const { return head.scheme == "https"; }
+
+  Services& services;
+  Arena arena;  // everything below that is a view lives here, but what account.h says
+  Account account;
+  Deadlines deadlines;
+  Head head;
+  RequestBody body;
+  Connection* client = nullptr;
+  Stream* down = nullptr;                   // the client's; null once it is over
+  const RouteSettings* settings = nullptr;  // null: no rule has matched yet
+  Phase phase = Phase::kOver;
+  bool grpc = false;
+};
+
+}  // namespace albatross
