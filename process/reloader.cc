@@ -154,13 +154,18 @@ void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& 
 // ---- groups ----
 
 void Reloader::names_changed(const std::vector<std::string>& names) {
-  if (!serving_.snapshot) return;
-  for (const config::ServerGroup& g : serving_.config->server_groups) {
-    for (const std::string& name : Builder::names(g)) {
-      if (std::find(names.begin(), names.end(), name) != names.end()) pending_.insert(g.name);
-    }
-  }
+  pending_names_.insert(names.begin(), names.end());
   build_groups();
+}
+
+// Of the configuration in force now: what is being built may bring other groups.
+void Reloader::find_groups_of_names() {
+  for (const config::ServerGroup& g : serving_.config->server_groups) {
+    const std::vector<std::string> names = Builder::names(g);
+    auto changed = [this](const std::string& name) { return pending_names_.contains(name); };
+    if (std::any_of(names.begin(), names.end(), changed)) pending_.insert(g.name);
+  }
+  pending_names_.clear();
 }
 
 void Reloader::servers_changed(const std::string& group, std::vector<config::Server> servers) {
@@ -171,7 +176,9 @@ void Reloader::servers_changed(const std::string& group, std::vector<config::Ser
 
 // The listeners, their rules and certificates and all other groups stay as they are.
 void Reloader::build_groups() {
-  if (building_ || pending_.empty() || !serving_.snapshot || !installer_.refusal().empty()) return;
+  if (building_ || !serving_.snapshot || !installer_.refusal().empty()) return;
+  find_groups_of_names();
+  if (pending_.empty()) return;
   building_ = true;
   Change c;
   c.config = with_servers(serving_.config);

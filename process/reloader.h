@@ -68,6 +68,7 @@ class Reloader final : public ConfigSink {
   static Built make(const Change& change, const BuildContext& context, config::Diagnostics& out);
   void was_read(ConfigSource::Read read, Done done);
   void finish(Built built, std::shared_ptr<config::Diagnostics> out, Sockets::Map opened, const Done& done);
+  void find_groups_of_names();
   void build_groups();
   void warn_of_restart(const config::Config& next, config::Diagnostics& out) const;
   std::shared_ptr<const config::Config> with_servers(const std::shared_ptr<const config::Config>& config) const;
@@ -77,6 +78,7 @@ class Reloader final : public ConfigSink {
   Installer& installer_;
   std::unique_ptr<ConfigSource> source_;
   std::map<std::string, std::vector<config::Server>> servers_;  // of groups whose source is not the file
+  std::set<std::string> pending_names_;                         // that have changed meanwhile
   std::set<std::string> pending_;                               // groups to build when the builder is free
   bool building_ = false;
   std::uint64_t generation_ = 0;
