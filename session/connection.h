@@ -1,8 +1,8 @@
 // What owners and Streams need of one connection, whatever the wire and the role.
 //
-// A Connection belongs to its owner (a worker's listener, an upstream pool, a probe) and is used on its loop's thread. It
-// never dies inside a callback: after on_closed the owner hands it to Loop::destroy_later. Nobody above session/ asks which
-// protocol it speaks to learn what it can do: can() says.
+// A Connection belongs to its owner (a worker's listener, an upstream pool, a probe) and is used on its loop's thread.
+// It never dies inside a callback: after on_closed the owner hands it to Loop::destroy_later. Nobody above session/
+// asks which protocol it speaks to learn what it can do: can() says.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,8 @@ struct Capabilities {
   bool extended_connect = false;  // websockets open by RFC 8441, without keys; else by those of RFC 6455
   bool takes_tunnels = true;      // client: the server takes websockets
   bool tells_untouched = false;   // client: the server can say that it has not worked on a request
-  bool late_status = false;       // server: an answer that has begun can still be ended with other trailers than it began for
+  bool late_status =
+      false;  // server: an answer that has begun can still be ended with other trailers than it began for
 };
 
 // What a Stream asks of its connection; see Stream.
@@ -97,8 +98,8 @@ class Connection : public Deferred, public ListHook<Connection> {
   virtual void set_idle_deadline(Nanos deadline) = 0;
 
   // ---- ends ----
-  // Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps); an idle connection is still read until
-  // `idle_until`, then closed.
+  // Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps); an idle connection is still read
+  // until `idle_until`, then closed.
   virtual void drain(Nanos idle_until) = 0;
   bool draining() const { return draining_; }
   // The end of a drain: what was answered still leaves, streams get on_reset.

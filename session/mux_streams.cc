@@ -5,6 +5,12 @@
 #include "session/session.h"
 
 namespace albatross {
+namespace {
+
+// How often streams that stand still are looked at: an eighth of the time that they may, at least 100 ms.
+Nanos stall_check(Nanos timeout) { return std::max<Nanos>(timeout / 8, 100 * kMilli); }
+
+}  // namespace
 
 MuxStreams::MuxStreams(Session& session, std::unique_ptr<MuxCodec> codec)
     : Streams(session, *codec), codec_(std::move(codec)), greeting_(session.role_ == Role::kClient) {
@@ -23,9 +29,7 @@ Capabilities MuxStreams::can() const {
 
 // ---- streams begin ----
 
-bool MuxStreams::can_open() const {
-  return !greeting_ && count_ < codec_->max_streams() && !session_.draining_;
-}
+bool MuxStreams::can_open() const { return !greeting_ && count_ < codec_->max_streams() && !session_.draining_; }
 
 Stream& MuxStreams::open(StreamEvents& events, Method method, bool upgrade) {
   Stream& s = begin_stream();
@@ -50,8 +54,9 @@ void MuxStreams::streams_changed() {
     if (count_ > 1) return;
     if (!head_late_) session_.read_deadline_ = 0;
     if (session_.draining_ && goaway_ == Goaway::kNone) start_goaway();
-    if (!server() && deadline_ == 0) set_deadline(session_.now() + Heartbeat::kAfter);
-    return;
+    if (server() || deadline_ != 0) return;
+    deadline_ = session_.now() + Heartbeat::kAfter;
+    return session_.arm();
   }
   session_.idle_since_ = session_.now();
   if (!server()) {
@@ -98,7 +103,7 @@ void MuxStreams::feed(std::string_view bytes) {
 
 void MuxStreams::after_feed() {
   if (check_failure()) return;
-  if (codec_->wants_to_produce() || session_.has_output()) session_.touch();
+  if (codec_->wants_to_produce() || session_.writer_.has_output()) session_.touch();
   if (greeting_ && codec_->ready()) {
     greeting_ = false;
     session_.set_read_deadline(0);
@@ -159,7 +164,7 @@ bool MuxStreams::check_failure() {
   Streams::close(error);
   while (!finishing_.empty()) drop_stream(finishing_.front(), error);
   if (!session_.is_open()) return true;
-  codec_->produce(session_.out_, *this);
+  codec_->produce(session_.writer_.out(), *this);
   session_.flush();
   if (!session_.is_open()) return true;
   if (server()) {
@@ -172,47 +177,53 @@ bool MuxStreams::check_failure() {
 
 // ---- output ----
 
-void MuxStreams::produce() { codec_->produce(session_.out_, *this); }
+void MuxStreams::produce() { codec_->produce(session_.writer_.out(), *this); }
 
 Nanos MuxStreams::send_timeout() const { return session_.settings_->timeouts.send; }
 
 void MuxStreams::send_head(Stream& s, const Head& head, bool end) {
-  codec_->send_head(s, head, end, session_.out_);
+  codec_->send_head(s, head, end, session_.writer_.out());
   session_.touch();
 }
 
 // Tells streams what has left our memory; notes those whose window is closed.
 void MuxStreams::return_credit() {
   stalled_ = false;
-  const bool broken = session_.write_broken();
-  for (Stream& s : finishing_) return_credit(s, broken);
-  for (Stream& s : list_) return_credit(s, broken);
-  if (stalled_ && deadline_ == 0) set_deadline(session_.now() + stall_check());
-}
-
-void MuxStreams::return_credit(Stream& s, bool broken) {
-  const std::size_t left = broken ? 0 : s.held();
-  if (s.queued_ > left) {
-    const std::size_t n = s.queued_ - left;
-    s.queued_ = left;
-    s.stalled_since_ = 0;
-    s.events->on_sent(s, n);
-    if (s.events == nullptr) return;
-  }
-  if (left > 0 && s.stalled_since_ == 0) s.stalled_since_ = session_.now();
-  stalled_ = stalled_ || left > 0;
+  const bool broken = session_.writer_.broken();
+  auto credit = [&](Stream& s) {
+    const std::size_t left = broken ? 0 : s.held();
+    if (s.queued_ > left) {
+      const std::size_t n = s.queued_ - left;
+      s.queued_ = left;
+      s.stalled_since_ = 0;
+      s.events->on_sent(s, n);
+      if (s.events == nullptr) return;
+    }
+    if (left > 0 && s.stalled_since_ == 0) s.stalled_since_ = session_.now();
+    stalled_ = stalled_ || left > 0;
+  };
+  for (Stream& s : finishing_) credit(s);
+  for (Stream& s : list_) credit(s);
+  if (!stalled_ || deadline_ != 0) return;
+  deadline_ = session_.now() + stall_check(send_timeout());
+  session_.arm();
 }
 
 void MuxStreams::after_output() {
-  if (orphans_ > 0 && !session_.has_output()) finish_orphans();
+  if (orphans_ > 0 && !session_.writer_.has_output()) {
+    for (Stream& s : list_) {
+      if (s.events == &nobody() && (s.end_sent || s.closed)) end_stream(s);
+    }
+    if (empty()) streams_changed();
+  }
   if (!finishing_.empty()) finish_answers();
   if (!session_.is_open() || check_failure()) return;
-  if (server() && empty() && !session_.has_output() && codec_->over()) session_.linger();
+  if (server() && empty() && !session_.writer_.has_output() && codec_->over()) session_.linger();
 }
 
 // Whatever its siblings still have to write, a stream is over when the output has passed its last byte.
 void MuxStreams::finish_answers() {
-  const std::uint64_t sent = session_.sent();
+  const std::uint64_t sent = session_.writer_.sent();
   bool any = false;
   while (!finishing_.empty() && finishing_.front().ends_at_ <= sent) {
     Stream& s = finishing_.front();
@@ -223,13 +234,6 @@ void MuxStreams::finish_answers() {
     any = true;
   }
   if (any && session_.is_open() && empty()) streams_changed();
-}
-
-void MuxStreams::finish_orphans() {
-  for (Stream& s : list_) {
-    if (s.events == &nobody() && (s.end_sent || s.closed)) end_stream(s);
-  }
-  if (session_.is_open() && empty()) streams_changed();
 }
 
 // ---- streams end ----
@@ -257,7 +261,7 @@ void MuxStreams::on_closed(WireStream& w, const Error& error) {
     // A client's: whoever uses it has heard both ends and lets go of it.
     if (!server() || s.finishing_) return;
     s.finishing_ = true;
-    s.ends_at_ = session_.out_.end();
+    s.ends_at_ = session_.writer_.out().end();
     IntrusiveList<Stream>::remove(s);
     finishing_.push_back(s);
     return;
@@ -311,20 +315,12 @@ void MuxStreams::close(const Error& error) {
 
 // ---- GOAWAY, PING, closed windows ----
 
-void MuxStreams::set_deadline(Nanos deadline) {
-  deadline_ = deadline;
-  session_.arm();
-}
-
-// An eighth of the time that a stream may stand still, at least 100 ms.
-Nanos MuxStreams::stall_check() const { return std::max<Nanos>(send_timeout() / 8, 100 * kMilli); }
-
 void MuxStreams::start_goaway() {
   if (goaway_ != Goaway::kNone) return;
   goaway_ = Goaway::kAnnounced;
   codec_->announce_goaway();
-  session_.read_deadline_ = 0;
-  set_deadline(session_.now() + kGoawayGap);
+  deadline_ = session_.now() + kGoawayGap;
+  session_.set_read_deadline(0);
   session_.touch();
 }
 
@@ -338,7 +334,7 @@ void MuxStreams::on_deadline(Nanos at) {
   }
   reset_stalled(at);
   if (!session_.is_open() || (!server() && !check_server(at))) return;
-  if (stalled_ && deadline_ == 0) deadline_ = at + stall_check();
+  if (stalled_ && deadline_ == 0) deadline_ = at + stall_check(send_timeout());
 }
 
 void MuxStreams::read_timed_out() {
@@ -352,8 +348,8 @@ void MuxStreams::read_timed_out() {
 
 // A stream whose peer opens no window for the send timeout is reset; its siblings go on.
 void MuxStreams::reset_stalled(Nanos at) {
-  const Error error = server() ? downstream_error(Cause::kSendTimeout)
-                               : upstream_error(Cause::kResponseTimeout, RetrySafety::kNever);
+  const Error error =
+      server() ? downstream_error(Cause::kSendTimeout) : upstream_error(Cause::kResponseTimeout, RetrySafety::kNever);
   for (Stream& s : list_) {
     if (s.stalled_since_ == 0 || s.send_timeout_ == 0 || at - s.stalled_since_ < s.send_timeout_) continue;
     StreamEvents* events = s.events;

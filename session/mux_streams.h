@@ -1,5 +1,5 @@
-// Many streams at once (HTTP/2): their ends, GOAWAY in two steps, PING, windows that stay closed, the deadline of a header
-// block. Internal to session/.
+// Many streams at once (HTTP/2): their ends, GOAWAY in two steps, PING, windows that stay closed, the deadline of a
+// header block. Internal to session/.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,8 @@
 
 namespace albatross {
 
-// Does a silent server still live? PING after a silence, and once in a while after that. Times are the loop's nanoseconds.
+// Does a silent server still live? PING after a silence, and once in a while after that. Times are the loop's
+// nanoseconds.
 class Heartbeat {
  public:
   static constexpr Nanos kAfter = 20 * kSecond;
@@ -88,15 +89,11 @@ class MuxStreams final : public Streams {
   void after_feed();
   bool check_failure();
   void finish_answers();
-  void finish_orphans();
-  void return_credit(Stream& s, bool broken);
   void streams_changed();
   void start_goaway();
   void update_head_deadline();
   void reset_stalled(Nanos at);
   bool check_server(Nanos at);
-  void set_deadline(Nanos deadline);
-  Nanos stall_check() const;
 
   static constexpr std::size_t kGatherBelow = 8 * 1024;  // fresh bytes: larger ones go at once, without a copy
   static constexpr Nanos kGoawayGap = 1 * kSecond;       // more than a round trip

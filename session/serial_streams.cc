@@ -140,7 +140,7 @@ void SerialStreams::send_head(Stream& s, const Head& head, bool end) {
     abort_at_end_ = head.body.kind == BodyLength::Kind::kUntilClose;
     if (!head.keep_alive || abort_at_end_) close_after_ = true;
   }
-  codec_->send_head(s, head, end, session_.out_);
+  codec_->send_head(s, head, end, session_.writer_.out());
   session_.touch();
 }
 
@@ -149,9 +149,7 @@ void SerialStreams::consume(Stream& s, std::size_t bytes) {
   if (session_.is_open() && s.owed_ == 0 && !feeding_) session_.context_.loop().make_ready(session_);
 }
 
-Nanos SerialStreams::send_timeout() const {
-  return empty() ? session_.settings_->timeouts.send : only().send_timeout_;
-}
+Nanos SerialStreams::send_timeout() const { return empty() ? session_.settings_->timeouts.send : only().send_timeout_; }
 
 void SerialStreams::return_credit() {
   if (empty() || only().queued_ == 0) return;
@@ -162,9 +160,9 @@ void SerialStreams::return_credit() {
 }
 
 void SerialStreams::after_output() {
-  if (empty() || session_.has_output() || !only().out_done()) return;
+  if (empty() || session_.writer_.has_output() || !only().out_done()) return;
   if (only().tunnel) {
-    session_.shutdown_write();
+    session_.writer_.shutdown();
     if (!only().in_done()) return;
   }
   if (server()) finish_answer();
@@ -211,9 +209,10 @@ void SerialStreams::finish_release() {
   Stream& s = *released_;
   released_ = nullptr;
   session_.context_.bury(s);
-  const bool written = !session_.has_output() && !session_.write_broken();
+  const bool written = !session_.writer_.has_output() && !session_.writer_.broken();
   // The last bytes of a tunnel still go; nobody waits for them but the peer.
-  if (s.tunnel && s.out_done() && session_.is_open() && !written && !session_.write_broken()) return session_.linger();
+  if (s.tunnel && s.out_done() && session_.is_open() && !written && !session_.writer_.broken())
+    return session_.linger();
   const bool whole = s.in_done() && s.out_done() && written && codec_->message_done();
   if (!whole || close_after_ || s.tunnel || !session_.is_open() || session_.transport_->hung_up()) {
     return session_.close(Error{});
@@ -229,7 +228,7 @@ bool SerialStreams::end_tunnel(Stream& s) {
   session_.flush();
   if (!session_.is_open()) return false;
   end_stream(s);
-  if (session_.has_output() && !session_.write_broken()) {
+  if (session_.writer_.has_output() && !session_.writer_.broken()) {
     session_.linger();
   } else {
     session_.close(Error{});

@@ -9,7 +9,8 @@ namespace albatross {
 
 class SerialStreams final : public Streams {
  public:
-  SerialStreams(Session& session, std::unique_ptr<SerialCodec> codec) : Streams(session, *codec), codec_(std::move(codec)) {}
+  SerialStreams(Session& session, std::unique_ptr<SerialCodec> codec)
+      : Streams(session, *codec), codec_(std::move(codec)) {}
 
   Capabilities can() const override { return {}; }
   bool between_messages() const override { return codec_->between_messages(); }

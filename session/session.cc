@@ -11,7 +11,7 @@ Session::Session(SessionContext& context, ConnectionOwner& owner, Role role, con
       context_(context),
       owner_(owner),
       settings_(&settings),
-      out_(context.loop().blocks(), context.scratch()) {
+      writer_(context.loop().blocks(), context.scratch()) {
   info_ = info;
 }
 
@@ -19,16 +19,15 @@ Session::~Session() = default;
 
 void Session::start(std::unique_ptr<Transport> transport, Nanos open_timeout) {
   transport_ = std::move(transport);
+  writer_.attach(*transport_);
   set_read_deadline(open_timeout == 0 ? 0 : now() + open_timeout);
 }
 
 const TlsInfo* Session::tls() const { return transport_->is_open() ? transport_->tls() : nullptr; }
 
-bool Session::idle() const {
-  return is_open() && !has_stream() && (!streams_ || streams_->between_messages());
-}
+bool Session::idle() const { return is_open() && !has_stream() && (!streams_ || streams_->between_messages()); }
 
-bool Session::can_open() const { return is_open() && streams_ && !write_broken() && streams_->can_open(); }
+bool Session::can_open() const { return is_open() && streams_ && !writer_.broken() && streams_->can_open(); }
 
 Stream& Session::open_stream(StreamEvents& events, Method method, bool upgrade) {
   return streams_->open(events, method, upgrade);
@@ -47,8 +46,8 @@ void Session::next_message() {
   if (!held_.empty() || transport_->can_read() || transport_->hung_up()) context_.loop().make_ready(*this);
 }
 
-// What was sent still goes, then our end. The rest of what the peer sends is read and dropped for a moment: a close with unread
-// bytes would reset what we said last.
+// What was sent still goes, then our end. The rest of what the peer sends is read and dropped for a moment: a close
+// with unread bytes would reset what we said last.
 void Session::linger() {
   state_ = State::kLingering;
   held_.clear();
@@ -64,12 +63,6 @@ void Session::drain(Nanos idle_until) {
   } else if (streams_) {
     streams_->drain();
   }
-}
-
-void Session::shutdown_write() {
-  if (writing_ != Writing::kOpen) return;
-  writing_ = Writing::kShut;
-  transport_->shutdown_write();
 }
 
 // ---- ends ----
@@ -90,7 +83,7 @@ void Session::close(const Error& error, bool abort) {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   if (streams_) streams_->close(error);
-  out_.clear();
+  writer_.out().clear();
   ListHook<Session, TurnLink>::unlink();
   if (transport_) transport_->close(abort);
   context_.loop().cancel_timer(timer_);
@@ -120,9 +113,9 @@ void Session::on_timer() {
   const Nanos at = now();
   const bool server = role_ == Role::kServer;
   if (send_deadline_ != 0 && at >= send_deadline_) {
-    return close(server ? downstream_error(Cause::kSendTimeout)
-                        : upstream_error(Cause::kResponseTimeout, RetrySafety::kNever),
-                 true);
+    return close(
+        server ? downstream_error(Cause::kSendTimeout) : upstream_error(Cause::kResponseTimeout, RetrySafety::kNever),
+        true);
   }
   if (streams_ && streams_->deadline() != 0 && at >= streams_->deadline()) {
     streams_->on_deadline(at);

@@ -1,13 +1,15 @@
-// A Connection over a Transport and a Codec, in either role: bytes in and out, deadlines, the beginning and the end. How its
-// streams share it is in Streams (serial_streams.h, mux_streams.h), which is made when it is known what the connection speaks.
+// A Connection over a Transport and a Codec, in either role: bytes in and out, deadlines, the beginning and the end.
+// How its streams share it is in Streams (serial_streams.h, mux_streams.h), which is made when it is known what the
+// connection speaks.
 //
-// Reads go to the loop's scratch and are handed on before the next read anywhere on it (SessionContext), so in the steady
-// state a body is never copied and an idle connection holds no buffer.
+// Reads go to the loop's scratch and are handed on before the next read anywhere on it (SessionContext), so in the
+// steady state a body is never copied and an idle connection holds no buffer.
 //
-// Deadlines here: connect and handshake, idle, request head, send, lingering close; Streams adds those that only many streams
-// need. Those of an exchange are the exchange's.
+// Deadlines here: connect and handshake, idle, request head, send, lingering close; Streams adds those that only many
+// streams need. Those of an exchange are the exchange's.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -16,6 +18,7 @@
 #include "net/transport.h"
 #include "session/connection.h"
 #include "session/session_context.h"
+#include "session/session_writer.h"
 #include "session/streams.h"
 
 namespace albatross {
@@ -43,6 +46,25 @@ struct SessionSettings {
   bool half_close = false;  // server: a FIN behind a request is not a client that left
 };
 
+// How much is asked of the socket at once: more while bytes flow through, less while they wait here.
+class ReadSize {
+ public:
+  static constexpr std::uint32_t kLeast = 16 * 1024;
+  static constexpr std::uint32_t kMost = 192 * 1024;
+  std::uint32_t next() const { return size_; }
+  // `drained`: what was read has gone on.
+  void adapt(std::size_t asked, std::size_t got, bool drained) {
+    if (!drained) {
+      size_ = std::max(size_ / 2, kLeast);
+    } else if (got == asked) {
+      size_ = std::min(size_ * 2, kMost);
+    }
+  }
+
+ private:
+  std::uint32_t size_ = kLeast;
+};
+
 class Session final : public Connection, public Ready, public ListHook<Session, TurnLink> {
  public:
   // `settings` outlives this. `info`: what the acceptor knows of a client.
@@ -57,7 +79,7 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   Capabilities can() const override { return streams_ ? streams_->can() : Capabilities{}; }
   const TlsInfo* tls() const override;
   bool covers(std::string_view host) const override { return transport_->covers(host); }
-  std::size_t bytes_held() const override { return out_.size() + held_.size(); }
+  std::size_t bytes_held() const override { return writer_.out().size() + held_.size(); }
   bool idle() const override;
   bool has_stream() const override { return streams_ && !streams_->empty(); }
   Stream& open_stream(StreamEvents& events, Method method, bool upgrade) override;
@@ -93,12 +115,7 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   bool nothing_to_read() const { return held_.empty() && !transport_->can_read(); }
   // Keeps bytes that were read and not eaten. `needs_more`: they are the start of something.
   void hold(std::string_view bytes, bool needs_more);
-  bool has_output() const { return !out_.empty() || transport_->pending() > 0; }
-  bool write_broken() const { return writing_ == Writing::kBroken; }
-  // The offset of the output up to which all is with the kernel.
-  std::uint64_t sent() const { return sent_; }
   bool flush();
-  void shutdown_write();
   void next_message();
   void linger();
   void close(const Error& error, bool abort = false);
@@ -106,17 +123,12 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   // session_io.cc
   bool finish_opening();
   bool choose_codec(std::string_view first);
-  bool speaks_h2(std::string_view first) const;
   void read_some();
   bool read_once();
   void process(std::string_view bytes);
-  void hold_preface(std::string_view bytes);
   void discard_input();
-  void adapt_read_size(std::size_t asked, std::size_t got);
-  bool write_out();
   void write_failed();
   void guard_sending(bool progress);
-  void note_sent();
   void on_timer();
 
   SessionContext& context_;
@@ -124,21 +136,16 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   const SessionSettings* settings_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<Streams> streams_;  // null: not known yet what it speaks
-  Output out_;
+  SessionWriter writer_;
   std::string held_;  // read but not yet eaten
   MemberTimer<Session, &Session::on_timer> timer_{this};
   Nanos read_deadline_ = 0;
   Nanos send_deadline_ = 0;
-  std::uint64_t sent_ = 0;
-  std::uint32_t read_size_ = kMinRead;
+  ReadSize read_size_;
   std::uint32_t discarded_ = 0;
-  enum class Writing : std::uint8_t { kOpen, kShut, kBroken };
-  Writing writing_ = Writing::kOpen;  // our direction
-  bool needs_more_ = false;           // what is held is the start of something
-  bool gathered_ = false;             // a write is due at the end of the turn
+  bool needs_more_ = false;  // what is held is the start of something
+  bool gathered_ = false;    // a write is due at the end of the turn
 
-  static constexpr std::uint32_t kMinRead = 16 * 1024;
-  static constexpr std::uint32_t kMaxRead = 192 * 1024;
   static constexpr std::size_t kLowWater = 16 * 1024;
   static constexpr std::size_t kGatherAtMost = 32 * 1024;
   static constexpr std::uint32_t kMaxDiscard = 64 * 1024;

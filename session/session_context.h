@@ -1,8 +1,8 @@
-// What the sessions of one loop share: one settling for each read, one write for each connection and turn, streams to use
-// again, a budget of handshakes. Owned by who owns the loop; the loop's thread.
+// What the sessions of one loop share: one settling for each read, one write for each connection and turn, streams to
+// use again, a budget of handshakes. Owned by who owns the loop; the loop's thread.
 //
-// What was sent as views is settled before the next read anywhere on the loop, and everything is written when the loop ends
-// its turn (TurnEnd): nobody else has to think of it.
+// What was sent as views is settled before the next read anywhere on the loop, and everything is written when the loop
+// ends its turn (TurnEnd): nobody else has to think of it.
 #pragma once
 
 #include <vector>
@@ -29,8 +29,8 @@ class SessionContext final : private TurnEnd {
 
   // For sessions. Something is to be sent this turn.
   void mark_dirty(Session& s);
-  // Writes, or takes ownership of, everything that was sent since the last time. Views die here. A connection of many streams
-  // only gathers what is small; it writes once, at the end of the turn.
+  // Writes, or takes ownership of, everything that was sent since the last time. Views die here. A connection of many
+  // streams only gathers what is small; it writes once, at the end of the turn.
   void settle();
   // One of this turn's TLS handshake steps; false when they are used up.
   bool take_handshake();

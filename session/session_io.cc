@@ -19,6 +19,12 @@ bool opens_http1(std::string_view first) {
   return end == std::string_view::npos || first.substr(0, end).find(" HTTP/") != std::string_view::npos;
 }
 
+bool speaks_h2(const Transport& transport, Wire wire, std::string_view first) {
+  if (const TlsInfo* tls = transport.tls()) return tls->alpn == "h2";
+  if (wire != Wire::kEither) return wire == Wire::kHttp2;
+  return !opens_http1(first);
+}
+
 Cause connect_cause(int error) {
   switch (error) {
     case ECONNREFUSED:
@@ -41,7 +47,7 @@ void Session::on_ready() {
       break;
     case State::kOpen: break;
   }
-  if (!gathered_ && !write_broken() && (has_output() || (streams_ && streams_->wants_to_write()))) {
+  if (!gathered_ && !writer_.broken() && (writer_.has_output() || (streams_ && streams_->wants_to_write()))) {
     if (!flush()) return;
     if (streams_) streams_->after_output();
     if (!is_open()) return;
@@ -80,17 +86,11 @@ bool Session::finish_opening() {
   return is_open();
 }
 
-bool Session::speaks_h2(std::string_view first) const {
-  if (const TlsInfo* tls = transport_->tls()) return tls->alpn == "h2";
-  if (settings_->wire != Wire::kEither) return settings_->wire == Wire::kHttp2;
-  return !opens_http1(first);
-}
-
 // What ALPN or the configuration says; on a plain connection that may be either, the first bytes. False if it is gone.
 bool Session::choose_codec(std::string_view first) {
   const bool either = settings_->wire == Wire::kEither && transport_->tls() == nullptr;
   if (either && first.size() < kH2Preface.size() && kH2Preface.substr(0, first.size()) == first) return true;
-  if (!speaks_h2(first)) {
+  if (!speaks_h2(*transport_, settings_->wire, first)) {
     if (role_ == Role::kClient && settings_->wire == Wire::kHttp2) {
       close(upstream_error(Cause::kUpstreamTls, RetrySafety::kSafe, "the server does not speak h2"));
       return false;
@@ -149,9 +149,9 @@ bool Session::read_once() {
   if (!transport_->can_read()) return false;
   context_.settle();
   char* buffer = context_.loop().read_scratch();
-  std::size_t have = std::min(held_.size(), Loop::kScratch - kMinRead);
+  std::size_t have = std::min(held_.size(), Loop::kScratch - ReadSize::kLeast);
   std::memcpy(buffer, held_.data(), have);
-  std::size_t ask = std::min<std::size_t>(read_size_, Loop::kScratch - have);
+  std::size_t ask = std::min<std::size_t>(read_size_.next(), Loop::kScratch - have);
   IoResult r = transport_->read(buffer + have, ask);
   switch (r.status) {
     case IoStatus::kAgain: return false;
@@ -170,44 +170,32 @@ bool Session::read_once() {
   if (held_.capacity() > 0) std::string().swap(held_);
   process({buffer, have + r.bytes});
   context_.settle();
-  adapt_read_size(ask, r.bytes);
+  read_size_.adapt(ask, r.bytes, !streams_ || streams_->drained());
   return true;
 }
 
 void Session::process(std::string_view bytes) {
   if (!streams_) {
     if (!choose_codec(bytes)) return;
-    if (!streams_) return hold_preface(bytes);
+    if (!streams_) {  // not enough to tell what it speaks
+      const Nanos patience = settings_->timeouts.request_head;
+      if (!needs_more_ && patience != 0) set_read_deadline(now() + patience);
+      return hold(bytes, true);
+    }
   }
   streams_->feed(bytes);
 }
 
-// Not enough to tell what it speaks.
-void Session::hold_preface(std::string_view bytes) {
-  const Nanos patience = settings_->timeouts.request_head;
-  if (!needs_more_ && patience != 0) set_read_deadline(now() + patience);
-  hold(bytes, true);
-}
-
-void Session::adapt_read_size(std::size_t asked, std::size_t got) {
-  const bool drained = !streams_ || streams_->drained();
-  if (drained && got == asked) {
-    read_size_ = std::min(read_size_ * 2, kMaxRead);
-  } else if (!drained) {
-    read_size_ = std::max(read_size_ / 2, kMinRead);
-  }
-}
-
 void Session::discard_input() {
-  if (has_output()) {
+  if (writer_.has_output()) {
     if (!flush()) return close(Error{});
-    if (has_output()) return;
+    if (writer_.has_output()) return;
   }
-  shutdown_write();
+  writer_.shutdown();
   char* buffer = context_.loop().read_scratch();
   context_.settle();
   while (transport_->can_read()) {
-    IoResult r = transport_->read(buffer, kMinRead);
+    IoResult r = transport_->read(buffer, ReadSize::kLeast);
     if (r.status == IoStatus::kAgain) return;
     discarded_ += static_cast<std::uint32_t>(r.bytes);
     if (r.status != IoStatus::kOk || discarded_ > kMaxDiscard) return close(Error{});
@@ -218,15 +206,15 @@ void Session::discard_input() {
 // ---- output ----
 
 bool Session::gather() {
-  const bool small = is_open() && streams_ && streams_->may_gather() && out_.size() < kGatherAtMost &&
-                     transport_->pending() == 0 && !write_broken();
+  const bool small = is_open() && streams_ && streams_->may_gather() && writer_.out().size() < kGatherAtMost &&
+                     writer_.held_back() == 0 && !writer_.broken();
   if (!small) {
     settle();
     return false;
   }
-  out_.set_gathering(true);
+  writer_.out().set_gathering(true);
   streams_->produce();
-  out_.set_gathering(false);
+  writer_.out().set_gathering(false);
   streams_->own();
   return gathered_ = true;
 }
@@ -238,63 +226,38 @@ void Session::settle() {
   if (streams_ && streams_->holds_output()) {
     // The views of this moment must not be lost.
     streams_->own();
-    out_.own_all();
+    writer_.out().own_all();
     return;
   }
   if (flush() && is_open() && streams_) streams_->after_output();
 }
 
-void Session::note_sent() {
-  if (transport_->pending() == 0) sent_ = out_.passed();
-}
-
-// Writes what the socket takes; true if it took any.
-bool Session::write_out() {
-  bool progress = false;
-  while (!write_broken() && !out_.empty() && transport_->can_write()) {
-    iovec parts[24];
-    int n = out_.peek(parts, 24);
-    IoResult r = transport_->write(parts, n);
-    if (r.status == IoStatus::kError) {
-      writing_ = Writing::kBroken;
-      break;
-    }
-    if (r.bytes == 0) break;
-    out_.consume(r.bytes);
-    note_sent();
-    progress = true;
-  }
-  return progress;
-}
-
 // Makes and writes what can go. False if the session is gone.
 bool Session::flush() {
-  const bool was_broken = write_broken();
-  if (transport_->pending() > 0 && !was_broken) {
-    if (transport_->flush().status == IoStatus::kError) writing_ = Writing::kBroken;
-    note_sent();
-  }
-  bool progress = write_out();
+  const bool was_broken = writer_.broken();
+  writer_.flush_transport();
+  bool progress = writer_.write();
   // A write's worth at a time, so that what the socket does not take stays with its stream.
-  while (!write_broken() && !has_output() && streams_ && streams_->wants_to_write()) {
+  while (!writer_.broken() && !writer_.has_output() && streams_ && streams_->wants_to_write()) {
     streams_->produce();
-    if (out_.empty() || !write_out()) break;
+    if (writer_.out().empty() || !writer_.write()) break;
     progress = true;
   }
   if (progress && role_ == Role::kClient) streams_->mark_written();
-  if (write_broken()) {
-    out_.clear();
-    if (was_broken) {
-      if (streams_) streams_->return_credit();
-      return state_ != State::kClosed;
+  Output& out = writer_.out();
+  if (writer_.broken()) {
+    out.clear();
+    if (!was_broken) {
+      write_failed();
+      return state_ != State::kClosed && state_ != State::kLingering;
     }
-    write_failed();
-    return state_ != State::kClosed && state_ != State::kLingering;
+    if (streams_) streams_->return_credit();
+    return state_ != State::kClosed;
   }
-  if (out_.has_borrowed()) out_.own_all();
+  if (out.has_borrowed()) out.own_all();
   if (streams_) streams_->own();
   guard_sending(progress);
-  if (streams_ && out_.size() + transport_->pending() <= kLowWater) streams_->return_credit();
+  if (streams_ && out.size() + writer_.held_back() <= kLowWater) streams_->return_credit();
   return state_ != State::kClosed;
 }
 
@@ -308,7 +271,7 @@ void Session::write_failed() {
 
 // How long the peer may take nothing.
 void Session::guard_sending(bool progress) {
-  if (!has_output()) {
+  if (!writer_.has_output()) {
     send_deadline_ = 0;
     return;
   }

@@ -1,9 +1,10 @@
 // One request and its response on one connection, the same type towards clients and servers.
 //
-// A Stream is owned by its Connection and lives until on_finished, on_reset or release(). It is used on its worker's thread.
-// Data handed to send_data stays the caller's until the worker settles (before the caller's next read); credit for it comes
-// back by on_sent when the bytes have left our memory. Data received by on_data is owed: consume() gives the credit back, and
-// until then no more than a window of it is read. The legal order of what is sent and heard is http/direction.h.
+// A Stream is owned by its Connection and lives until on_finished, on_reset or release(). It is used on its worker's
+// thread. Data handed to send_data stays the caller's until the worker settles (before the caller's next read); credit
+// for it comes back by on_sent when the bytes have left our memory. Data received by on_data is owed: consume() gives
+// the credit back, and until then no more than a window of it is read. The legal order of what is sent and heard is
+// http/direction.h.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +23,8 @@ class StreamEvents {
   virtual void on_head(Stream& s, Head& head, bool end) = 0;
   virtual void on_data(Stream& s, std::string_view data) = 0;
   virtual void on_end(Stream& s, Fields* trailers) = 0;
-  // A server's stream: the client's message broke a rule or a limit. Nothing more of it comes; an answer may go out, and the
-  // connection closes after it.
+  // A server's stream: the client's message broke a rule or a limit. Nothing more of it comes; an answer may go out,
+  // and the connection closes after it.
   virtual void on_refused(Stream& s, Cause cause, const char* detail) = 0;
   // The stream is gone: cut, reset, or its connection lost. The last call.
   virtual void on_reset(Stream& s, const Error& error) = 0;
@@ -77,12 +78,12 @@ class Stream final : public WireStream, public ListHook<Stream> {
   Connection* connection_ = nullptr;
   StreamControl* control_ = nullptr;
   Nanos send_timeout_ = 0;
-  Nanos stalled_since_ = 0;      // data waits and nothing has gone; 0: none waits
-  std::uint64_t ends_at_ = 0;    // the offset of the output behind its last byte
-  std::size_t owed_ = 0;         // received, not yet consumed
-  std::size_t queued_ = 0;       // sent by us, still in our memory
-  bool written_ = false;         // bytes of ours have left
-  bool finishing_ = false;       // whole on the wire; over when output has passed ends_at_
+  Nanos stalled_since_ = 0;    // data waits and nothing has gone; 0: none waits
+  std::uint64_t ends_at_ = 0;  // the offset of the output behind its last byte
+  std::size_t owed_ = 0;       // received, not yet consumed
+  std::size_t queued_ = 0;     // sent by us, still in our memory
+  bool written_ = false;       // bytes of ours have left
+  bool finishing_ = false;     // whole on the wire; over when output has passed ends_at_
 };
 
 }  // namespace albatross

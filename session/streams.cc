@@ -98,15 +98,15 @@ void Streams::on_end(WireStream& w, Fields* trailers) {
 
 void Streams::send_data(Stream& s, std::string_view data) {
   s.queued_ += data.size();
-  if (!session_.write_broken()) any_codec_.send_data(s, data, session_.out_);
+  if (!session_.writer_.broken()) any_codec_.send_data(s, data, session_.writer_.out());
   session_.touch();
 }
 
 void Streams::send_end(Stream& s, const Fields* trailers) {
-  if (session_.write_broken()) {
+  if (session_.writer_.broken()) {
     advance(s.out, Step::kEnd);
   } else {
-    any_codec_.send_end(s, trailers, session_.out_);
+    any_codec_.send_end(s, trailers, session_.writer_.out());
   }
   session_.touch();
 }

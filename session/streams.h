@@ -1,5 +1,6 @@
-// The streams of one connection: a codec, what its callbacks mean, and how the connection is shared. The half of a Session that
-// depends on the wire: one stream after another (SerialStreams) or many at once (MuxStreams). Internal to session/.
+// The streams of one connection: a codec, what its callbacks mean, and how the connection is shared. The half of a
+// Session that depends on the wire: one stream after another (SerialStreams) or many at once (MuxStreams). Internal to
+// session/.
 //
 // Owned by its Session, made when it is known what the connection speaks; the loop's thread.
 #pragma once

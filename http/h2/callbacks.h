@@ -84,4 +84,8 @@ struct H2Callbacks {
   }
 };
 
+inline void submit_reset(nghttp2_session* session, std::int32_t id, std::uint32_t code) {
+  nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, code);
+}
+
 }  // namespace albatross

@@ -1,4 +1,4 @@
-// The session with nghttp2: callbacks, options, feeding and producing. See h2_receive.cc and h2_send.cc.
+// The session with nghttp2: feeding and producing. See receive.cc and send.cc.
 #include "http/h2/codec.h"
 
 #include <algorithm>
@@ -7,6 +7,18 @@
 #include "http/h2/memory.h"
 
 namespace albatross {
+
+namespace {
+
+// The first SETTINGS frame: its first entry says how many streams the peer may open. False: this is none.
+bool correct_settings(char* frame, std::size_t size, std::uint32_t max_streams) {
+  constexpr std::size_t kValue = 9 + 2;
+  if (size < kValue + 4 || frame[3] != NGHTTP2_SETTINGS || (frame[4] & NGHTTP2_FLAG_ACK) != 0) return false;
+  for (std::size_t i = 0; i < 4; ++i) frame[kValue + i] = static_cast<char>(max_streams >> (24 - 8 * i));
+  return true;
+}
+
+}  // namespace
 
 H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings)
     : settings_(settings),
@@ -40,7 +52,7 @@ WireStream* H2Codec::stream(std::int32_t id) const {
 FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
   if (failure_ != Cause::kNone) return {bytes.size(), failure_, failure_detail_};
   // RFC 9113 §8.1: who still sends after the whole answer is asked to stop.
-  lingering_.expire(now_, [this](std::int32_t id) { submit_reset(static_cast<StreamId>(id), NGHTTP2_NO_ERROR); });
+  lingering_.expire(now_, [this](std::int32_t id) { submit_reset(session_, id, NGHTTP2_NO_ERROR); });
   frames_.feed(bytes);
   if (!bytes.empty()) bytes_seen_ = true;
   sink_ = &sink;
@@ -77,19 +89,11 @@ void H2Codec::produce(Output& out, CodecSink& sink) {
     if (n == 0) break;  // nothing more, or write_data has filled the output
     char* room = out.reserve(static_cast<std::size_t>(n));
     std::copy_n(reinterpret_cast<const char*>(bytes), n, room);
-    if (!settings_sent_) correct_settings(room, static_cast<std::size_t>(n));
+    if (!settings_sent_) settings_sent_ = correct_settings(room, static_cast<std::size_t>(n), settings_.max_streams);
     out.commit(static_cast<std::size_t>(n));
   }
   out_ = nullptr;
   sink_ = nullptr;
-}
-
-// The first SETTINGS frame: its first entry says how many streams the peer may open.
-void H2Codec::correct_settings(char* frame, std::size_t size) {
-  constexpr std::size_t kValue = 9 + 2;
-  if (size < kValue + 4 || frame[3] != NGHTTP2_SETTINGS || (frame[4] & NGHTTP2_FLAG_ACK) != 0) return;
-  settings_sent_ = true;
-  for (std::size_t i = 0; i < 4; ++i) frame[kValue + i] = static_cast<char>(settings_.max_streams >> (24 - 8 * i));
 }
 
 bool H2Codec::wants_to_produce() const { return nghttp2_session_want_write(session_) != 0; }
@@ -133,11 +137,7 @@ void H2Codec::abandon(WireStream& s) {
   const bool heard = s.in == Direction::kEnded;
   std::uint32_t code = role_ == Role::kClient || s.tunnel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
   if (role_ == Role::kServer ? s.end_sent : heard) code = NGHTTP2_NO_ERROR;
-  if (!s.end_sent || !heard) submit_reset(s.id, code);
-}
-
-void H2Codec::submit_reset(StreamId id, std::uint32_t code) {
-  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<std::int32_t>(id), code);
+  if (!s.end_sent || !heard) submit_reset(session_, static_cast<std::int32_t>(s.id), code);
 }
 
 std::uint32_t H2Codec::max_streams() const {

@@ -82,9 +82,6 @@ class H2Codec final : public MuxCodec {
   void finish_response(bool end);
   void finish_trailers(bool end);
   void check_closed(const nghttp2_frame_hd& hd);
-  Error why_closed(const WireStream& s, std::uint32_t code) const;
-  void submit_reset(StreamId id, std::uint32_t code);
-  void correct_settings(char* frame, std::size_t size);
   void give_up(std::uint32_t code, Cause cause, const char* why);
 
   // send.cc
@@ -94,7 +91,6 @@ class H2Codec final : public MuxCodec {
   int write_data(const std::uint8_t* header, WireStream& s, std::size_t size);
   void submit_response(WireStream& s, const Head& head, bool end);
   void submit_request(WireStream& s, const Head& head, bool end);
-  void resume(WireStream& s);
   WireStream* stream(std::int32_t id) const;
   bool deaf() const { return stopped_ || failure_ != Cause::kNone; }
 
@@ -106,7 +102,7 @@ class H2Codec final : public MuxCodec {
   Output* out_ = nullptr;      // inside produce()
   std::vector<WireStream*> fresh_;
 
-  FieldSection section_;  // that is being read
+  FieldSection section_;         // that is being read
   WireStream* block_ = nullptr;  // whose it is
 
   H2Frames frames_;

@@ -1,6 +1,6 @@
-// What a server's codec remembers of streams that its peer has opened, beyond what nghttp2 does: which came lately, so that a
-// late frame is told from a wrong one (RFC 9113 §5.1), and which were answered while their request still comes (§8.1). Pure
-// state of one connection.
+// What a server's codec remembers of streams that its peer has opened, beyond what nghttp2 does: which came lately, so
+// that a late frame is told from a wrong one (RFC 9113 §5.1), and which were answered while their request still comes
+// (§8.1). Pure state of one connection.
 #pragma once
 
 #include <algorithm>

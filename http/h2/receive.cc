@@ -1,12 +1,29 @@
 // What comes: header blocks, data, the ends of streams, and what a peer must not do.
 #include <algorithm>
 
+#include "http/h2/callbacks.h"
 #include "http/h2/codec.h"
 
 namespace albatross {
 namespace {
 
 bool ends(const nghttp2_frame& f) { return (f.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0; }
+
+// RFC 9113 §8.7: what was refused, or is above the last stream of a GOAWAY, was not worked on.
+Error why_closed(Role role, const WireStream& s, std::uint32_t code) {
+  const char* detail = s.why != nullptr ? s.why : nghttp2_http2_strerror(code);
+  if (role == Role::kServer) {
+    Cause cause = s.peer_reset ? Cause::kClientLeft : Cause::kMalformedRequest;
+    return {cause, Source::kDownstream, RetrySafety::kNever, 0, detail};
+  }
+  const bool answered = s.in != Direction::kIdle;
+  const bool untouched = code == NGHTTP2_REFUSED_STREAM && !answered;
+  Cause cause = answered                    ? Cause::kUpstreamTruncated
+                : s.peer_reset || untouched ? Cause::kUpstreamReset
+                                            : Cause::kUpstreamMalformed;
+  RetrySafety retry = !untouched ? RetrySafety::kNever : s.peer_reset ? RetrySafety::kRefused : RetrySafety::kSafe;
+  return {cause, Source::kUpstream, retry, 0, detail};
+}
 
 }  // namespace
 
@@ -46,7 +63,7 @@ void H2Codec::on_begin_headers(const nghttp2_frame& f) {
   if (f.headers.cat == NGHTTP2_HCAT_REQUEST) {
     const StreamId id = static_cast<StreamId>(f.hd.stream_id);
     recent_.opened(f.hd.stream_id);
-    if (live_ >= settings_.max_streams) return submit_reset(id, NGHTTP2_REFUSED_STREAM);
+    if (live_ >= settings_.max_streams) return submit_reset(session_, f.hd.stream_id, NGHTTP2_REFUSED_STREAM);
     ++live_;
     block_ = &sink_->on_begin(id);
     block_->id = id;
@@ -66,7 +83,7 @@ void H2Codec::finish_request(bool end) {
   Refusal why = section_.finish_request(end);
   if (why.cause == Cause::kMalformedRequest) {
     s.why = why.detail;
-    submit_reset(s.id, NGHTTP2_PROTOCOL_ERROR);
+    submit_reset(session_, static_cast<std::int32_t>(s.id), NGHTTP2_PROTOCOL_ERROR);
     return;
   }
   advance(s.in, Step::kHead);
@@ -83,7 +100,7 @@ void H2Codec::finish_response(bool end) {
   if (++s.heads > kMaxInformational) why = {Cause::kHeadTooLarge, "too many informational responses"};
   if (why.cause != Cause::kNone) {
     s.why = why.detail;
-    return submit_reset(s.id, NGHTTP2_PROTOCOL_ERROR);
+    return submit_reset(session_, static_cast<std::int32_t>(s.id), NGHTTP2_PROTOCOL_ERROR);
   }
   const bool final_head = section_.head().status >= 200 || section_.head().status == 101;
   advance(s.in, final_head ? Step::kHead : Step::kInformational);
@@ -98,7 +115,7 @@ void H2Codec::finish_trailers(bool end) {
   advance(s.in, Step::kEnd);
   if (section_.over() != Cause::kNone) {
     s.why = "the trailers are too large";
-    return submit_reset(s.id, NGHTTP2_PROTOCOL_ERROR);
+    return submit_reset(session_, static_cast<std::int32_t>(s.id), NGHTTP2_PROTOCOL_ERROR);
   }
   sink_->on_end(s, section_.finish_trailers());
 }
@@ -132,8 +149,7 @@ void H2Codec::on_frame(const nghttp2_frame& f) {
     }
     case NGHTTP2_RST_STREAM:
       if (WireStream* s = stream(f.hd.stream_id)) s->peer_reset = true;
-      if (!peer_resets_.take(now_))
-        give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "too many streams were reset");
+      if (!peer_resets_.take(now_)) give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "too many streams were reset");
       return;
     case NGHTTP2_SETTINGS:
       if ((f.hd.flags & NGHTTP2_FLAG_ACK) == 0) settings_seen_ = true;
@@ -162,25 +178,7 @@ void H2Codec::on_close(std::int32_t id, std::uint32_t code) {
   if (deaf()) return;
   const bool heard = s->in == Direction::kEnded;
   bool whole = role_ == Role::kServer ? s->end_sent && (!s->tunnel || heard) : heard && (!s->tunnel || s->end_sent);
-  sink_->on_closed(*s, whole ? Error{} : why_closed(*s, code));
-}
-
-// RFC 9113 §8.7: what was refused, or is above the last stream of a GOAWAY, was not worked on.
-Error H2Codec::why_closed(const WireStream& s, std::uint32_t code) const {
-  const char* detail = s.why != nullptr ? s.why : nghttp2_http2_strerror(code);
-  if (role_ == Role::kServer) {
-    Cause cause = s.peer_reset ? Cause::kClientLeft : Cause::kMalformedRequest;
-    return {cause, Source::kDownstream, RetrySafety::kNever, 0, detail};
-  }
-  const bool answered = s.in != Direction::kIdle;
-  const bool untouched = code == NGHTTP2_REFUSED_STREAM && !answered;
-  Cause cause = answered                    ? Cause::kUpstreamTruncated
-                : s.peer_reset || untouched ? Cause::kUpstreamReset
-                                            : Cause::kUpstreamMalformed;
-  RetrySafety retry = !untouched     ? RetrySafety::kNever
-                      : s.peer_reset ? RetrySafety::kRefused
-                                     : RetrySafety::kSafe;
-  return {cause, Source::kUpstream, retry, 0, detail};
+  sink_->on_closed(*s, whole ? Error{} : why_closed(role_, *s, code));
 }
 
 }  // namespace albatross

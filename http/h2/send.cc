@@ -54,6 +54,13 @@ void put_body(WireStream& s, std::size_t size, char* into) {
   s.fresh.remove_prefix(size);
 }
 
+// There is something to send again.
+void resume(nghttp2_session* session, WireStream& s) {
+  if (!s.deferred) return;
+  s.deferred = false;
+  nghttp2_session_resume_data(session, static_cast<std::int32_t>(s.id));
+}
+
 // Decimal text of a number, as long as this lives.
 class Decimal {
  public:
@@ -130,20 +137,14 @@ void H2Codec::send_data(WireStream& s, std::string_view data, Output&) {
     s.listed = true;
     fresh_.push_back(&s);
   }
-  resume(s);
+  resume(session_, s);
 }
 
 void H2Codec::send_end(WireStream& s, const Fields* trailers, Output&) {
   advance(s.out, Step::kEnd);
   s.has_trailers = trailers != nullptr;
   if (trailers != nullptr) s.trailers = *trailers;
-  resume(s);
-}
-
-void H2Codec::resume(WireStream& s) {
-  if (!s.deferred) return;
-  s.deferred = false;
-  nghttp2_session_resume_data(session_, static_cast<std::int32_t>(s.id));
+  resume(session_, s);
 }
 
 ssize_t H2Codec::read_data(WireStream& s, std::size_t room, std::uint32_t* flags) {
@@ -205,8 +206,7 @@ void H2Codec::on_sent(const nghttp2_frame& f) {
       if (f.goaway.error_code == NGHTTP2_NO_ERROR || failure_ != Cause::kNone) return;
       goaway_text_.assign(reinterpret_cast<const char*>(f.goaway.opaque_data), f.goaway.opaque_data_len);
       failure_ = Cause::kProtocolError;
-      failure_detail_ =
-          goaway_text_.empty() ? nghttp2_http2_strerror(f.goaway.error_code) : goaway_text_.c_str();
+      failure_detail_ = goaway_text_.empty() ? nghttp2_http2_strerror(f.goaway.error_code) : goaway_text_.c_str();
       return;
     default: return;
   }
