@@ -27,7 +27,10 @@ int fail(const std::string& why) {
 class Signals {
  public:
   Signals(Process& process, Successor& successor, std::string admin)
-      : process_(process), successor_(successor), admin_(std::move(admin)), set_(process.io(), SIGTERM, SIGINT, SIGHUP) {
+      : process_(process),
+        successor_(successor),
+        admin_(std::move(admin)),
+        set_(process.io(), SIGTERM, SIGINT, SIGHUP) {
     set_.add(SIGUSR1);
     set_.add(SIGUSR2);
     wait();

@@ -42,7 +42,9 @@ void finish(Config& config) {
 void print(const Node& node, std::string& out) {
   switch (node.kind) {
     case Node::Kind::kNull: out += '~'; break;
-    case Node::Kind::kScalar: out += (node.quoted ? '"' : '\'') + std::to_string(node.text.size()) + ':' + node.text; break;
+    case Node::Kind::kScalar:
+      out += (node.quoted ? '"' : '\'') + std::to_string(node.text.size()) + ':' + node.text;
+      break;
     case Node::Kind::kSequence:
       out += '[';
       for (const Node& item : node.items) print(item, out);

@@ -1,10 +1,10 @@
 // A wire format without a socket: bytes in, callbacks out; messages in, bytes out.
 //
-// A Codec belongs to one connection and is used on its thread. It never destroys or reads anything by itself. The legal order
-// of what passes in each direction of a stream is the table of http/direction.h.
+// A Codec belongs to one connection and is used on its thread. It never destroys or reads anything by itself. The legal
+// order of what passes in each direction of a stream is the table of http/direction.h.
 //
-// Two kinds: a SerialCodec (HTTP/1.1) has one message at a time and writes at once; a MuxCodec (HTTP/2) has many streams, keeps
-// what flow control holds back, and writes when it is asked to produce.
+// Two kinds: a SerialCodec (HTTP/1.1) has one message at a time and writes at once; a MuxCodec (HTTP/2) has many
+// streams, keeps what flow control holds back, and writes when it is asked to produce.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,12 @@ enum class Role : std::uint8_t { kServer, kClient };
 struct WireStream {
   explicit WireStream(BlockPool& pool) : waiting(pool) {}
 
-  StreamId id = 0;                      // 0: not on the wire yet
-  Direction in = Direction::kIdle;      // what has come from the peer
-  Direction out = Direction::kIdle;     // what was given to send; it may still wait for its window
-  std::string_view fresh;               // data to be sent: the caller's until settle time
-  Buffer waiting;                       // data to be sent: what was ours to keep, goes first
-  Fields trailers;                      // to be sent behind the data
+  StreamId id = 0;                   // 0: not on the wire yet
+  Direction in = Direction::kIdle;   // what has come from the peer
+  Direction out = Direction::kIdle;  // what was given to send; it may still wait for its window
+  std::string_view fresh;            // data to be sent: the caller's until settle time
+  Buffer waiting;                    // data to be sent: what was ours to keep, goes first
+  Fields trailers;                   // to be sent behind the data
   bool has_trailers = false;
   bool end_sent = false;      // our end is among what was produced
   bool deferred = false;      // nothing to send at the moment
@@ -96,8 +96,8 @@ class Codec {
 
 class SerialCodec : public Codec {
  public:
-  // feed() stops at the end of a message until next_message() is called, or when told to pause in a callback; the rest comes
-  // again with the next call, in front of new bytes.
+  // feed() stops at the end of a message until next_message() is called, or when told to pause in a callback; the rest
+  // comes again with the next call, in front of new bytes.
   virtual void next_message() = 0;
   virtual void pause() = 0;
   virtual bool paused() const = 0;
@@ -124,8 +124,8 @@ class MuxCodec : public Codec {
   virtual std::size_t fresh_bytes() const = 0;
   // Credit for received bytes of the stream's body.
   virtual void consume(WireStream& s, std::size_t bytes) = 0;
-  // The owner lets go of the stream: no callback names it again. What has not ended is reset. A server's stream counts against
-  // the concurrency that the peer may have until then.
+  // The owner lets go of the stream: no callback names it again. What has not ended is reset. A server's stream counts
+  // against the concurrency that the peer may have until then.
   virtual void abandon(WireStream& s) = 0;
 
   // A client's: the server has said what it takes (its SETTINGS).

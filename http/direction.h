@@ -1,5 +1,5 @@
-// Where one direction of a stream stands, and what may follow: one table for both directions, every codec and both roles
-// (RFC 9110 §6, RFC 9112 §2.1, RFC 9113 §8.1). Pure.
+// Where one direction of a stream stands, and what may follow: one table for both directions, every codec and both
+// roles (RFC 9110 §6, RFC 9112 §2.1, RFC 9113 §8.1). Pure.
 #pragma once
 
 #include <array>
@@ -22,8 +22,8 @@ enum class Step : std::uint8_t { kInformational, kHead, kData, kTunnel, kEnd, kR
 namespace direction_table {
 inline constexpr auto kNo = static_cast<Direction>(0xff);
 inline constexpr std::size_t kSteps = 6;
-// A row for each Direction, a column for each Step. An upgrade of HTTP/1.1 makes a tunnel of a direction whose message has
-// ended, as that of a GET has.
+// A row for each Direction, a column for each Step. An upgrade of HTTP/1.1 makes a tunnel of a direction whose message
+// has ended, as that of a GET has.
 inline constexpr std::array<std::array<Direction, kSteps>, 5> kNext = {{
     // kInformational    kHead             kData               kTunnel             kEnd               kReset
     {Direction::kIdle, Direction::kBody, kNo, kNo, kNo, Direction::kReset},

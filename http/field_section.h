@@ -1,8 +1,8 @@
 // One field section of a protocol that multiplexes, on its way to a Head or to trailers: pseudo-fields, cookie crumbs,
 // extended CONNECT and the limits (RFC 9113 §8.2, §8.3; RFC 9114 §4.2, §4.3). Decompression is the codec's.
 //
-// A codec has one for the section that it reads. Names and values are copied into the arena given to begin(), where the head
-// lives. Nothing more is copied once a limit is reached. One thread.
+// A codec has one for the section that it reads. Names and values are copied into the arena given to begin(), where the
+// head lives. Nothing more is copied once a limit is reached. One thread.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ class FieldSection {
   explicit FieldSection(const HeadLimits& limits) : limits_(&limits) {}
 
   void begin(Arena& arena);
-  // A field in the order of the wire. Decoded bytes count while they come: a small section may name a large entry of the
-  // compression's table thousands of times.
+  // A field in the order of the wire. Decoded bytes count while they come: a small section may name a large entry of
+  // the compression's table thousands of times.
   void add(std::string_view name, std::string_view value);
   // The limit that was passed, or kNone.
   Cause over() const { return over_; }

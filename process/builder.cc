@@ -272,7 +272,7 @@ std::shared_ptr<const GroupRuntime> Builder::group(const config::ServerGroup& g,
   r->hash = hash_source(g);
   r->sticky = sticky(g);
   if (const auto& p = g.passive_check) {
-    r->passive = {p->failures,       nanos(p->ejection), p->max_ejected, p->failure_percent,
+    r->passive = {p->failures,       nanos(p->ejection), p->max_ejected,    p->failure_percent,
                   p->latency_factor, p->min_requests,    nanos(p->interval)};
   }
   if (const auto& c = g.circuit_breaker) {

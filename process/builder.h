@@ -1,7 +1,7 @@
 // From a Config to what workers serve by. Runs on the builder thread (or before start); touches nothing that runs.
 //
-// Parts of which nothing changed are taken over from what is served now: a listener's rules when its text is the same, a
-// group when its text and its addresses are, a certificate set when its files say the same.
+// Parts of which nothing changed are taken over from what is served now: a listener's rules when its text is the same,
+// a group when its text and its addresses are, a certificate set when its files say the same.
 #pragma once
 
 #include <map>
@@ -35,7 +35,8 @@ class Builder {
   Builder(const BuildContext& context, std::shared_ptr<const Snapshot> now, Overrides overrides)
       : context_(context), now_(std::move(now)), overrides_(std::move(overrides)) {}
 
-  // Compiles rules, templates, certificates. `ports`: what listeners are bound to, by name; absent: the configured port.
+  // Compiles rules, templates, certificates. `ports`: what listeners are bound to, by name; absent: the configured
+  // port.
   std::vector<std::shared_ptr<const ListenerRuntime>> listeners(const config::Config& config,
                                                                 const std::map<std::string, std::uint16_t>& ports,
                                                                 config::Diagnostics& out);

@@ -1,5 +1,6 @@
-// Where configurations and changes of groups come from: a file and names today; a cluster's API or a store later. A source tells
-// its sink, the one builder of the process, that there is something new; it never builds or installs anything itself.
+// Where configurations and changes of groups come from: a file and names today; a cluster's API or a store later. A
+// source tells its sink, the one builder of the process, that there is something new; it never builds or installs
+// anything itself.
 #pragma once
 
 #include <memory>
@@ -16,8 +17,8 @@ class ConfigSink {
  public:
   // The addresses behind these names have changed: groups that use one are built anew, and nothing else.
   virtual void names_changed(const std::vector<std::string>& names) = 0;
-  // The servers of that group are these from now on, until the configuration is read again. Of changes that come while one
-  // is being built, the last counts.
+  // The servers of that group are these from now on, until the configuration is read again. Of changes that come while
+  // one is being built, the last counts.
   virtual void servers_changed(const std::string& group, std::vector<config::Server> servers) = 0;
 
  protected:

@@ -1,5 +1,5 @@
-// What guests of the control thread (the admin API, later others) are given of the process: its verbs and a view of it, not the
-// process itself. Control thread, but for io().
+// What guests of the control thread (the admin API, later others) are given of the process: its verbs and a view of it,
+// not the process itself. Control thread, but for io().
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -60,8 +60,8 @@ struct CertificateStatus {
   std::int64_t not_after = 0;  // seconds since the epoch
 };
 
-// Changes of the running process: in force on every worker when its loop turns next; they live until the file changes what they
-// override. nullopt, or `reset`: what the file says. `dry_run`: only says what would be.
+// Changes of the running process: in force on every worker when its loop turns next; they live until the file changes
+// what they override. nullopt, or `reset`: what the file says. `dry_run`: only says what would be.
 class RuntimeChanges {
  public:
   virtual ControlResult set_server_weight(const std::string& group, const std::string& address,
@@ -114,10 +114,11 @@ class Control {
 
   // Parses and checks off the control thread, then takes effect, or nothing changes. `done` on the control thread.
   virtual void reload(std::function<void(ReloadResult)> done) = 0;
-  // Drains and ends, and says how it went before it does. `done` (may be null) gets what to call when the answer has been sent.
+  // Drains and ends, and says how it went before it does. `done` (may be null) gets what to call when the answer has
+  // been sent.
   virtual void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done) = 0;
-  // To the process at the other end of a unix stream socket, which is ours from here on: see HandOver. When it serves, this one
-  // drains and ends; if it does not, this one goes on.
+  // To the process at the other end of a unix stream socket, which is ours from here on: see HandOver. When it serves,
+  // this one drains and ends; if it does not, this one goes on.
   virtual void hand_over(int fd) = 0;
 
  protected:

@@ -33,7 +33,7 @@ const GroupRuntime* Operator::find_group(const std::string& name, ControlResult&
 }
 
 const ServerEntry* Operator::find_server(const GroupRuntime& group, const std::string& address,
-                                        ControlResult& out) const {
+                                         ControlResult& out) const {
   std::vector<std::string> known;
   for (const ServerEntry& e : group.servers) {
     if (e.slot->address == address) return &e;
@@ -58,7 +58,7 @@ void Operator::note(const std::string& what) {
 }
 
 ControlResult Operator::set_server_weight(const std::string& group, const std::string& address,
-                                         std::optional<std::uint32_t> weight, bool dry_run) {
+                                          std::optional<std::uint32_t> weight, bool dry_run) {
   ControlResult r;
   const GroupRuntime* g = find_group(group, r);
   const ServerEntry* e = g != nullptr ? find_server(*g, address, r) : nullptr;
@@ -82,7 +82,7 @@ ControlResult Operator::set_server_weight(const std::string& group, const std::s
 }
 
 ControlResult Operator::set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights,
-                                        bool reset, bool dry_run) {
+                                         bool reset, bool dry_run) {
   if (ControlResult no; !takes_changes(no)) return no;
   std::vector<std::string> rules;
   for (const auto& l : serving_.snapshot->listeners) {
@@ -96,7 +96,7 @@ ControlResult Operator::set_rule_weights(const std::string& rule, const std::map
 }
 
 ControlResult Operator::set_route_weights(const Route& route, const std::map<std::string, std::uint32_t>& weights,
-                                         bool reset, bool dry_run) {
+                                          bool reset, bool dry_run) {
   std::vector<std::string> groups;
   for (const ForwardTarget& t : route.targets) groups.push_back(t.slot->name);
   for (const auto& [name, w] : weights) {
@@ -134,7 +134,7 @@ ControlResult Operator::set_route_weights(const Route& route, const std::map<std
 }
 
 ControlResult Operator::drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window,
-                                    bool dry_run, Drained done) {
+                                     bool dry_run, Drained done) {
   ControlResult r;
   const GroupRuntime* g = find_group(group, r);
   const ServerEntry* e = g != nullptr ? find_server(*g, address, r) : nullptr;
@@ -311,8 +311,8 @@ void Operator::wake_queues(const std::string& group) {
   serving_.workers.post_all([group](Worker& w) { w.serve_queue(group); });
 }
 
-// The new configuration does not have it, so nobody chooses it; the drain mark would be seen by workers that still serve by the
-// old one.
+// The new configuration does not have it, so nobody chooses it; the drain mark would be seen by workers that still
+// serve by the old one.
 void Operator::drain_removed(const GroupRuntime& old, const GroupRuntime& now) {
   std::set<const ServerSlot*> stay;
   for (const ServerEntry& e : now.servers) stay.insert(e.slot.get());

@@ -1,4 +1,5 @@
-// What operators do to the running process: weights and drains, over what the file says, with a journal. Control thread.
+// What operators do to the running process: weights and drains, over what the file says, with a journal. Control
+// thread.
 #pragma once
 
 #include <deque>

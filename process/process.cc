@@ -110,9 +110,7 @@ WorkerSettings Process::worker_settings(int index, std::uint64_t connections, co
   w.overload = &watch_->level();
   w.stats = &stats_;
   w.instance = instance;
-  w.event = [this](std::string what) {
-    boost::asio::post(serving_io_, [this, what = std::move(what)] { log(what); });
-  };
+  w.event = [this](std::string what) { boost::asio::post(serving_io_, [this, what = std::move(what)] { log(what); }); };
   w.wake_queue = [this](int worker, const std::string& group) {
     serving_.workers.post(worker, [group](Worker& to) { to.serve_queue(group); });
   };
@@ -143,8 +141,8 @@ bool Process::start(config::Diagnostics& out, std::string& error) {
   if (!serving_.sockets.open_missing(config, operator_->overrides().drained_listeners, opened, out)) return false;
   serving_.sockets.close_taken();  // what this configuration does not want
   resolve_names();
-  Built built = reloader_->build(serving_.config, serving_.sockets.ports(config, opened),
-                                 addresses(Builder::names(config)), out);
+  Built built =
+      reloader_->build(serving_.config, serving_.sockets.ports(config, opened), addresses(Builder::names(config)), out);
   if (!out.ok() || !serving_.sockets.add_siblings(opened, error)) {
     Sockets::close(opened);
     return false;

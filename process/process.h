@@ -1,6 +1,7 @@
-// The process: it ties together what the control thread runs. Listening sockets, workers, probes, names and reloads each have a
-// type of their own here; Process starts them, installs what is built, stops and hands over. Lives on the control thread, which
-// runs an Asio io_context; stop_from_anywhere() may come from any thread, everything else is the control thread's.
+// The process: it ties together what the control thread runs. Listening sockets, workers, probes, names and reloads
+// each have a type of their own here; Process starts them, installs what is built, stops and hands over. Lives on the
+// control thread, which runs an Asio io_context; stop_from_anywhere() may come from any thread, everything else is the
+// control thread's.
 //
 //   Process p(config, options);  p.start(diagnostics)  ->  p.run() until drained  ->  p.~Process()
 #pragma once
@@ -29,10 +30,10 @@
 namespace albatross {
 
 struct ProcessOptions {
-  const Clock* clock = nullptr;                  // null: the real one
-  std::string name_servers;                      // for tests
-  std::function<void(const std::string&)> log;   // events, one line each; null: stderr
-  std::function<void()> handed_over = nullptr;   // a new process serves: what else it wants is to be left now
+  const Clock* clock = nullptr;                 // null: the real one
+  std::string name_servers;                     // for tests
+  std::function<void(const std::string&)> log;  // events, one line each; null: stderr
+  std::function<void()> handed_over = nullptr;  // a new process serves: what else it wants is to be left now
 };
 
 class Process final : public Control, private Installer {

@@ -1,10 +1,10 @@
-// How a process ends: by a signal or a verb, or since a new process has taken over (no connection is refused, as both listen on
-// the same sockets for a moment). Also the ticket keys that outlive it. Control thread.
+// How a process ends: by a signal or a verb, or since a new process has taken over (no connection is refused, as both
+// listen on the same sockets for a moment). Also the ticket keys that outlive it. Control thread.
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <chrono>
 
 #include "process/hand_over.h"

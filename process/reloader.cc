@@ -15,8 +15,8 @@ struct Reloader::Change {
   std::uint64_t overrides_version = 0;
   std::uint64_t generation = 0;
   std::map<std::string, std::uint16_t> ports;
-  bool whole = true;              // else only
-  std::set<std::string> groups;   // these
+  bool whole = true;             // else only
+  std::set<std::string> groups;  // these
 };
 
 Reloader::~Reloader() { builder_.join(); }
@@ -144,8 +144,7 @@ void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& 
   };
   const config::Config& now = *serving_.config;
   warn("workers", now.workers != next.workers);
-  warn("access_log",
-       now.access_log.target != next.access_log.target || *now.access_log.path != *next.access_log.path);
+  warn("access_log", now.access_log.target != next.access_log.target || *now.access_log.path != *next.access_log.path);
   warn("admin", now.admin.off != next.admin.off || now.admin.bind.text != next.admin.bind.text ||
                     *now.admin.token != *next.admin.token);
   warn("limits.connections", *now.max_connections != *next.max_connections);

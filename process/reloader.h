@@ -1,6 +1,6 @@
-// What is new becomes what is served: reads a ConfigSource and builds on one builder thread, opens sockets and installs on the
-// control thread. One build at a time; changes of names and of groups' servers that come meanwhile wait, and the last of
-// each group counts. Control thread.
+// What is new becomes what is served: reads a ConfigSource and builds on one builder thread, opens sockets and installs
+// on the control thread. One build at a time; changes of names and of groups' servers that come meanwhile wait, and the
+// last of each group counts. Control thread.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
@@ -21,7 +21,7 @@ namespace albatross {
 struct Built {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<Snapshot> snapshot;
-  std::vector<Listeners::Matchers> matchers;  // by worker
+  std::vector<Listeners::Matchers> matchers;               // by worker
   std::map<std::string, std::vector<ProbeTarget>> probes;  // by group
   std::uint64_t overrides_version = 0;
 };

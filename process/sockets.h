@@ -1,5 +1,5 @@
-// The process's listening sockets, by address: a listener that is renamed, or two that swap their ports, keep theirs. One socket
-// for each worker (unix sockets: one for all), handed to the workers as descriptors. Control thread.
+// The process's listening sockets, by address: a listener that is renamed, or two that swap their ports, keep theirs.
+// One socket for each worker (unix sockets: one for all), handed to the workers as descriptors. Control thread.
 #pragma once
 
 #include <map>
@@ -32,8 +32,8 @@ class Sockets {
   // Before start(): sockets of another process, used where the configuration wants them.
   void take(std::vector<HandOver::Listener> from) { taken_ = std::move(from); }
   void close_taken();
-  // Opens what the configuration wants and is not open, into `opened`; those that `drained` names get no socket. On failure
-  // what this call opened is closed, and `out` says why.
+  // Opens what the configuration wants and is not open, into `opened`; those that `drained` names get no socket. On
+  // failure what this call opened is closed, and `out` says why.
   bool open_missing(const config::Config& config, const std::set<std::string>& drained, Map& opened,
                     config::Diagnostics& out);
   static void close(Map& opened);
@@ -41,7 +41,8 @@ class Sockets {
   bool add_siblings(Map& opened, std::string& error) const;
   // They are in use from now on.
   void adopt(Map opened);
-  // Forgets those that no listener of `next` wants. They close when the result is dropped: when the last worker has left them.
+  // Forgets those that no listener of `next` wants. They close when the result is dropped: when the last worker has
+  // left them.
   std::shared_ptr<void> drop_unwanted(const Snapshot& next);
   // Forgets the sockets of a listener that drains, but not its address. The same.
   std::shared_ptr<void> leave(const std::string& key);

@@ -1,4 +1,5 @@
-// What became of what ran when something began to drain (PRODUCT §5). Counted by each worker, added up on the control thread.
+// What became of what ran when something began to drain (PRODUCT §5). Counted by each worker, added up on the control
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +43,8 @@ struct Drain {
   DrainReport report;
   std::function<void(const DrainReport&)> done;
 
-  // How many must have been told by now. Tunnels do not end by themselves: they go first, a hundred a second or as many as
-  // half the window asks for. Calls may end: they are told when three quarters have passed.
+  // How many must have been told by now. Tunnels do not end by themselves: they go first, a hundred a second or as many
+  // as half the window asks for. Calls may end: they are told when three quarters have passed.
   std::size_t tunnels_due(Nanos now) const;
   std::size_t calls_due(Nanos now) const;
 };

@@ -1,6 +1,6 @@
-// The drains of one worker (PRODUCT §5): of a server, of a listener's connections, or of all. No new requests or connections
-// from who begins one; idle connections close over a while, tunnels and calls are told one after another, what is left at the
-// deadline is cut. Worker's thread.
+// The drains of one worker (PRODUCT §5): of a server, of a listener's connections, or of all. No new requests or
+// connections from who begins one; idle connections close over a while, tunnels and calls are told one after another,
+// what is left at the deadline is cut. Worker's thread.
 #pragma once
 
 #include <memory>

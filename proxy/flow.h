@@ -1,8 +1,8 @@
 // One thing under way through the proxy, as drains, queues, limits and overload see it: an HTTP exchange, later an L4
 // connection. Who runs it implements this; its worker's thread.
 //
-// It is in the list of the listener that it came by, and each Lease that it holds is in the list of its server, so that a drain
-// visits its own flows only.
+// It is in the list of the listener that it came by, and each Lease that it holds is in the list of its server, so that
+// a drain visits its own flows only.
 #pragma once
 
 #include <cstddef>

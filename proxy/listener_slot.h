@@ -1,5 +1,6 @@
-// What a worker keeps of one listener: its connections, its flows, and the version of its configuration that new requests are
-// served by. Outlives the configuration that names it, until its last connection has gone. Worker's thread.
+// What a worker keeps of one listener: its connections, its flows, and the version of its configuration that new
+// requests are served by. Outlives the configuration that names it, until its last connection has gone. Worker's
+// thread.
 #pragma once
 
 #include <memory>

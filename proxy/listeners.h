@@ -1,5 +1,5 @@
-// The listeners of one worker: which sockets it accepts from, its clients' connections, and the versions of the configuration
-// that they are served by. Worker's thread.
+// The listeners of one worker: which sockets it accepts from, its clients' connections, and the versions of the
+// configuration that they are served by. Worker's thread.
 #pragma once
 
 #include <functional>

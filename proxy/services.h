@@ -1,5 +1,5 @@
-// What everything on one worker uses: its loop, its pools, its drains, its counters, and ways to the rest of the process.
-// Owned by the Worker; its thread, but for the functions in WorkerSettings.
+// What everything on one worker uses: its loop, its pools, its drains, its counters, and ways to the rest of the
+// process. Owned by the Worker; its thread, but for the functions in WorkerSettings.
 #pragma once
 
 #include <atomic>

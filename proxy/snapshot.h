@@ -1,5 +1,5 @@
-// What the workers serve by, in parts that are versioned one by one: a part of which nothing changed is the same object as
-// before. Const, shared, built on the builder thread, pinned by who uses it, destroyed on the control thread.
+// What the workers serve by, in parts that are versioned one by one: a part of which nothing changed is the same object
+// as before. Const, shared, built on the builder thread, pinned by who uses it, destroyed on the control thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>

@@ -1,5 +1,5 @@
-// What the proxy counts, by name. The parts of a configuration hold what they count in, and share it with those before them,
-// so that counts survive reloads; each worker has its own set and is the only one to write it.
+// What the proxy counts, by name. The parts of a configuration hold what they count in, and share it with those before
+// them, so that counts survive reloads; each worker has its own set and is the only one to write it.
 #pragma once
 
 #include <array>
@@ -65,9 +65,9 @@ struct WorkerStats {
   Counter regex_fallbacks;
 };
 
-// Counters of one kind by name, for as long as somebody holds the name's Entry: parts of the configuration do, so that counts
-// survive reloads, and what has gone takes its counts with it. One worker's lie side by side in the order in which they were
-// first asked for, so that thousands of rules touch few cache lines.
+// Counters of one kind by name, for as long as somebody holds the name's Entry: parts of the configuration do, so that
+// counts survive reloads, and what has gone takes its counts with it. One worker's lie side by side in the order in
+// which they were first asked for, so that thousands of rules touch few cache lines.
 template <class Stats>
 class StatsTable {
  public:

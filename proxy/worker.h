@@ -1,5 +1,5 @@
-// One thread: a loop, its clients' connections, its pools of servers, its view of the configuration. Shares nothing with other
-// workers but what ServerSlot's and GroupSlot's atomics say. The Process talks to it by post().
+// One thread: a loop, its clients' connections, its pools of servers, its view of the configuration. Shares nothing
+// with other workers but what ServerSlot's and GroupSlot's atomics say. The Process talks to it by post().
 #pragma once
 
 #include <map>
@@ -38,8 +38,8 @@ class Worker final : private ExchangeOwner {
   // The worker's thread from here on.
   using Drained = Drains::Done;
 
-  // Serves by this from now on, and accepts from `listens`. Connections of listeners that have gone, and of those `changed`,
-  // drain over `window`; each calls its part of `drained`, by name.
+  // Serves by this from now on, and accepts from `listens`. Connections of listeners that have gone, and of those
+  // `changed`, drain over `window`; each calls its part of `drained`, by name.
   void apply(WorkerUpdate update, const std::vector<WorkerListen>& listens, const std::vector<std::string>& changed,
              Nanos window, const std::map<std::string, Drained>& drained);
   // One group's servers have changed, and nothing else.

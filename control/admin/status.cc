@@ -114,14 +114,10 @@ std::string text_of(const json& j) { return j.dump(-1, ' ', false, json::error_h
 
 json status(const Control& control) {
   const ProcessView view = control.view();
-  json out{{"process", ::getpid()},
-           {"configuration", view.snapshot.generation},
-           {"file", view.config.file},
-           {"draining", view.draining},
-           {"workers", view.stats.workers()},
-           {"started", view.started_at / kSecond},
-           {"listeners", json::array()},
-           {"server_groups", json::array()}};
+  json out{{"process", ::getpid()},           {"configuration", view.snapshot.generation},
+           {"file", view.config.file},        {"draining", view.draining},
+           {"workers", view.stats.workers()}, {"started", view.started_at / kSecond},
+           {"listeners", json::array()},      {"server_groups", json::array()}};
   view.stats.visit([&](const auto& listeners, const auto& groups, const auto& servers, const auto&) {
     for (const auto& l : view.snapshot.listeners) out["listeners"].push_back(listener_json(control, *l, listeners));
     for (const auto& g : view.snapshot.groups)

@@ -86,7 +86,8 @@ struct Call {
   }
 
   void weight(const std::string& group, const std::string& address) {
-    if (has("reset")) return done(reply(control.changes().set_server_weight(group, address, std::nullopt, dry_run()), dry_run()));
+    if (has("reset"))
+      return done(reply(control.changes().set_server_weight(group, address, std::nullopt, dry_run()), dry_run()));
     auto given = numbers();
     if (!given || given->size() != 1 || !given->contains("weight")) {
       return done(refused(422, "the body is not {\"weight\": N} with N of 0 to 10000"));
@@ -157,7 +158,7 @@ std::vector<std::string> path_segments(std::string_view path) {
 }
 
 bool run_verb(Control& control, const std::string& target, const std::string& body,
-             std::function<void(ControlReply)> done) {
+              std::function<void(ControlReply)> done) {
   std::size_t mark = target.find('?');
   std::vector<std::string> path = path_segments(std::string_view(target).substr(0, mark));
   Call call{control, {}, body, std::move(done)};

@@ -18,7 +18,7 @@ struct ControlReply {
 
 // `target` with its query. Answers by `done`, now or (drain?wait) when it is over; false: there is no such path.
 bool run_verb(Control& control, const std::string& target, const std::string& body,
-             std::function<void(ControlReply)> done);
+              std::function<void(ControlReply)> done);
 
 // "/v1/a%2Fb/c" is {"v1", "a/b", "c"}.
 std::vector<std::string> path_segments(std::string_view path);

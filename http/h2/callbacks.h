@@ -84,6 +84,11 @@ struct H2Callbacks {
   }
 };
 
+// The owner's stream behind an identifier; null: it has none any more.
+inline WireStream* stream_of(nghttp2_session* session, std::int32_t id) {
+  return static_cast<WireStream*>(nghttp2_session_get_stream_user_data(session, id));
+}
+
 inline void submit_reset(nghttp2_session* session, std::int32_t id, std::uint32_t code) {
   nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, code);
 }

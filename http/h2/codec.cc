@@ -45,10 +45,6 @@ H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings
 
 H2Codec::~H2Codec() { nghttp2_session_del(session_); }
 
-WireStream* H2Codec::stream(std::int32_t id) const {
-  return static_cast<WireStream*>(nghttp2_session_get_stream_user_data(session_, id));
-}
-
 FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
   if (failure_ != Cause::kNone) return {bytes.size(), failure_, failure_detail_};
   // RFC 9113 §8.1: who still sends after the whole answer is asked to stop.

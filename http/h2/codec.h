@@ -91,7 +91,6 @@ class H2Codec final : public MuxCodec {
   int write_data(const std::uint8_t* header, WireStream& s, std::size_t size);
   void submit_response(WireStream& s, const Head& head, bool end);
   void submit_request(WireStream& s, const Head& head, bool end);
-  WireStream* stream(std::int32_t id) const;
   bool deaf() const { return stopped_ || failure_ != Cause::kNone; }
 
   // From nghttp2_session_new to _del; its callbacks are called with this object.

@@ -69,7 +69,7 @@ void H2Codec::on_begin_headers(const nghttp2_frame& f) {
     block_->id = id;
     nghttp2_session_set_stream_user_data(session_, f.hd.stream_id, block_);
   } else {
-    block_ = stream(f.hd.stream_id);
+    block_ = stream_of(session_, f.hd.stream_id);
   }
   if (block_ != nullptr) section_.begin(sink_->arena_of(*block_));
 }
@@ -141,14 +141,14 @@ void H2Codec::on_frame(const nghttp2_frame& f) {
       bool empty = f.hd.length <= f.data.padlen;
       if (empty && !ends(f) && !glitches_.take(now_))
         give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "too many empty data frames");
-      WireStream* s = stream(f.hd.stream_id);
+      WireStream* s = stream_of(session_, f.hd.stream_id);
       if (s == nullptr || !ends(f) || deaf() || !may(s->in, Step::kEnd)) return;
       advance(s->in, Step::kEnd);
       sink_->on_end(*s, nullptr);
       return;
     }
     case NGHTTP2_RST_STREAM:
-      if (WireStream* s = stream(f.hd.stream_id)) s->peer_reset = true;
+      if (WireStream* s = stream_of(session_, f.hd.stream_id)) s->peer_reset = true;
       if (!peer_resets_.take(now_)) give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "too many streams were reset");
       return;
     case NGHTTP2_SETTINGS:
@@ -161,14 +161,14 @@ void H2Codec::on_frame(const nghttp2_frame& f) {
 
 void H2Codec::on_data(std::int32_t id, std::string_view data) {
   nghttp2_session_consume_connection(session_, data.size());
-  WireStream* s = stream(id);
+  WireStream* s = stream_of(session_, id);
   if (s != nullptr && !deaf() && may(s->in, Step::kData)) return sink_->on_data(*s, data);
   lingering_.dropped(id, data.size());
   nghttp2_session_consume_stream(session_, id, data.size());
 }
 
 void H2Codec::on_close(std::int32_t id, std::uint32_t code) {
-  WireStream* s = stream(id);
+  WireStream* s = stream_of(session_, id);
   if (s == nullptr) return lingering_.closed(id);
   s->closed = true;
   nghttp2_session_set_stream_user_data(session_, id, nullptr);

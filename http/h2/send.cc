@@ -214,7 +214,7 @@ void H2Codec::on_sent(const nghttp2_frame& f) {
 
 // Our message is whole. A server's exchange is over even if the request still comes: the stream lingers without it.
 void H2Codec::response_sent(std::int32_t id) {
-  WireStream* s = stream(id);
+  WireStream* s = stream_of(session_, id);
   if (s == nullptr) return;
   s->end_sent = true;
   if (role_ == Role::kClient || s->in == Direction::kEnded || s->tunnel) return;

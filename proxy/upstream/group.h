@@ -1,5 +1,6 @@
-// What one worker has of a server group: who is next, the pools of its servers, its queue, its retry budget. It stays while the
-// configuration changes around it: update() takes a new version, and what is known of servers that stay is kept.
+// What one worker has of a server group: who is next, the pools of its servers, its queue, its retry budget. It stays
+// while the configuration changes around it: update() takes a new version, and what is known of servers that stay is
+// kept.
 //
 // Owned by the Worker, which keeps it while a lease is on it; worker's thread.
 #pragma once
@@ -46,8 +47,8 @@ class GroupState {
   // May a request go to the group, by its circuit breaker? Counts what is refused.
   Admission admit();
 
-  // Takes the server that is next, or says that there is none (kNone) or none with room (kFull). `wanted`: the candidate that a
-  // cookie names. `key`: what the hash schedulers go by.
+  // Takes the server that is next, or says that there is none (kNone) or none with room (kFull). `wanted`: the
+  // candidate that a cookie names. `key`: what the hash schedulers go by.
   struct Ask {
     std::uint64_t key = 0;
     int wanted = Balancer::kNone;
@@ -82,8 +83,8 @@ class GroupState {
   std::vector<ServerPool*> pools_;     // beside the balancer's candidates
   std::unique_ptr<GroupQueue> queue_;  // null: nothing ever waits
   std::uint32_t leases_ = 0;
-  std::uint32_t active_ = 0;    // requests
-  double retry_tokens_ = 10;    // see take_retry_token
+  std::uint32_t active_ = 0;  // requests
+  double retry_tokens_ = 10;  // see take_retry_token
   Nanos tokens_at_ = 0;
 };
 

@@ -1,6 +1,6 @@
-// Flows that wait until a server of their group has room: first come, first served. One per group and worker, owned by its
-// GroupState; this worker's thread. GroupSlot says to all workers whose first has waited longest, so that room goes there,
-// whichever worker finds it.
+// Flows that wait until a server of their group has room: first come, first served. One per group and worker, owned by
+// its GroupState; this worker's thread. GroupSlot says to all workers whose first has waited longest, so that room goes
+// there, whichever worker finds it.
 #pragma once
 
 #include <memory>

@@ -1,8 +1,9 @@
-// One server, taken for one try of a flow: what the try is counted in, and what it tells of its server. A retry, and whoever
-// else sends something to a server, has a Lease of its own.
+// One server, taken for one try of a flow: what the try is counted in, and what it tells of its server. A retry, and
+// whoever else sends something to a server, has a Lease of its own.
 //
-// A GroupState gives it out (GroupState::take) and outlives it. Move-only; it is released once, at the latest when it is
-// destroyed. While it is held it is in its server's list, and so is its flow for who drains that server. Worker's thread.
+// A GroupState gives it out (GroupState::take) and outlives it. Move-only; it is released once, at the latest when it
+// is destroyed. While it is held it is in its server's list, and so is its flow for who drains that server. Worker's
+// thread.
 #pragma once
 
 #include <utility>

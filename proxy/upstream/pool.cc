@@ -250,8 +250,8 @@ Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address,
     address = (address + 1) % n;
   }
   auto* c = new Session(context_, *this, Role::kClient, pool.settings->h2 ? h2_ : h1_);
-  auto* kept = new PooledConnection{&pool, pool.generation, pool.settings->h2,
-                                    std::make_unique<PooledConnection::Opening>()};
+  auto* kept =
+      new PooledConnection{&pool, pool.generation, pool.settings->h2, std::make_unique<PooledConnection::Opening>()};
   kept->opening->address = address;
   kept->opening->tried = tried;
   if (waiter != nullptr) kept->opening->waiters.push_back(waiter);

@@ -1,12 +1,12 @@
 // Connections to servers, kept alive and reused, one pool per worker.
 //
-// HTTP/1.1: idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. HTTP/2: few
-// connections, each filled up to what the server takes before another is opened; requests that come meanwhile wait for one.
-// Caps are per process, divided by workers, at least one.
+// HTTP/1.1: idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. HTTP/2:
+// few connections, each filled up to what the server takes before another is opened; requests that come meanwhile wait
+// for one. Caps are per process, divided by workers, at least one.
 //
-// A ServerPool is what a worker has of one server. It lives while a group names its server, a lease is on it or a connection
-// is open. A connection belongs to the generation of settings that it was opened by: when they change so that it must not be used
-// any more, it closes as soon as it is idle.
+// A ServerPool is what a worker has of one server. It lives while a group names its server, a lease is on it or a
+// connection is open. A connection belongs to the generation of settings that it was opened by: when they change so
+// that it must not be used any more, it closes as soon as it is idle.
 #pragma once
 
 #include <functional>
@@ -78,7 +78,8 @@ class UpstreamPool final : private ConnectionOwner {
   ServerPool* find(const ServerSlot& slot);
   // Its group does not have it any more. It goes when nothing is on it.
   void forget(ServerPool& pool);
-  // Pools that were forgotten, and that have neither connection nor lease, are gone. Not from inside the pool's own calls.
+  // Pools that were forgotten, and that have neither connection nor lease, are gone. Not from inside the pool's own
+  // calls.
   void sweep();
 
   // The server is gone or drains: idle connections close now, others when they come back.
@@ -86,8 +87,8 @@ class UpstreamPool final : private ConnectionOwner {
   // Idle connections close; the server may be used again.
   void retire_idle(ServerPool& pool);
 
-  // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this call).
-  // `newest_only_since`: a reused one must not have idled since before then (0: any).
+  // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this
+  // call). `newest_only_since`: a reused one must not have idled since before then (0: any).
   Result<Connection*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
   // The waiter does not want it any more.
   void cancel(Connection& opening, UpstreamWaiter& waiter);

@@ -56,8 +56,8 @@ void Balancer::update(const BalancerSettings& settings, GroupSlot& group, std::v
   place_turns();
 }
 
-// Where those that are new stand in the round: anywhere in it, so that many workers do not begin with the same server. The
-// sum over all is nought.
+// Where those that are new stand in the round: anywhere in it, so that many workers do not begin with the same server.
+// The sum over all is nought.
 void Balancer::place_turns() {
   std::int64_t sum = 0;
   std::size_t fresh = 0;

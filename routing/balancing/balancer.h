@@ -100,7 +100,6 @@ class Balancer {
   // The head of an answer of candidate `i` came after `latency` nanoseconds.
   void answered(int i, Nanos latency, Nanos now);
 
-
   // Whether any candidate takes requests, limits aside.
   bool any_usable(Nanos now) const;
 

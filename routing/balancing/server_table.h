@@ -60,7 +60,7 @@ struct ServerSlot {
 struct GroupSlot {
   static constexpr std::size_t kWorkers = 256;  // the most that a process has
   std::string name;
-  std::uint32_t id = 0;  // small; reused only when this slot has gone
+  std::uint32_t id = 0;                               // small; reused only when this slot has gone
   alignas(64) std::atomic<std::uint32_t> load{0};     // requests in flight on its servers
   alignas(64) std::atomic<std::uint32_t> waiting{0};  // requests in the workers' queues
   std::array<std::atomic<Nanos>, kWorkers> oldest{};  // by worker: since when its first request waits; 0: none waits

@@ -129,8 +129,7 @@ std::string_view encode(std::string_view text, Arena& arena) {
 
 }  // namespace
 
-Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table,
-                      Diagnostics& out) {
+Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table, Diagnostics& out) {
   Compiler compiler(table, out);
   RouteSettings base;
   base.timeouts = timeouts_of(listener.timeouts);

@@ -92,8 +92,8 @@ struct Routes {
   std::vector<std::unique_ptr<const RouteSettings>> settings;
 };
 
-// Compiles the rules of `listener`, which `path` names: "listeners[0]". Errors in templates go to `out`. Groups get their
-// ids from `table`.
+// Compiles the rules of `listener`, which `path` names: "listeners[0]". Errors in templates go to `out`. Groups get
+// their ids from `table`.
 Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table,
                       config::Diagnostics& out);
 

@@ -1,5 +1,5 @@
-// A group of a thousand servers whose endpoints change all the time: its traffic does not feel it, and memory stays flat.
-// The hidden case does as many changes as a year of deployments; .ci/long runs it.
+// A group of a thousand servers whose endpoints change all the time: its traffic does not feel it, and memory stays
+// flat. The hidden case does as many changes as a year of deployments; .ci/long runs it.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -21,8 +21,9 @@ constexpr std::size_t kChanged = 2;  // of them, each time
 class Churn {
  public:
   Churn()
-      : backend_("listeners: [{name: web, bind: \"0.0.0.0:0\", default_actions: [{fixed_response: {body: ok}}]}]\n"
-                 "server_groups: []\nworkers: 1\naccess_log: off\n"),
+      : backend_(
+            "listeners: [{name: web, bind: \"0.0.0.0:0\", default_actions: [{fixed_response: {body: ok}}]}]\n"
+            "server_groups: []\nworkers: 1\naccess_log: off\n"),
         proxy_(Setup{.servers = {address(0)}, .log = false}) {
     change();
     wait_for(kServers);
@@ -67,9 +68,8 @@ class Churn {
   }
   std::string address(std::size_t i) { return host(i) + ":" + std::to_string(backend_port_); }
   void wait_for(std::size_t servers) {
-    REQUIRE(eventually([&] {
-      return proxy_.ask([&](Process& p) { return p.snapshot().groups[0]->servers.size() == servers; });
-    }));
+    REQUIRE(eventually(
+        [&] { return proxy_.ask([&](Process& p) { return p.snapshot().groups[0]->servers.size() == servers; }); }));
   }
 
   TestProxy backend_;

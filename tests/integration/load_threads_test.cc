@@ -115,8 +115,9 @@ TEST_CASE("limits, their queue and overrides hold between workers", "[threads]")
   Load load(proxy.port(), 8, false);
   for (std::uint32_t i = 0; i < 10; ++i) {
     const int before = load.answered();
-    auto result = proxy.ask(
-        [&](albatross::Process& s) { return s.changes().set_server_weight("app", up.address(), i % 2 == 0 ? 1 : 100, false); });
+    auto result = proxy.ask([&](albatross::Process& s) {
+      return s.changes().set_server_weight("app", up.address(), i % 2 == 0 ? 1 : 100, false);
+    });
     CHECK(result.ok());
     CHECK(
         proxy

@@ -126,7 +126,7 @@ TEST_CASE("backups wait until no other server is usable") {
     // A backup owns no key.
     if (s == Scheduler::kHash) {
       g.balancer.update(g.settings, g.group, g.candidates,
-                       HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
+                        HashTable::build(HashTable::Kind::kMaglev, {{"a", 1}, {"b", 1}, {"c", 0}}), g.random);
     } else {
       g.start();
     }
