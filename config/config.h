@@ -185,6 +185,7 @@ struct Listener {
   XForwarded x_forwarded;
   bool encoded_slash_pass = false;
   bool half_close = false;
+  bool strict_sni = false;
   Value<std::string> rule_set;  // empty: the rules are its own
   std::vector<Rule> rules;      // its own, or a copy of the rule_set's; sorted by priority
   std::vector<Action> default_actions;

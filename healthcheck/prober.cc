@@ -8,6 +8,17 @@
 
 namespace albatross {
 
+namespace {
+
+// A length as Protocol Buffers write it: seven bits a byte, the lowest first.
+std::string varint(std::size_t n) {
+  std::string out;
+  for (; n > 0x7f; n >>= 7) out += static_cast<char>(0x80 | (n & 0x7f));
+  return out + static_cast<char>(n);
+}
+
+}  // namespace
+
 class Prober::Probe final : public Deferred, private ConnectionOwner, private StreamEvents {
  public:
   Probe(Prober& prober, ProbeTarget target) : prober_(prober), target_(std::move(target)), arena_(2048) {
@@ -119,8 +130,9 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
   void ask_grpc(Connection& c) {
     const std::string& service = *target_.check.service;
     std::string message;
-    if (!service.empty()) message = "\x0a" + std::string(1, static_cast<char>(service.size())) + service;
-    request_.assign({0, 0, 0, 0, static_cast<char>(message.size())});
+    if (!service.empty()) message = "\x0a" + varint(service.size()) + service;
+    request_.assign(1, 0);  // not compressed
+    for (int shift = 24; shift >= 0; shift -= 8) request_ += static_cast<char>(message.size() >> shift);
     request_ += message;
     answer_.clear();
     grpc_status_.clear();

@@ -54,16 +54,7 @@ void FieldSection::take_pseudo(std::string_view name, std::string_view value) {
 // RFC 9113 §8.2.3.
 void FieldSection::join_cookies() {
   if (crumbs_ < 2) return;
-  std::size_t size = 0;
-  for (const Field& f : head_.fields) size += f.id == HeaderId::kCookie ? f.value_size + std::size_t{2} : 0;
-  char* text = head_.fields.arena().bytes(size);
-  char* p = text;
-  for (const Field& f : head_.fields) {
-    if (f.id != HeaderId::kCookie) continue;
-    if (p != text) p = std::copy_n("; ", 2, p);
-    p = std::copy_n(f.value_data, f.value_size, p);
-  }
-  head_.fields.set(HeaderId::kCookie, "cookie", {text, static_cast<std::size_t>(p - text)});
+  head_.fields.set(HeaderId::kCookie, "cookie", head_.fields.joined(HeaderId::kCookie, "; "));
 }
 
 Refusal FieldSection::finish_request(bool end) {

@@ -17,15 +17,6 @@ std::optional<IpAddress> address_of(std::string_view entry) {
   return IpAddress::parse(entry);
 }
 
-// All X-Forwarded-For lines as one list.
-std::string_view joined(const Fields& fields) {
-  std::string_view all;
-  for (const Field& f : fields) {
-    if (f.removed || f.id != HeaderId::kXForwardedFor || f.value_size == 0) continue;
-    all = all.empty() ? f.value() : fields.arena().concat(all, std::string_view(", "), f.value());
-  }
-  return all;
-}
 
 void strip_untrusted(Fields& fields) {
   for (HeaderId id : {HeaderId::kXForwardedProto, HeaderId::kXForwardedHost, HeaderId::kXForwardedPort,
@@ -47,7 +38,7 @@ void set_unless_believed(Fields& fields, bool trusted, bool wanted, HeaderId id,
 IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& peer, const Fields& fields) {
   if (policy.forwarded_for != ForwardedFor::kProcess || !peer.trusted) return peer.address;
   IpAddress client = peer.address;
-  std::string_view list = joined(fields);
+  std::string_view list = fields.joined(HeaderId::kXForwardedFor);
   while (!list.empty()) {
     std::size_t comma = list.rfind(',');
     std::string_view entry = trim_blanks(comma == std::string_view::npos ? list : list.substr(comma + 1));
@@ -70,7 +61,7 @@ void apply_forwarded(const ForwardedPolicy& policy, const ForwardedPeer& peer, F
     case ForwardedFor::kAppend:
     case ForwardedFor::kProcess: {
       if (peer.text.empty()) break;
-      std::string_view list = joined(fields);
+      std::string_view list = fields.joined(HeaderId::kXForwardedFor);
       std::string_view value =
           list.empty() ? peer.text : fields.arena().concat(list, std::string_view(", "), peer.text);
       fields.set(HeaderId::kXForwardedFor, "X-Forwarded-For", value);

@@ -1,5 +1,7 @@
 #include "http/head.h"
 
+#include <algorithm>
+
 namespace albatross {
 namespace {
 constexpr std::uint64_t bit(HeaderId id) { return std::uint64_t{1} << static_cast<unsigned>(id); }
@@ -114,6 +116,27 @@ bool is_idempotent(Method m) {
     case Method::kTrace: return true;
     default: return false;
   }
+}
+
+std::string_view Fields::joined(HeaderId id, std::string_view separator) const {
+  const Field* only = nullptr;
+  std::size_t rows = 0, size = 0;
+  for (const Field& f : *this) {
+    if (f.removed || f.id != id || f.value_size == 0) continue;
+    only = &f;
+    size += f.value_size + separator.size();
+    ++rows;
+  }
+  if (rows == 0) return {};
+  if (rows == 1) return only->value();
+  char* text = arena_->bytes(size);
+  char* p = text;
+  for (const Field& f : *this) {
+    if (f.removed || f.id != id || f.value_size == 0) continue;
+    if (p != text) p = std::copy_n(separator.data(), separator.size(), p);
+    p = std::copy_n(f.value_data, f.value_size, p);
+  }
+  return {text, static_cast<std::size_t>(p - text)};
 }
 
 }  // namespace albatross

@@ -178,6 +178,7 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
   r->forwarded.trusted = networks(l.trusted_proxies);
   r->proxy_from = networks(l.proxy_protocol_from);
   r->slashes = l.encoded_slash_pass ? EncodedSlash::kPass : EncodedSlash::kReject;
+  r->strict_sni = l.strict_sni;
   r->session.half_close = l.half_close;
   r->session.wire = l.http2.value_or(r->secure) ? Wire::kEither : Wire::kHttp1;
   return r;
@@ -332,6 +333,7 @@ void Builder::add_servers(const config::ServerGroup& g, const Names& names, cons
     settings.keep = share_of(g.keep_alive_pool);
     settings.max_connections = share_of(s.max_connections);
     settings.group_max_connections = share_of(g.max_connections);
+    if (uses_tls(g.protocol) && g.tls.server_name->empty()) settings.key += " " + s.host;  // what it is verified for
     into.queues |= *s.max_requests != 0 || *s.max_connections != 0;
     for (auto& addresses : addresses_of(s, names)) {
       ServerEntry e;
@@ -339,6 +341,7 @@ void Builder::add_servers(const config::ServerGroup& g, const Names& names, cons
       e.zone = s.zone;
       e.backup = s.backup;
       e.max_requests = s.max_requests;
+      e.host = s.is_unix ? "localhost" : *s.address;
       settings.addresses = std::move(addresses);
       const std::string text = settings.addresses[0].to_string();
       if (!seen.insert(text).second) continue;
@@ -375,13 +378,13 @@ std::vector<ProbeTarget> Builder::probes(const config::ServerGroup& g, const Gro
     ProbeTarget t;
     t.slot = e.slot;
     t.addresses = e.settings->addresses;
-    t.host = e.slot->address;
-    for (const config::Server& s : g.servers) {
-      if (!s.is_unix && !IpAddress::parse(s.host)) t.host = *s.address;
-    }
+    t.host = e.host;
     t.check = *g.health_check;
     t.tls = e.settings->tls;
     t.h2 = e.settings->h2 || *t.check.protocol == P::kGrpc;
+    // A client that offers what the check speaks: that of the requests may offer HTTP/1.1 only.
+    const bool other_alpn = t.tls && t.h2 != e.settings->h2;
+    if (other_alpn) t.tls = TlsClient::create(g.tls, e.host.substr(0, e.host.rfind(':')), t.h2, path, out);
     if (t.check.protocol.value == P::kHttps && !t.tls) {
       t.tls = TlsClient::create(g.tls, g.servers.empty() ? "" : g.servers[0].host, uses_h2(g.protocol), path, out);
     }

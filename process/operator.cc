@@ -231,6 +231,13 @@ ControlResult Operator::undrain_listener(const std::string& name, bool dry_run) 
 // The file's values, or what is set over them, to where workers and balancers look.
 void Operator::apply() {
   overrides_.settle(*serving_.snapshot);
+  // A listener that has a new address, or a drained one's, takes connections again.
+  std::erase_if(overrides_.drained_listeners, [this](const std::string& name) {
+    for (const auto& l : serving_.snapshot->listeners) {
+      if (l->name == name) return serving_.sockets.is_open(l->bind);
+    }
+    return false;
+  });
   for (const auto& g : serving_.snapshot->groups) apply(*g);
   for (const auto& l : serving_.snapshot->listeners) {
     for (const Route& r : l->rules->routes.all) {
@@ -242,6 +249,7 @@ void Operator::apply() {
 }
 
 void Operator::apply(const GroupRuntime& group) {
+  overrides_.settle(group);
   for (const ServerEntry& e : group.servers) {
     const std::string& address = e.slot->address;
     e.slot->weight.store(overrides_.server_weight(group.name, address, e.weight), std::memory_order_relaxed);
@@ -319,9 +327,14 @@ void Operator::drain_removed(const GroupRuntime& old, const GroupRuntime& now) {
   for (const ServerEntry& e : old.servers) {
     if (!stay.contains(e.slot.get())) start_drain(e.slot, old.drain, nullptr);
   }
-  // One that has come back while it drained.
+}
+
+// Servers that have come back while they drained.
+void Operator::end_drains_of(const GroupRuntime& group) {
+  std::set<const ServerSlot*> serving;
+  for (const ServerEntry& e : group.servers) serving.insert(e.slot.get());
   for (auto& [key, status] : drains_) {
-    if (status->over || !stay.contains(status->slot.get()) || status->slot->draining.load()) continue;
+    if (status->over || !serving.contains(status->slot.get()) || status->slot->draining.load()) continue;
     end_drain(status->slot);
   }
 }
@@ -335,6 +348,7 @@ void Operator::drain_removed(const Snapshot& old) {
     }
     if (now != before.get()) drain_removed(*before, *now);
   }
+  for (const auto& g : serving_.snapshot->groups) end_drains_of(*g);
 }
 
 }  // namespace albatross

@@ -43,6 +43,7 @@ class Operator final : public RuntimeChanges {
   // Servers that are not in the configuration any more drain; those that have come back do not.
   void drain_removed(const Snapshot& old);
   void drain_removed(const GroupRuntime& old, const GroupRuntime& now);
+  void end_drains_of(const GroupRuntime& group);
 
   // As an option, one that becomes unhealthy drains; what is healthy again takes requests at once.
   void health_changed(const ServerSlot& slot, Health health);

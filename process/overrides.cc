@@ -28,6 +28,18 @@ void Overrides::settle(const Snapshot& now) {
   std::erase_if(drained, [&](const Key& key) { return !server_weights.contains(key); });
 }
 
+void Overrides::settle(const GroupRuntime& now) {
+  if (servers.empty() && drained.empty()) return;
+  std::map<std::string, std::uint32_t> weights;
+  for (const ServerEntry& e : now.servers) weights[e.slot->address] = e.weight;
+  std::erase_if(servers, [&](const auto& entry) {
+    if (entry.first.first != now.name) return false;
+    auto it = weights.find(entry.first.second);
+    return it == weights.end() || it->second != entry.second.file;
+  });
+  std::erase_if(drained, [&](const Key& key) { return key.first == now.name && !weights.contains(key.second); });
+}
+
 std::shared_ptr<const HashTable> make_hash_table(const GroupRuntime& group, const Overrides& overrides) {
   if (group.balancing.scheduler != Scheduler::kHash) return nullptr;
   std::vector<HashTable::Server> servers;

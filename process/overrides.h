@@ -29,6 +29,8 @@ class Overrides {
   }
   // Drops what the file has changed or does not have any more.
   void settle(const Snapshot& now);
+  // The same for the servers of one group.
+  void settle(const GroupRuntime& now);
 
   std::map<Key, Weight> servers;
   std::map<Key, Weight> rules;

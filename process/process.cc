@@ -258,6 +258,7 @@ void Process::install_groups(Built built, const std::vector<std::string>& names)
       operator_->apply(*g);
       serving_.workers.post_all([g](Worker& w) { w.apply_group(g); });
       if (before != nullptr) operator_->drain_removed(*before, *g);
+      operator_->end_drains_of(*g);
     }
   }
   groups_installed(built.probes);

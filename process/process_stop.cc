@@ -143,6 +143,7 @@ void Process::hand_over(int fd) {
     int own = channel->release();
     if (ec || !await(own, HandOver::kReady, why) || !lives(own, why)) {
       log("the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this one goes on");
+      reloader_->names_changed({});  // what has come meanwhile
     } else {
       handed_over(own);
     }

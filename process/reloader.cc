@@ -95,9 +95,8 @@ void Reloader::was_read(ConfigSource::Read read, Done done) {
   Sockets::Map opened;
   std::uint64_t version = 0;
   const Overrides& overrides = installer_.overrides(version);
-  if (read.config) serving_.sockets.open_missing(*read.config, {}, opened, *read.diagnostics);
+  if (read.config) serving_.sockets.open_missing(*read.config, overrides.drained_listeners, opened, *read.diagnostics);
   if (!read.diagnostics->ok()) return finish({}, read.diagnostics, std::move(opened), done);
-  servers_.clear();
   installer_.watch_names(Builder::names(*read.config));
   Change c;
   c.config = read.config;
@@ -128,6 +127,7 @@ void Reloader::finish(Built built, std::shared_ptr<config::Diagnostics> out, Soc
     return build_groups();
   }
   ++reloads_;
+  servers_.clear();  // the file says again what they are
   warn_of_restart(*built.config, *out);
   text.str("");
   out->print(text);
@@ -196,6 +196,8 @@ void Reloader::build_groups() {
         serving_.log("servers changed, but their groups cannot be built");
       } else if (installer_.refusal().empty()) {
         installer_.install_groups(std::move(*built), {groups.begin(), groups.end()});
+      } else {
+        pending_.insert(groups.begin(), groups.end());  // a hand-over may fail
       }
       build_groups();
     });

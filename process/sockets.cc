@@ -29,11 +29,12 @@ void unlink_unix(const SocketAddress& address) {
 }  // namespace
 
 std::string Sockets::key(const config::Listener& listener) {
-  const config::Bind& b = listener.bind;
-  if (b.kind == config::Bind::Kind::kUnix) return "unix:" + b.host;
-  const std::string host = b.host == "localhost" ? "127.0.0.1" : b.host;
-  const std::string address = host + ":" + std::to_string(b.port);
-  return b.port == 0 ? address + " " + *listener.name : address;
+  SocketAddress address;
+  std::string error;
+  // What is no address is refused by open_missing().
+  if (!address_of(listener.bind, address, error)) return listener.bind.text;
+  return address.port() == 0 && address.family() != AF_UNIX ? address.to_string() + " " + *listener.name
+                                                            : address.to_string();
 }
 
 bool Sockets::address_of(const config::Bind& bind, SocketAddress& out, std::string& error) {
@@ -68,8 +69,10 @@ bool Sockets::open_missing(const config::Config& config, const std::set<std::str
       ok = false;
       continue;
     }
-    if (open_.contains(key(l))) continue;
-    if (drained.contains(l.name)) {
+    const auto now = open_.find(key(l));
+    const bool is_drained = drained.contains(l.name);
+    if (now != open_.end() && (now->second.sockets[0].fd >= 0 || is_drained)) continue;
+    if (is_drained && open_.empty()) {
       o.sockets = {{-1, o.wanted}};  // as in the process before us
     } else {
       o.sockets = taken(l, o.wanted);
@@ -122,7 +125,9 @@ bool Sockets::add_siblings(Map& opened, std::string& error) const {
   return true;
 }
 
-void Sockets::adopt(Map opened) { open_.merge(opened); }
+void Sockets::adopt(Map opened) {
+  for (auto& [name, o] : opened) open_[name] = std::move(o);
+}
 
 std::shared_ptr<void> Sockets::drop_unwanted(const Snapshot& next) {
   std::vector<int> fds;
@@ -193,6 +198,11 @@ std::map<std::string, std::uint16_t> Sockets::ports(const config::Config& config
 const Sockets::Open* Sockets::find(const std::string& key) const {
   auto it = open_.find(key);
   return it != open_.end() ? &it->second : nullptr;
+}
+
+bool Sockets::is_open(const std::string& key) const {
+  const Open* o = find(key);
+  return o != nullptr && o->sockets[0].fd >= 0;
 }
 
 std::vector<HandOver::Listener> Sockets::to_hand_over(const Snapshot& snapshot) const {

@@ -53,8 +53,10 @@ class Sockets {
   std::vector<WorkerListen> of_worker(const Snapshot& snapshot, int i) const;
   // The ports that listeners of this configuration are bound to, by name.
   std::map<std::string, std::uint16_t> ports(const config::Config& config, const Map& extra) const;
-  // Null: not open.
+  // Null: not known.
   const Open* find(const std::string& key) const;
+  // Known, and not drained.
+  bool is_open(const std::string& key) const;
   // For another process: those that are not drained.
   std::vector<HandOver::Listener> to_hand_over(const Snapshot& snapshot) const;
 

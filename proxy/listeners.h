@@ -59,6 +59,8 @@ class Listeners final : private ConnectionOwner {
   void unpin(ListenerView& view);
   // Versions that are not served any more and that exchanges still run by.
   std::size_t outdated() const { return outdated_; }
+  // Listeners that the configuration does not have any more still have connections.
+  bool any_retired() const { return !retired_.empty(); }
 
  private:
   void on_new_stream(Connection& c, Stream& stream) override;

@@ -56,7 +56,8 @@ struct Services {
   AccessLog& log() const { return *settings.log; }
   void event(std::string what) { settings.event(std::move(what)); }
   OverloadLevel overload() const { return settings.overload->load(std::memory_order_relaxed); }
-  GroupState& group(std::uint32_t id) const { return *groups[id]; }
+  // Null: it has left the configuration, and nothing runs on it.
+  GroupState* group(std::uint32_t id) const { return id < groups.size() ? groups[id] : nullptr; }
 
   WorkerSettings settings;
   Loop loop;

@@ -38,6 +38,7 @@ struct ListenerRuntime {
   ForwardedPolicy forwarded;
   std::vector<Network> proxy_from;
   EncodedSlash slashes = EncodedSlash::kReject;
+  bool strict_sni = false;
   std::shared_ptr<TlsServer> tls;
   std::shared_ptr<const RuleSet> rules;
   ListenerStatsRef stats;
@@ -50,6 +51,7 @@ struct ServerEntry {
   std::string zone;
   bool backup = false;
   std::uint32_t max_requests = 0;  // 0: any
+  std::string host;                // what probes call it, "app.internal:8080"
   std::string sticky_value;        // of its cookie, a number in hexadecimal; "": the group has none
   ServerStatsRef stats;
 };

@@ -76,18 +76,21 @@ class StatsTable {
   // Any thread may hold and drop one. The table outlives it.
   class Entry {
    public:
-    Entry(StatsTable& table, std::string name, std::size_t id) : table_(table), name_(std::move(name)), id_(id) {}
+    Entry(StatsTable& table, std::string name, std::size_t id) : table_(table), name_(std::move(name)), id_(id) {
+      for (auto& stats : table.per_worker_) of_.push_back(&stats[id]);
+    }
     ~Entry() { table_.free(*this); }
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
     // That worker's, which alone writes it.
-    Stats& of(int worker) const { return table_.per_worker_[static_cast<std::size_t>(worker)][id_]; }
+    Stats& of(int worker) const { return *of_[static_cast<std::size_t>(worker)]; }
 
    private:
     friend class StatsTable;
     StatsTable& table_;
     std::string name_;
     std::size_t id_;
+    std::vector<Stats*> of_;  // by worker: the tables themselves grow under their lock
   };
   using Ref = std::shared_ptr<const Entry>;
 

@@ -50,8 +50,19 @@ void Worker::join() {
 
 // ---- configuration ----
 
+// A group that had left while something still ran on it goes on with what is known of it.
+std::unique_ptr<GroupState> Worker::revived(const GroupRuntime& group) {
+  auto it = std::find_if(removed_.begin(), removed_.end(),
+                         [&group](const auto& g) { return g->settings().slot == group.slot; });
+  if (it == removed_.end()) return nullptr;
+  std::unique_ptr<GroupState> state = std::move(*it);
+  removed_.erase(it);
+  return state;
+}
+
 void Worker::serve_group(const std::shared_ptr<const GroupRuntime>& group) {
   std::unique_ptr<GroupState>& state = groups_[group->name];
+  if (!state) state = revived(*group);
   if (!state) state = std::make_unique<GroupState>(services_);
   if (group->slot->id >= services_.groups.size()) services_.groups.resize(group->slot->id + 1);
   services_.groups[group->slot->id] = state.get();
@@ -76,14 +87,19 @@ void Worker::apply(WorkerUpdate update, const std::vector<WorkerListen>& listens
     removed_.push_back(std::move(it->second));
     it = groups_.erase(it);
   }
-  snapshot_ = update.snapshot;
-  std::vector<ListenerSlot*> gone = listeners_.serve(*snapshot_, update.matchers);
+  std::vector<ListenerSlot*> gone = listeners_.serve(*update.snapshot, update.matchers);
   listeners_.listen(listens);
-  auto drain = [&](ListenerSlot* slot) { drains_.drain_connections(slot, window, drained.at(slot->name)); };
+  auto drain = [&](ListenerSlot* slot) {
+    drains_.drain_connections(slot, window, [this, done = drained.at(slot->name)](const DrainReport& report) {
+      done(report);
+      services_.loop.make_ready(sweeper_);
+    });
+  };
   for (ListenerSlot* slot : gone) drain(slot);
   for (const std::string& name : changed) drain(listeners_.find(name));
   detach_from_outdated();
   services_.loop.make_ready(sweeper_);
+  services_.settings.retire(std::const_pointer_cast<Snapshot>(std::exchange(update.snapshot, nullptr)));
 }
 
 void Worker::apply_group(const std::shared_ptr<const GroupRuntime>& group) {
@@ -108,13 +124,16 @@ void Worker::refresh_balancers(const HashTables& tables) {
 
 void Worker::serve_queue(const std::string& group) {
   if (auto it = groups_.find(group); it != groups_.end()) it->second->room_freed();
+  for (auto& g : removed_) {
+    if (g->settings().name == group) g->room_freed();
+  }
 }
 
 // What nothing is on any more, after a change. An old version may still name a group that has gone.
 void Worker::sweep() {
   listeners_.sweep([this](const ListenerSlot& slot) { return drains_.concerns(slot); });
   pool_.sweep();
-  if (listeners_.outdated() > 0) return;
+  if (listeners_.outdated() > 0 || listeners_.any_retired()) return;
   std::erase_if(removed_, [this](const std::unique_ptr<GroupState>& g) {
     if (!g->idle()) return false;
     std::replace(services_.groups.begin(), services_.groups.end(), g.get(), static_cast<GroupState*>(nullptr));

@@ -73,6 +73,7 @@ class Worker final : private ExchangeOwner {
   void unpin(ListenerView& view) override;
   void sweep();
   void serve_group(const std::shared_ptr<const GroupRuntime>& group);
+  std::unique_ptr<GroupState> revived(const GroupRuntime& group);
   void detach_from_outdated();
 
   struct Sweeper final : Ready {
@@ -87,7 +88,6 @@ class Worker final : private ExchangeOwner {
   Drains drains_;
   std::unordered_map<std::string, std::unique_ptr<GroupState>> groups_;
   std::vector<std::unique_ptr<GroupState>> removed_;  // groups that the configuration does not have any more
-  std::shared_ptr<const Snapshot> snapshot_;
   Sweeper sweeper_{this};
   std::vector<std::unique_ptr<Exchange>> free_;
   std::thread thread_;

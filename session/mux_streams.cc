@@ -1,6 +1,7 @@
 #include "session/mux_streams.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "session/session.h"
 
@@ -177,7 +178,13 @@ bool MuxStreams::check_failure() {
 
 // ---- output ----
 
-void MuxStreams::produce() { codec_->produce(session_.writer_.out(), *this); }
+void MuxStreams::produce() {
+  codec_->produce(session_.writer_.out(), *this);
+  if (!std::exchange(put_, false)) return;
+  for (Stream& s : finishing_) {
+    if (s.ends_at_ == kBeingPut) s.ends_at_ = session_.writer_.out().end();
+  }
+}
 
 Nanos MuxStreams::send_timeout() const { return session_.settings_->timeouts.send; }
 
@@ -261,7 +268,9 @@ void MuxStreams::on_closed(WireStream& w, const Error& error) {
     // A client's: whoever uses it has heard both ends and lets go of it.
     if (!server() || s.finishing_) return;
     s.finishing_ = true;
-    s.ends_at_ = session_.writer_.out().end();
+    // While producing, nghttp2 tells of a frame before it hands over its bytes.
+    s.ends_at_ = feeding_ ? session_.writer_.out().end() : kBeingPut;
+    put_ = put_ || !feeding_;
     IntrusiveList<Stream>::remove(s);
     finishing_.push_back(s);
     return;
@@ -287,6 +296,7 @@ bool MuxStreams::end_tunnel(Stream& s) {
   send_end(s, nullptr);
   if (!s.in_done()) advance(s.in, Step::kReset);  // what still comes is dropped
   if (server()) return true;
+  if (!session_.writer_.broken()) codec_->own();  // nobody keeps its bytes until settle time any more
   s.events = &nobody();
   ++orphans_;
   return false;

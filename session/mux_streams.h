@@ -97,6 +97,8 @@ class MuxStreams final : public Streams {
 
   static constexpr std::size_t kGatherBelow = 8 * 1024;  // fresh bytes: larger ones go at once, without a copy
   static constexpr Nanos kGoawayGap = 1 * kSecond;       // more than a round trip
+  // Of a stream whose last frame is being put into the output.
+  static constexpr std::uint64_t kBeingPut = ~std::uint64_t{0};
   enum class Goaway : std::uint8_t { kNone, kAnnounced, kFinal };
 
   std::unique_ptr<MuxCodec> codec_;
@@ -106,6 +108,7 @@ class MuxStreams final : public Streams {
   std::uint32_t late_head_ = 0;      // which head the session's read deadline is for
   std::uint32_t orphans_ = 0;        // client: nobody's, to end when our bytes have left
   Goaway goaway_ = Goaway::kNone;
+  bool put_ = false;        // an end is among what is being produced
   bool greeting_ = false;   // client: open when the server's SETTINGS have come
   bool head_late_ = false;  // the session's read deadline is that of a head
   bool stalled_ = false;    // some stream waits for its window

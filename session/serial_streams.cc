@@ -228,7 +228,8 @@ bool SerialStreams::end_tunnel(Stream& s) {
   session_.flush();
   if (!session_.is_open()) return false;
   end_stream(s);
-  if (session_.writer_.has_output() && !session_.writer_.broken()) {
+  // A close with unread bytes would take with it what was said last.
+  if (!session_.writer_.broken() && (session_.writer_.has_output() || !session_.nothing_to_read())) {
     session_.linger();
   } else {
     session_.close(Error{});
@@ -236,7 +237,8 @@ bool SerialStreams::end_tunnel(Stream& s) {
   return false;
 }
 
-void SerialStreams::cut(const Error& error) { session_.close(error); }
+// A part of an answer that ends with the connection must not look whole.
+void SerialStreams::cut(const Error& error) { session_.close(error, server() && abort_at_end_); }
 
 void SerialStreams::close(const Error& error) {
   Streams::close(error);

@@ -128,8 +128,9 @@ void Session::on_timer() {
                         : upstream_error(Cause::kConnectTimeout, RetrySafety::kSafe));
   }
   if (state_ == State::kLingering || !server) return close_idle();
-  if (streams_) return streams_->read_timed_out();
-  close(downstream_error(Cause::kClientLeft));
+  if (!streams_) return close(downstream_error(Cause::kClientLeft));
+  streams_->read_timed_out();
+  if (state_ != State::kClosed) arm();  // what is due later still is
 }
 
 }  // namespace albatross

@@ -148,6 +148,7 @@ bool Session::read_once() {
   }
   if (!transport_->can_read()) return false;
   context_.settle();
+  if (!is_open()) return false;
   char* buffer = context_.loop().read_scratch();
   std::size_t have = std::min(held_.size(), Loop::kScratch - ReadSize::kLeast);
   std::memcpy(buffer, held_.data(), have);
@@ -251,7 +252,10 @@ bool Session::flush() {
       write_failed();
       return state_ != State::kClosed && state_ != State::kLingering;
     }
-    if (streams_) streams_->return_credit();
+    if (streams_) {
+      streams_->own();
+      streams_->return_credit();
+    }
     return state_ != State::kClosed;
   }
   if (out.has_borrowed()) out.own_all();

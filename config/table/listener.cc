@@ -136,6 +136,8 @@ void add_request_fields(Object<Listener>& t) {
           "Whether a path with `%2F`, `%5C`, `\\` or `%00` is refused with 400 or passed on.");
   t.field("half_close", &Listener::half_close, boolean(),
           "Whether a client may close its sending side and still get its response.");
+  t.field("strict_sni", &Listener::strict_sni, boolean(),
+          "Whether a request over HTTP/2 for a host that the connection's certificate does not cover gets 421.");
   t.field("rules", &Listener::rules, rule_list(), "The rules, tried in the order of their priorities.")
       .otherwise("none");
   t.field("rule_set", &Listener::rule_set, name(), "The name of a list in `rule_sets`, used instead of `rules`.")

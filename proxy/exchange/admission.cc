@@ -1,5 +1,6 @@
 #include "proxy/exchange/admission.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -32,27 +33,32 @@ bool valid_traceparent(std::string_view t) {
 
 // "albatross-trace: 1a2b3c4d=2, …": how often each instance has seen this request.
 Refusal count_loop(const std::string& me, Head& head, Arena& arena) {
-  const Field* f = head.fields.find(HeaderId::kAlbatrossTrace);
-  std::string_view others;
+  const std::string_view before = head.fields.joined(HeaderId::kAlbatrossTrace);
+  char* text = arena.bytes(before.size() + me.size() + 2 * kMaxInstances + 8);
+  char* p = text;
   int passes = 0, instances = 0;
-  if (f != nullptr) {
-    for_each_token(f->value(), [&](std::string_view t) {
-      std::size_t eq = t.find('=');
-      if (eq == std::string_view::npos || ++instances > kMaxInstances) return;
-      if (t.substr(0, eq) == me) {
-        std::from_chars(t.data() + eq + 1, t.data() + t.size(), passes);
-      } else {
-        others = others.empty() ? t : arena.concat(others, std::string_view(", "), t);
-      }
-    });
-  }
+  for_each_token(before, [&](std::string_view t) {
+    std::size_t eq = t.find('=');
+    if (eq == std::string_view::npos || ++instances > kMaxInstances) return;
+    if (t.substr(0, eq) == me) {
+      std::from_chars(t.data() + eq + 1, t.data() + t.size(), passes);
+      return;
+    }
+    p = std::copy_n(t.data(), t.size(), p);
+    p = std::copy_n(", ", 2, p);
+  });
   if (passes >= kMaxPasses || instances > kMaxInstances) return {Cause::kLoop, nullptr};
-  char number[12];
-  std::size_t n = static_cast<std::size_t>(std::to_chars(number, number + sizeof number, passes + 1).ptr - number);
-  std::string_view value = arena.concat(others, std::string_view(others.empty() ? "" : ", "), me, std::string_view("="),
-                                        std::string_view(number, n));
-  head.fields.set(HeaderId::kAlbatrossTrace, "albatross-trace", value);
+  p = std::copy_n(me.data(), me.size(), p);
+  *p++ = '=';
+  p = std::to_chars(p, p + 4, passes + 1).ptr;
+  head.fields.set(HeaderId::kAlbatrossTrace, "albatross-trace", {text, static_cast<std::size_t>(p - text)});
   return {};
+}
+
+bool is_port(std::string_view text) {
+  unsigned port = 0;
+  const char* end = text.data() + text.size();
+  return !text.empty() && std::from_chars(text.data(), end, port).ptr == end && port > 0 && port <= 0xffff;
 }
 
 // RFC 9113 §9.1.1: a client may send requests for any name on one connection if the certificate covers it.
@@ -98,21 +104,33 @@ Refusal admit(Services& services, const ListenerRuntime& listener, Connection& c
     if (Refusal why = normalise_path(head.path, listener.slashes, arena, head.path); why.cause != Cause::kNone)
       return why;
   }
-  if (misdirected(client, head)) return {Cause::kMisdirected, nullptr};
+  if (listener.strict_sni && misdirected(client, head)) return {Cause::kMisdirected, nullptr};
   return count_loop(services.settings.instance, head, arena);
 }
 
-IpAddress forward_identity(const ListenerRuntime& listener, const ConnectionInfo& client, Head& head, Arena& arena,
-                           Account& account) {
+IpAddress forward_identity(const ListenerRuntime& listener, Request& r) {
+  const ConnectionInfo& client = r.client->info();
   const ForwardedPolicy& policy = listener.forwarded;
-  ForwardedPeer peer{client.client,      client.client_text(), head.scheme,
-                     listener.port_text, head.authority,       contains(policy.trusted, client.client)};
-  const IpAddress address = client_address(policy, peer, head.fields);
-  if (address != peer.address) {
-    char* text = arena.bytes(46);
-    account.client = {text, address.format(text)};
+  Fields& fields = r.head.fields;
+  ForwardedPeer peer{client.client,      client.client_text(), r.head.scheme,
+                     listener.port_text, r.head.authority,     contains(policy.trusted, client.client)};
+  r.believed = {r.head.scheme, {}, {}};
+  if (peer.trusted) {
+    const std::string_view scheme = fields.value(HeaderId::kXForwardedProto);
+    if (scheme == "http" || scheme == "https") r.believed.scheme = scheme;
+    if (auto host = fields.value(HeaderId::kXForwardedHost); valid_authority(host)) r.believed.host = host;
+    if (auto port = fields.value(HeaderId::kXForwardedPort); is_port(port)) r.believed.port = port;
+    // The port of that scheme, not of the listener behind it.
+    if (r.believed.port.empty() && r.believed.scheme != r.head.scheme) {
+      r.believed.port = r.believed.scheme == "https" ? "443" : "80";
+    }
   }
-  apply_forwarded(policy, peer, head.fields);
+  const IpAddress address = client_address(policy, peer, fields);
+  if (address != peer.address) {
+    char* text = r.arena.bytes(46);
+    r.account.client = {text, address.format(text)};
+  }
+  apply_forwarded(policy, peer, fields);
   return address;
 }
 

@@ -4,7 +4,7 @@
 
 #include "http/framing.h"
 #include "http/head.h"
-#include "proxy/exchange/account.h"
+#include "proxy/exchange/request.h"
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
 #include "session/connection.h"
@@ -17,8 +17,8 @@ void identify(Services& services, Head& head, Arena& arena, Account& account);
 // Normalises the path; 421; counts passes through this proxy (463). The refusal's cause is kNone if it may go on.
 Refusal admit(Services& services, const ListenerRuntime& listener, Connection& client, Head& head, Arena& arena);
 
-// Who the client is, by the listener's policy, and the forwarding fields that the server gets (PRODUCT §3).
-IpAddress forward_identity(const ListenerRuntime& listener, const ConnectionInfo& client, Head& head, Arena& arena,
-                           Account& account);
+// Who the client is and what URL it has, by the listener's policy, and the forwarding fields that the server gets
+// (PRODUCT §3).
+IpAddress forward_identity(const ListenerRuntime& listener, Request& r);
 
 }  // namespace albatross

@@ -14,7 +14,9 @@ GroupChoice choose_group(Services& services, const Route& route, const Head& hea
   if (route.sticky != 0) {
     if (auto cookie = find_cookie(head.fields, route.sticky_cookie)) {
       for (const ForwardTarget& t : route.targets) {
-        if (weight(t) > 0 && *cookie == t.slot->name && services.group(t.group).any_usable()) return {t.group, false};
+        const GroupState* group = services.group(t.group);
+        if (weight(t) > 0 && *cookie == t.slot->name && group != nullptr && group->any_usable())
+          return {t.group, false};
       }
     }
   }

@@ -18,8 +18,9 @@ TemplateValues template_values(const Request& r, const ListenerRuntime& listener
   v.path = r.head.path;
   v.query = r.head.query;
   v.written_port = port_of(r.head.authority);
-  v.port = v.written_port.empty() ? std::string_view(listener.port_text) : v.written_port;
-  v.protocol = r.head.scheme;
+  const std::string_view port = r.believed.port.empty() ? std::string_view(listener.port_text) : r.believed.port;
+  v.port = v.written_port.empty() ? port : v.written_port;
+  v.protocol = r.believed.scheme;
   v.client_ip = r.account.client;
   v.client_port = number_text(r.client->info().client_port, arena);
   v.listener = listener.name;
@@ -52,6 +53,7 @@ void Exchange::begin(ListenerSlot& slot, Connection& client, Stream& stream) {
   r_.settings = nullptr;
   r_.head = Head{};
   r_.head.version = client.info().version;
+  r_.believed = {};
   r_.body.begin(stream);
   r_.phase = Phase::kReceive;
   r_.grpc = false;
@@ -86,7 +88,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
 // Which route, and what the request runs under from here on.
 void Exchange::match() {
   const Head& head = r_.head;
-  const IpAddress source = forward_identity(*view_->listener, r_.client->info(), r_.head, r_.arena, r_.account);
+  const IpAddress source = forward_identity(*view_->listener, r_);
   WorkerRules& rules = *view_->rules;
   RouteMatch found =
       rules.matcher->match({head.authority, head.path, head.query, head.method_text, &head.fields, source});
@@ -125,7 +127,11 @@ void Exchange::act() {
   if (route.answer == Route::Answer::kForward) return server_.start(route);
   own.head.fields = Fields(r_.arena);
   own.head.status = route.code;
-  const TemplateValues values = template_values(r_, listener, route, captures_, r_.arena);
+  TemplateValues values = template_values(r_, listener, route, captures_, r_.arena);
+  if (!r_.believed.host.empty()) {
+    values.host = host_of(r_.believed.host);
+    values.written_port = port_of(r_.believed.host);
+  }
   own.head.fields.add(HeaderId::kLocation, "location", redirect_location(route, values, r_.arena));
   answer(own);
 }
@@ -303,7 +309,7 @@ std::size_t Exchange::bytes_held() const {
     if (s == nullptr) return 0;
     return s->held() + (s->connection().can().multiplexes ? 0 : s->connection().bytes_held());
   };
-  return r_.body.held() + held(r_.down) + held(server_.stream());
+  return r_.arena.footprint() + r_.body.held() + held(r_.down) + held(server_.stream());
 }
 
 }  // namespace albatross

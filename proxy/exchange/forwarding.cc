@@ -24,7 +24,8 @@ void Forwarding::start(const Route& route) {
   if (r_.services.overload() >= OverloadLevel::kRefuse) return owner_.answer(internal_error(Cause::kOverload));
   const GroupChoice choice = choose_group(r_.services, route, r_.head);
   set_cookie_ = choice.set_cookie;
-  group_ = &r_.services.group(choice.group);
+  group_ = r_.services.group(choice.group);
+  if (group_ == nullptr) return owner_.answer(internal_error(Cause::kNoServer));
   r_.account.group = group_->settings().slot->name;
   group_->enter();
   r_.body.set_replayable(true);

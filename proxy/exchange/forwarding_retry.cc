@@ -28,14 +28,16 @@ bool Forwarding::may_retry(const Error& error) {
   if (given_back && policy.tries > 1) ++given_back_;
   if (!has_another_try()) return false;
   switch (error.retry) {
+    // Where no server did work twice there is no budget: it is for the rest.
     case RetrySafety::kSafe:
-      // Where no work was done, none is doubled: the budget is for the rest.
       if (!given_back && !policy.on_connect) return false;
       group_->stats().retries.add();
       return true;
     case RetrySafety::kRefused: return policy.on_connect && group_->take_retry_token();
     case RetrySafety::kOnlyIfReused:
-      return policy.on_reset && try_.reused() && is_idempotent(r_.head.method) && group_->take_retry_token();
+      if (!policy.on_reset || !try_.reused() || !is_idempotent(r_.head.method)) return false;
+      group_->stats().retries.add();
+      return true;
     case RetrySafety::kNever: break;
   }
   return false;
@@ -65,9 +67,11 @@ void Forwarding::on_try_failed(const Error& error) {
   if (r_.phase == Phase::kTunnel) return owner_.end_tunnel(error.cause == Cause::kNone);
   if (r_.phase == Phase::kAnswered) return try_.lease.release(flow_.left());
   if (!try_.connected()) r_.account.connect_time = try_.connect_time(r_.now());
-  // What it gave back as its connection ended says nothing about the server.
+  // A kept connection that ends as it is used, or what a server gives back as it ends one, says nothing about the
+  // server.
+  const bool kept_ended = try_.reused() && error.retry == RetrySafety::kOnlyIfReused;
   const bool given_back = try_.connected() && error.retry == RetrySafety::kSafe;
-  if (error.source == Source::kUpstream && !given_back) judge(true);
+  if (error.source == Source::kUpstream && !given_back && !kept_ended) judge(true);
   if (may_retry(error)) {
     r_.body.new_try();
     try_.lease.release(Flow::Left::kMoved);

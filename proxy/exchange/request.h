@@ -28,7 +28,8 @@ struct Request {
 
   Nanos now() const { return services.now(); }
   const RouteTimeouts& timeouts() const { return settings->timeouts; }
-  bool secure() const { return head.scheme == "https"; }
+  // By what the client speaks to the first proxy that is believed.
+  bool secure() const { return believed.scheme == "https"; }
 
   Services& services;
   Arena arena;  // everything below that is a view lives here, but what account.h says
@@ -39,6 +40,13 @@ struct Request {
   Connection* client = nullptr;
   Stream* down = nullptr;                   // the client's; null once it is over
   const RouteSettings* settings = nullptr;  // null: no rule has matched yet
+  // The URL as the client has it: this connection's, or what a trusted proxy says of the one in front of it (PRODUCT §3).
+  struct Believed {
+    std::string_view scheme;
+    std::string_view host;  // with its port; "": the request's own
+    std::string_view port;  // "": the listener's
+  };
+  Believed believed;
   Phase phase = Phase::kOver;
   bool grpc = false;
 };

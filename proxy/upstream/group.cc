@@ -36,7 +36,11 @@ void GroupState::update(std::shared_ptr<const GroupRuntime> runtime) {
 
 void GroupState::make_queue() {
   if (!runtime_->queues || runtime_->queue.size == 0) {
-    if (queue_ && queue_->empty()) queue_.reset();
+    if (queue_ && queue_->empty()) {
+      queue_.reset();
+    } else if (queue_) {
+      queue_->room_freed();  // nothing limits them any more
+    }
     return;
   }
   if (!queue_) queue_ = std::make_unique<GroupQueue>(services_, runtime_->slot);
@@ -126,7 +130,11 @@ bool GroupState::take_retry_token() {
 // ---- what tries tell ----
 
 void GroupState::judge(ServerPool& server, bool failed, bool trial, Nanos since) {
-  if (runtime_->circuit.failure_percent != 0) judge_group(failed, trial);
+  if (runtime_->circuit.failure_percent != 0) {
+    judge_group(failed, trial);
+  } else if (trial) {
+    abandon_trial(*runtime_->slot);  // the circuit breaker has gone meanwhile
+  }
   const PassiveCheck& passive = runtime_->passive;
   ServerSlot& slot = *server.slot;
   if (passive.compares()) {

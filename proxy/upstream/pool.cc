@@ -113,7 +113,7 @@ ServerPool* UpstreamPool::find(const ServerSlot& slot) {
 void UpstreamPool::forget(ServerPool& pool) {
   pool.candidate = -1;
   retire(pool);
-  forgotten_.push_back(&pool);
+  if (std::find(forgotten_.begin(), forgotten_.end(), &pool) == forgotten_.end()) forgotten_.push_back(&pool);
 }
 
 void UpstreamPool::sweep() {

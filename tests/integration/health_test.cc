@@ -105,6 +105,30 @@ TEST_CASE("a server that fails its probes gets no traffic, and gets it again whe
   CHECK(a.traffic == before + 5);
 }
 
+TEST_CASE("a probe names the server that it asks, not the last one of its group", "[health]") {
+  auto remember = [](std::string& into, std::mutex& lock) {
+    return [&](FakeConnection& c) {
+      for (;;) {
+        const Message m = c.read_request();
+        std::lock_guard hold(lock);
+        into = m.get("host");
+        c.respond(200);
+      }
+    };
+  };
+  std::mutex lock;
+  std::string first, second, third;
+  FakeUpstream a(remember(first, lock)), b(remember(second, lock));
+  const TempDir folder;
+  FakeUpstream c(remember(third, lock), "unix:" + folder.file("app.sock"));
+  const std::string by_name = "localhost:" + std::to_string(b.port());
+  TestProxy proxy(Setup{.servers = {a.address(), by_name, "unix:" + folder.file("app.sock")}, .group = kFast});
+  CHECK(eventually([&] {
+    std::lock_guard hold(lock);
+    return first == a.address() && second == by_name && third == "localhost";
+  }));
+}
+
 TEST_CASE("two failures in a row are no three", "[health]") {
   Patient a, b;
   TestProxy proxy(Setup{.servers = {a.address(), b.address()}, .group = kFast});

@@ -1,6 +1,7 @@
 // Parts of a configuration are rebuilt alone: what did not change stays the same object, and its state with it.
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <map>
 #include <set>
@@ -173,6 +174,92 @@ TEST_CASE("what has left the configuration leaves the statistics", "[reload]") {
     }));
   }
   CHECK(eventually([&] { return servers() <= 2; }));
+}
+
+namespace {
+
+// Listeners that each forward to a group of their own.
+std::string forwarding(const std::vector<std::pair<std::string, std::string>>& to, const std::string& drain) {
+  std::string listeners = "listeners:\n", groups = "server_groups:\n";
+  for (const auto& [name, server] : to) {
+    listeners += "  - {name: " + name + ", bind: \"127.0.0.1:0\", default_actions: [{forward: g-" + name + "}]}\n";
+    groups += "  - {name: g-" + name + ", servers: [{address: \"" + server + "\"}]}\n";
+  }
+  return listeners + groups + "shutdown: {drain: " + drain + "}\n";
+}
+
+}  // namespace
+
+TEST_CASE("a kept connection of a listener that has gone with its group is still answered", "[reload]") {
+  FakeUpstream up(FakeUpstream::say("hello"));
+  TestProxy proxy(forwarding({{"a", up.address()}, {"b", up.address()}}, "10s"));
+  Client kept(proxy.port("a"));
+  CHECK(kept.get("/").body == "hello");
+  REQUIRE(proxy.reload(forwarding({{"b", up.address()}}, "10s")).ok);
+  CHECK(eventually([&] { return Client(proxy.port("b")).get("/").body == "hello"; }));
+  const Message last = kept.get("/");
+  CHECK(last.status() == 200);
+  CHECK(last.get("connection") == "close");
+}
+
+TEST_CASE("a group that comes back while something of it still runs goes on", "[reload]") {
+  std::atomic<bool> finish{false};
+  FakeUpstream up([&](FakeConnection& c) {
+    for (;;) {
+      const Message m = c.read_request();
+      if (m.target() == "/slow") {
+        c.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+        eventually([&] { return finish.load(); });
+        c.write("b");
+      } else {
+        c.respond(200, "fast");
+      }
+    }
+  });
+  const std::string both = forwarding({{"a", up.address()}, {"b", up.address()}}, "20s");
+  TestProxy proxy(both);
+  Client slow(proxy.port("a"));
+  slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  slow.read_until("\r\n\r\na");
+  REQUIRE(proxy.reload(forwarding({{"b", up.address()}}, "20s")).ok);
+  REQUIRE(proxy.reload(both).ok);
+  CHECK(Client(proxy.port("a")).get("/").body == "fast");
+  finish = true;
+  CHECK(slow.read_exact(1) == "b");
+  for (int i = 0; i < 10; ++i) CHECK(Client(proxy.port("a")).get("/").body == "fast");
+}
+
+TEST_CASE("a drained listener that gets another name or another address takes connections", "[reload]") {
+  const std::uint16_t a = free_port(), b = free_port();
+  auto yaml = [](const std::string& name, std::uint16_t port) {
+    return "listeners:\n  - name: " + name + "\n    bind: \"127.0.0.1:" + std::to_string(port) +
+           "\"\n    default_actions: [{fixed_response: {body: " + name +
+           "}}]\nserver_groups: []\nshutdown: {drain: 1s}\n";
+  };
+  TestProxy proxy(yaml("web", a));
+  auto drain = [&](const std::string& name) {
+    return proxy.ask([&](Process& p) { return p.changes().drain_listener(name, std::nullopt, false, nullptr).ok(); });
+  };
+  auto drained = [&] { return proxy.ask([](Process& p) { return !p.view().overrides.drained_listeners.empty(); }); };
+  auto serves = [&](std::uint16_t port, const std::string& body) {
+    return eventually([&] {
+      try {
+        return Client(port).get("/").body == body;
+      } catch (const std::exception&) {
+        return false;  // refused for the moment
+      }
+    });
+  };
+  REQUIRE(drain("web"));
+  REQUIRE(proxy.reload(yaml("web", a) + "# the same\n").ok);
+  CHECK(drained());
+  REQUIRE(proxy.reload(yaml("web2", a)).ok);
+  CHECK(serves(a, "web2"));
+  CHECK_FALSE(drained());
+  REQUIRE(drain("web2"));
+  REQUIRE(proxy.reload(yaml("web2", b)).ok);
+  CHECK(serves(b, "web2"));
+  CHECK_FALSE(drained());
 }
 
 }  // namespace albatross::test

@@ -277,3 +277,32 @@ TEST_CASE("a rule's timeouts are its own", "[rules]") {
   CHECK(other.get("/").status() == 504);
   CHECK(patient.read_response().body == "late");
 }
+
+TEST_CASE("behind a trusted proxy that ends TLS, redirects and cookies are those of https", "[rules]") {
+  const std::string https = "X-Forwarded-Proto: https\r\n";
+  FakeUpstream up;
+  const std::string actions = "- forward: {groups: [{name: app, weight: 1}, {name: other, weight: 1}], sticky: 100s}";
+  const std::string rules =
+      "rules:\n  - {name: r, priority: 1, conditions: [{path: [/r]}], actions: [{redirect: {path: /new}}]}\n"
+      "  - {name: v, priority: 2, conditions: [{path: [/v]}], actions: [{insert_header: {name: x-at, value: "
+      "\"${protocol}:${port}\"}}, {forward: app}]}\n";
+  auto setup = [&](const std::string& trusted) {
+    return Setup{.servers = {up.address()},
+                 .listener = rules + trusted,
+                 .groups = "- {name: other, servers: [{address: \"" + up.address() + "\"}]}",
+                 .actions = actions};
+  };
+  TestProxy trusting(setup("trusted_proxies: [127.0.0.0/8]\n"));
+  Client client(trusting.port());
+  CHECK(client.get("/r", https, "site.test").get("location") == "https://site.test/new");
+  CHECK(client.get("/r", https + "X-Forwarded-Host: shop.test\r\n", "site.test").get("location") ==
+        "https://shop.test/new");
+  CHECK(client.get("/r", https + "X-Forwarded-Host: a b\r\n", "site.test").get("location") == "https://site.test/new");
+  CHECK(client.get("/", https).get("set-cookie").find("; Secure") != std::string::npos);
+  CHECK(forwarded(trusting, "/v", https, "site.test").get("x-at") == "https:443");
+  CHECK(forwarded(trusting, "/v", https + "X-Forwarded-Port: 8443\r\n", "site.test").get("x-at") == "https:8443");
+  TestProxy wary(setup(""));
+  Client other(wary.port());
+  CHECK(other.get("/r", https, "site.test").get("location") == "http://site.test/new");
+  CHECK(other.get("/", https).get("set-cookie").find("; Secure") == std::string::npos);
+}

@@ -102,6 +102,29 @@ TEST_CASE("a GET on a kept connection that dies is served by a fresh one", "[fau
   CHECK(proxy.log(2)[1]["attempts"] == 2);
 }
 
+TEST_CASE("a server that closes kept connections as the next request arrives costs no request, however often",
+          "[faults]") {
+  FakeUpstream up([](FakeConnection& c) {
+    c.read_request();
+    c.respond(200, "fresh");
+    c.read_some();  // the next request, unanswered
+    c.reset();
+  });
+  TestProxy proxy(Setup{.servers = {up.address()}, .group = "passive_check: {failures: 3}"});
+  Client client(proxy.port());
+  for (int i = 0; i < 200; ++i) CHECK(client.get("/").status() == 200);
+  // Nobody is blamed for it either.
+  const std::uint64_t failures = proxy.ask([](albatross::Process& p) {
+    std::uint64_t n = 0;
+    p.view().stats.visit([&n](const auto&, const auto&, const auto& servers, const auto&) {
+      for (const auto& [name, id] : servers.names())
+        n += servers.sum(name, [](const auto& s) { return s.failures.get(); });
+    });
+    return n;
+  });
+  CHECK(failures == 0);
+}
+
 TEST_CASE("a POST on a kept connection that dies is never replayed", "[faults]") {
   const bool reset = GENERATE(false, true);
   const std::string body = GENERATE(std::string("abc"), std::string());

@@ -730,12 +730,22 @@ class Own(Case):
 
     # ---- TLS: whose host it is ----
 
+    def test_a_host_beside_the_sni_is_answered(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cert, key = make_certificate(folder, ("localhost",))
+            server = self.server("h1")
+            server.on("/", lambda s: s.answer(200, body=s.authority.encode()))
+            proxy = self.start([server], "http", {"protocol": "https", "certificates": [{"cert": cert, "key": key}]})
+            client = self.client("h2", proxy, secure=True)
+            self.assert_whole(client.ask("/x", authority="third.test"), 200, b"third.test")
+
     def test_misdirected(self):
         with tempfile.TemporaryDirectory() as folder:
             cert, key = make_certificate(folder, ("localhost", "second.test"))
             server = self.server("h1")
             server.on("/", lambda s: s.answer(200, body=s.authority.encode()))
-            proxy = self.start([server], "http", {"protocol": "https", "certificates": [{"cert": cert, "key": key}]})
+            proxy = self.start([server], "http", {"protocol": "https", "certificates": [{"cert": cert, "key": key}],
+                                                  "strict_sni": True})
             client = self.client("h2", proxy, secure=True)
             for host, status in (("localhost", 200), ("second.test", 200), ("SECOND.test:8443", 200), ("third.test", 421),
                                  ("localhost", 200)):

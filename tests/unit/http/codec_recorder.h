@@ -167,7 +167,10 @@ inline void Recorder::on_end(WireStream&, Fields* trailers) {
 
 inline Run run(const Setting& setting, const std::vector<std::string_view>& pieces) {
   H1Codec codec(setting.role, setting.limits);
-  if (setting.role == Role::kClient) codec.open(fresh_stream(), setting.request, setting.upgrade);
+  if (setting.role == Role::kClient) {
+    codec.open(fresh_stream(), setting.request, setting.upgrade);
+    one_stream().out = Direction::kEnded;  // the request has left
+  }
   Recorder sink;
   Run out;
   std::string held;

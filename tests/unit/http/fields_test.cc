@@ -135,4 +135,18 @@ TEST_CASE("methods are known by their exact spelling") {
   for (Method m : {Method::kPost, Method::kPatch, Method::kConnect, Method::kOther}) CHECK_FALSE(is_idempotent(m));
 }
 
+TEST_CASE("many lines of one name are joined once, not line by line") {
+  Arena arena(1024);
+  Fields fields(arena);
+  const std::string line(320, 'x');
+  for (int i = 0; i < 88; ++i) fields.add(HeaderId::kXForwardedFor, "X-Forwarded-For", line);
+  const std::size_t before = arena.footprint();
+  CHECK(fields.joined(HeaderId::kXForwardedFor).size() == 88 * 320 + 87 * 2);
+  CHECK(arena.footprint() - before < 2 * 88 * 322);
+  fields.set(HeaderId::kXForwardedFor, "X-Forwarded-For", "a");
+  CHECK(fields.joined(HeaderId::kXForwardedFor) == "a");
+  fields.remove(HeaderId::kXForwardedFor);
+  CHECK(fields.joined(HeaderId::kXForwardedFor).empty());
+}
+
 }  // namespace albatross::http_test
