@@ -1,4 +1,4 @@
-// One request to the admin API of the running process. Blocking; for the command line.
+// One request to the admin API of the running process, for the commands. Blocks; main thread.
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ int check_command(const std::string& file, bool json) {
   }
   config::Diagnostics out(file, source->text);
   config::Config c = config::load(*source, out);
-  // Patterns and certificates are worth a look even when something else is wrong, as far as they were read.
+  // Compiles patterns and loads certificates, which needs a configuration without errors.
   if (out.ok()) albatross::check(c, out);
   if (json) {
     std::cout << out.to_json() << "\n";

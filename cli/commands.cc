@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kVersion = "albatross " ALBATROSS_VERSION;
 
-// What the command line is read into, and the exit code of the command that ran.
+// What the command line is parsed into, and the exit code of the command that ran.
 struct Line {
   RunOptions run;
   TopOptions top;
@@ -30,7 +30,7 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
   return near.empty() ? "; see " + help : ", did you mean " + near + "?";
 }
 
-// The first word that nothing asked for.
+// The message for the first word that no option and no command takes.
 std::string unknown_word(const CLI::App& command, std::string word, const std::string& name) {
   std::vector<std::string> known;
   if (word.starts_with('-')) {
@@ -62,7 +62,7 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int help_command(const CLI::App& app, const std::string& topic) {
-  if (topic.empty()) {  // app.help() would be this command's own
+  if (topic.empty()) {  // app.help() would print the help of this command
     std::cout << app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
     return 0;
   }

@@ -1,4 +1,4 @@
-// The command line: one function a command, each returning the exit code (0, 1 for errors, 2 for wrong usage).
+// The commands: one function for each, which returns the exit code: 0, 1 for errors, 2 for wrong usage. Main thread.
 #pragma once
 
 #include <string>
@@ -13,10 +13,10 @@ int run(int argc, char** argv);
 struct RunOptions {
   std::string config;
   std::string from, to;
-  std::string admin;  // overrides the file's
+  std::string admin;  // overrides the file's value
   bool watch = false;
   std::string take_over;             // the admin socket of the process to take over from
-  std::vector<std::string> command;  // this one, as given
+  std::vector<std::string> command;  // the command line, as given
 };
 int run_command(const RunOptions& o);
 
@@ -32,7 +32,7 @@ int check_command(const std::string& config, bool json);
 int schema_command(bool markdown);
 int version_command(bool json);
 
-// Clients of the running process.
+// Commands that ask the running process.
 int status_command(const AdminTarget& admin, bool json);
 struct TopOptions {
   double interval = 1;  // seconds

@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-// A segment of a path.
+// Percent-encodes a segment of a path.
 std::string encoded(const std::string& text) {
   static const char* digits = "0123456789ABCDEF";
   std::string out;
@@ -31,7 +31,7 @@ int usage(const std::string& command, const std::string& why) {
   return 2;
 }
 
-// "a/b/c" is a and "b/c": addresses of unix sockets have slashes, names have none.
+// Splits "a/b/c" into "a" and "b/c": addresses of unix sockets have slashes, names have none.
 bool split_name(const std::string& text, std::string& first, std::string& second) {
   std::size_t slash = text.find('/');
   if (slash == 0 || slash == std::string::npos || slash + 1 == text.size()) return false;
@@ -69,7 +69,7 @@ int print(const AdminReply& r, bool as_json) {
   return r.status == 200 ? 0 : 1;
 }
 
-// "GROUP=W", or "W" alone under an empty name.
+// Parses "GROUP=W"; or, if not `named`, "W" alone.
 bool parse_weight(const std::string& text, json& into, bool named) {
   std::size_t equals = text.rfind('=');
   if (named == (equals == std::string::npos)) return false;
@@ -97,14 +97,15 @@ int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_ru
   std::string query = std::string(o.reset ? "?reset" : "") + (dry_run ? (o.reset ? "&dry_run" : "?dry_run") : "");
   std::string rule = "/v1/listeners/" + encoded(first) + "/rules/" + encoded(second) + "/weights" + query;
   std::string server = "/v1/server_groups/" + encoded(first) + "/servers/" + encoded(second) + "/weight" + query;
-  // A reset does not say what it is: servers' addresses have a port or a path, rules' names have neither.
+  // A reset has no weights to tell a rule from a server. Servers' addresses have a port or a path, with a colon; rules'
+  // names have none.
   if (o.reset) is_rule = second.find(':') == std::string::npos;
   return print(ask_admin(admin, "POST", is_rule ? rule : server, body.dump()), as_json);
 }
 
 namespace {
 
-// The path of GROUP/SERVER or of LISTENER.
+// The path of GROUP/SERVER or of LISTENER in the API.
 std::string drain_path(const std::string& what) {
   std::string group, server;
   if (split_name(what, group, server)) return "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server);

@@ -23,7 +23,8 @@ int fail(const std::string& why) {
   return 1;
 }
 
-// SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 re-opens the log, SIGUSR2 starts a process that takes over.
+// Handles signals: SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 reopens the log, SIGUSR2 starts a process that
+// takes over.
 class Signals {
  public:
   Signals(Process& process, Successor& successor, std::string admin)
@@ -58,7 +59,7 @@ class Signals {
   boost::asio::signal_set set_;
 };
 
-// Reloads a moment after the file, or a link to it, was replaced or written.
+// Reloads 100 ms after the file, or a link to it, was replaced or written.
 class Watch {
  public:
   Watch(Process& process, const std::string& file)
@@ -80,7 +81,7 @@ class Watch {
       if (ec) return;
       for (std::size_t at = 0; at + sizeof(inotify_event) <= n;) {
         const auto* e = reinterpret_cast<const inotify_event*>(buffer_ + at);
-        // Kubernetes swaps a link called ..data beside the file.
+        // Kubernetes replaces a link named ..data beside the file.
         if (e->len > 0 && (name_ == e->name || std::string_view(e->name) == "..data")) soon();
         at += sizeof(inotify_event) + e->len;
       }
@@ -125,7 +126,7 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   Admin admin(process);
   ours = &admin;
   if (!admin.start(config->admin, before.socket(), error)) return fail("admin: " + error);
-  // From here on we serve, whatever becomes of the other process.
+  // From here on this process serves, whatever becomes of the other one.
   if (!before.finish(error) || !admin.arrive(error)) std::cerr << "albatross: " << error << "\n";
   for (const config::Listener& l : config->listeners) {
     std::cerr << "albatross: " << *l.name << " listens on "
@@ -147,7 +148,7 @@ struct Flags {
   std::string command;
   std::vector<std::pair<std::string, std::string>> by_path;
 
-  // Against the option, since nobody wrote the text that the places are of.
+  // Reports errors against the options, since the user did not write the text that has the places.
   void report(const config::Diagnostics& out) const {
     for (const config::Diagnostic& one : out.all()) {
       std::string where = one.path;
@@ -161,7 +162,7 @@ struct Flags {
   }
 };
 
-// `8080` is short for an address with that port, and as an address to connect to `:8080` is too.
+// Expands `8080` to an address with that port, and `:8080`, too, if there is a host to connect to.
 std::string whole_address(const std::string& text, const std::string& host) {
   const bool is_port = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
   if (is_port) return host + ':' + text;

@@ -29,7 +29,7 @@ std::vector<Row> listener_rows(const json& listeners) {
   return rows;
 }
 
-// Of a group with more than one server.
+// The totals of a group with more than one server.
 Row total_row(const json& g) {
   std::uint64_t weight = 0;
   for (const json& server : g["servers"]) weight += number(server, "weight");

@@ -1,4 +1,5 @@
-// Tables of text, and what cells of the running process's status have in common.
+// Prints tables of text, and formats values of the running process's status for their cells. Free functions; main
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +10,11 @@
 namespace albatross::cli {
 
 using Row = std::vector<std::string>;
-// Columns as wide as their widest cell and at least as `widths` asks; those right of `left` of them are numbers, and
-// the last may be as long as it likes.
+// Prints the rows. Columns are as wide as their widest cell, and at least as wide as in `widths`. The first `left`
+// columns are aligned left, the others right. The last cell of a row may be longer.
 void print_table(const std::vector<Row>& rows, std::vector<std::size_t> widths, std::size_t left);
 
-// Members of an object; "" and 0 where they are absent.
+// A member of an object; "" or 0 if it is absent.
 std::string text(const nlohmann::json& j, const char* key);
 std::uint64_t number(const nlohmann::json& j, const char* key);
 double real(const nlohmann::json& j, const char* key);

@@ -19,7 +19,7 @@ constexpr std::string_view kRequest =
     "POST /v1/take-over HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: "
     "albatross-take-over\r\nContent-Length: 0\r\n\r\n";
 
-// Byte by byte: what follows the head carries descriptors.
+// Reads byte by byte, because what follows the head carries descriptors.
 std::string read_head(int fd) {
   std::string head;
   char byte = 0;
@@ -107,7 +107,7 @@ void Successor::start(const std::string& admin) {
   std::vector<char*> argv;
   for (std::string& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
-  // Not all libraries open what they open for this process alone.
+  // Some libraries open descriptors without O_CLOEXEC.
   if (::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
     std::cerr << "albatross: SIGUSR2: close_range: " << std::strerror(errno) << "\n";
   wait();

@@ -1,5 +1,5 @@
-// Replacing the running process by another one, without a refused connection: `run --take-over SOCKET`, and SIGUSR2
-// which starts that.
+// Replaces the running process by another one without refusing a connection: by `run --take-over SOCKET`, and by
+// SIGUSR2, which starts that command. The run command owns both types; control thread.
 #pragma once
 
 #include <boost/asio/signal_set.hpp>
@@ -10,15 +10,16 @@
 
 namespace albatross::cli {
 
-// The connection to the process that we take over from.
+// The new process's side: the connection to the process that it takes over from.
 class TakeOver {
  public:
   ~TakeOver();
-  // Asks at its admin socket ("/path" or "unix:/path"), and gives what it hands over to `server`.
+  // Asks at that process's admin socket ("/path" or "unix:/path"), and gives what it hands over to `process`. False on
+  // failure, and `error` says why.
   bool begin(const std::string& socket, Process& process, std::string& error);
-  // We serve: it leaves its sockets.
+  // This process serves: waits for the other one to leave its sockets.
   bool finish(std::string& error);
-  // Its admin socket's path; "": there was nobody.
+  // The path of the other process's admin socket; "" if there is none.
   const std::string& socket() const { return socket_; }
 
  private:
@@ -26,12 +27,13 @@ class TakeOver {
   std::string socket_;
 };
 
-// Starts the same command again, with --take-over. Says how it ends if that is before us.
+// The running process's side: starts the same command again with --take-over, and logs if that process ends without
+// taking over.
 class Successor {
  public:
   Successor(Process& process, std::vector<std::string> command)
       : command_(std::move(command)), ended_(process.io(), SIGCHLD) {}
-  // `admin`: the address of our admin API.
+  // `admin`: the address of this process's admin API.
   void start(const std::string& admin);
 
  private:

@@ -17,7 +17,6 @@ std::optional<IpAddress> address_of(std::string_view entry) {
   return IpAddress::parse(entry);
 }
 
-
 void strip_untrusted(Fields& fields) {
   for (HeaderId id : {HeaderId::kXForwardedProto, HeaderId::kXForwardedHost, HeaderId::kXForwardedPort,
                       HeaderId::kForwarded, HeaderId::kXRealIp, HeaderId::kClientCertSubject,

@@ -54,8 +54,8 @@ class Fields {
   }
   // How many rows of that name are not removed.
   int count(HeaderId id) const;
-  // The values of all live rows of that name as one list, "a, b" (RFC 9110 §5.3); a view of the row if there is one only.
-  // Linear in the rows.
+  // The values of all live rows of that name as one list, "a, b" (RFC 9110 §5.3); a view of the row if there is one
+  // only. Linear in the rows.
   std::string_view joined(HeaderId id, std::string_view separator = ", ") const;
 
   // Replaces the rows by copies of parsed ones, in the arena, with all views moved by `shift` bytes: to where the bytes

@@ -99,7 +99,8 @@ RetryPolicy retry_policy(const config::Retries& r) {
   return p;
 }
 
-// Names the server to us and nobody else: a client can neither read an address in it nor make that of another server.
+// The number in a sticky cookie. It means the server to us only: a client can neither read an address from it nor make
+// the number of another server.
 std::uint64_t sticky_number(const config::ServerGroup& g, const std::string& address) {
   const std::string& secret = g.sticky->key->empty() ? *g.name : *g.sticky->key;
   SipKey key{siphash({1, 0x616c626174726f73}, secret), siphash({2, 0x616c626174726f73}, secret)};
@@ -112,7 +113,7 @@ std::string hexadecimal(std::uint64_t n) {
   return text;
 }
 
-// One element per server: the addresses to try for it.
+// The addresses of each server that this entry stands for. A name stands for one server per address.
 std::vector<std::vector<SocketAddress>> addresses_of(const config::Server& s, const Names& names) {
   if (s.is_unix) return {{SocketAddress::unix_path(s.host)}};
   if (auto ip = IpAddress::parse(s.host)) return {{SocketAddress::tcp(*ip, s.port)}};
@@ -135,7 +136,7 @@ std::shared_ptr<const Part> find_named(const std::vector<std::shared_ptr<const P
   return nullptr;
 }
 
-// What a file says now; its path is part of a configuration's text, its content is not.
+// A digest of a file's content. The configuration's text has its path only.
 std::string content_digest(const std::string& file) {
   if (file.empty()) return "";
   std::ifstream in(file, std::ios::binary);
@@ -143,7 +144,7 @@ std::string content_digest(const std::string& file) {
   return " " + hexadecimal(siphash({0x66, 0x696c65}, text));
 }
 
-// A group's text, and what its names and files stand for.
+// A digest of a group's text, its addresses and its files.
 std::uint64_t digest_of(const config::ServerGroup& g, const Names& names) {
   std::string text = std::to_string(g.digest) + content_digest(g.tls.ca);
   for (const config::Server& s : g.servers) {
@@ -186,7 +187,7 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
 
 }  // namespace
 
-// Each worker's part of what the process may have.
+// Each worker's share of a limit of the process, at least 1; 0 stays 0.
 std::uint32_t Builder::share_of(std::uint32_t whole) const {
   return whole == 0 ? 0 : std::max(1u, whole / static_cast<std::uint32_t>(context_.workers));
 }
@@ -215,7 +216,7 @@ const ListenerRuntime* Builder::served(const std::string& listener) const {
   return nullptr;
 }
 
-// Compiled anew only if the listener's text has changed.
+// Compiles the rules anew only if the listener's text has changed.
 std::shared_ptr<const RuleSet> Builder::rules(const config::Listener& l, const std::string& path,
                                               config::Diagnostics& out) {
   const ListenerRuntime* now = served(l.name);
@@ -296,7 +297,7 @@ std::shared_ptr<const GroupRuntime> Builder::group(const config::ServerGroup& g,
 
 namespace {
 
-// What the group's settings say of connections to any of its servers.
+// The settings that all servers of the group have in common.
 ServerSettings group_settings(const config::ServerGroup& g) {
   ServerSettings s;
   s.connect_timeout = nanos(g.connect_timeout);
@@ -318,7 +319,7 @@ bool same_connections(const ServerSettings& a, const ServerSettings& b) {
 
 }  // namespace
 
-// Settings that say the same as before are the same object, so that workers keep what they have of those servers.
+// Settings that are the same as before stay the same object, so workers keep their connections to those servers.
 void Builder::add_servers(const config::ServerGroup& g, const Names& names, const std::string& path,
                           const GroupRuntime* old, GroupRuntime& into, config::Diagnostics& out) {
   std::unordered_map<const ServerSlot*, const ServerEntry*> before;
@@ -326,7 +327,7 @@ void Builder::add_servers(const config::ServerGroup& g, const Names& names, cons
     for (const ServerEntry& e : old->servers) before[e.slot.get()] = &e;
   }
   const ServerSettings common = group_settings(g);
-  std::map<std::string, std::shared_ptr<TlsClient>> clients;  // one per name: a session belongs to a name
+  std::map<std::string, std::shared_ptr<TlsClient>> clients;  // by name, because TLS sessions belong to a name
   std::unordered_set<std::string> seen;
   for (const config::Server& s : g.servers) {
     ServerSettings settings = common;

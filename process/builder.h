@@ -1,7 +1,8 @@
-// From a Config to what workers serve by. Runs on the builder thread (or before start); touches nothing that runs.
+// Builds what workers serve by from a Config. The Reloader makes one for each build and uses it on the builder thread,
+// or on the control thread before the workers start. It changes nothing that runs.
 //
-// Parts of which nothing changed are taken over from what is served now: a listener's rules when its text is the same,
-// a group when its text and its addresses are, a certificate set when its files say the same.
+// Parts that did not change are taken over from what is served now: a listener's rules if their text is the same, a
+// group if its text and its addresses are, certificates if their files say the same.
 #pragma once
 
 #include <map>
@@ -18,10 +19,10 @@
 
 namespace albatross {
 
-// What names stand for at the moment of building: "localhost" and literals need no entry.
+// The addresses of names at the time of the build. "localhost" and address literals need no entry.
 using Names = std::map<std::string, std::vector<IpAddress>>;
 
-// What building needs of the process. All outlive the builder.
+// What a build needs of the process. All outlive the Builder.
 struct BuildContext {
   ServerTable& servers;
   StatsRegistry& stats;
@@ -35,23 +36,23 @@ class Builder {
   Builder(const BuildContext& context, std::shared_ptr<const Snapshot> now, Overrides overrides)
       : context_(context), now_(std::move(now)), overrides_(std::move(overrides)) {}
 
-  // Compiles rules, templates, certificates. `ports`: what listeners are bound to, by name; absent: the configured
-  // port.
+  // Compiles rules and templates, and loads certificates. `ports`: the ports that listeners are bound to, by name; a
+  // listener that is absent has its configured port. Errors go to `out`.
   std::vector<std::shared_ptr<const ListenerRuntime>> listeners(const config::Config& config,
                                                                 const std::map<std::string, std::uint16_t>& ports,
                                                                 config::Diagnostics& out);
   std::vector<std::shared_ptr<const GroupRuntime>> groups(const config::Config& config, const Names& names,
                                                           config::Diagnostics& out);
-  // `path` names it for messages; `zone`: ours.
+  // `path` names the group in messages; `zone` is that of the process.
   std::shared_ptr<const GroupRuntime> group(const config::ServerGroup& g, const std::string& zone, const Names& names,
                                             const std::string& path, config::Diagnostics& out);
-  // Of one group; none if it has no check.
+  // The probes of one group; empty if it has no health check.
   static std::vector<ProbeTarget> probes(const config::ServerGroup& g, const GroupRuntime& group,
                                          const std::string& path, config::Diagnostics& out);
-  // Each worker's matchers of rule sets that are new.
+  // Matchers for the rule sets that are new, one set for each worker.
   std::vector<Listeners::Matchers> matchers(const Snapshot& next) const;
 
-  // The names that must be resolved for this configuration, and for one group.
+  // The names that must be resolved for a configuration, or for one group.
   static std::vector<std::string> names(const config::Config& config);
   static std::vector<std::string> names(const config::ServerGroup& group);
 
@@ -67,7 +68,7 @@ class Builder {
   Overrides overrides_;
 };
 
-// Everything that `albatross check` looks at beyond config::load: patterns, templates, certificates, keys.
+// Checks what config::load does not: patterns, templates, certificates, keys. For `albatross check`; any thread.
 void check(const config::Config& config, config::Diagnostics& out);
 
 }  // namespace albatross

@@ -1,6 +1,6 @@
-// Where configurations and changes of groups come from: a file and names today; a cluster's API or a store later. A
-// source tells its sink, the one builder of the process, that there is something new; it never builds or installs
-// anything itself.
+// Where configurations, and changes of groups' servers, come from. A ConfigSource has whole configurations: a file. A
+// ConfigSink is told of changes of names and of servers. Neither builds or installs anything: the Reloader, which owns
+// the source and is the sink, does.
 #pragma once
 
 #include <memory>
@@ -12,30 +12,30 @@
 
 namespace albatross {
 
-// What a source tells. Control thread.
+// What is told of changes. Control thread.
 class ConfigSink {
  public:
-  // The addresses behind these names have changed: groups that use one are built anew, and nothing else.
+  // The addresses of these names have changed. Groups that use one of them are built anew, and nothing else.
   virtual void names_changed(const std::vector<std::string>& names) = 0;
-  // The servers of that group are these from now on, until the configuration is read again. Of changes that come while
-  // one is being built, the last counts.
+  // The group has these servers from now on, until the configuration is read again. Of changes that come during a
+  // build, the last one counts.
   virtual void servers_changed(const std::string& group, std::vector<config::Server> servers) = 0;
 
  protected:
   ~ConfigSink() = default;
 };
 
-// One that has whole configurations.
+// A source of whole configurations.
 class ConfigSource {
  public:
   struct Read {
-    std::shared_ptr<const config::Config> config;  // null: there is none, or it has errors
+    std::shared_ptr<const config::Config> config;  // null if it cannot be read or has errors
     std::shared_ptr<config::Diagnostics> diagnostics;
   };
   virtual ~ConfigSource() = default;
-  // For messages: the file.
+  // Its name for messages, such as that of the file.
   virtual const std::string& name() const = 0;
-  // Reads and checks it. Any thread, one at a time.
+  // Reads and checks the configuration. Any thread, one at a time.
   virtual Read read() = 0;
 };
 

@@ -1,5 +1,5 @@
-// What guests of the control thread (the admin API, later others) are given of the process: its verbs and a view of it,
-// not the process itself. Control thread, but for io().
+// What the process offers to interfaces on the control thread, such as the admin API: verbs and a view, not the Process
+// itself. The Process implements Control and owns what the view refers to. Control thread, except for io().
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -25,21 +25,21 @@ namespace albatross {
 struct ControlResult {
   enum class Code : std::uint8_t { kDone, kNotFound, kRefused };
   Code code = Code::kDone;
-  std::string message;  // what was done, or would be; or why not and what is there instead
+  std::string message;  // what was done or would be done; or why not, and what there is instead
   std::vector<std::string> warnings;
   bool ok() const { return code == Code::kDone; }
 };
 
-// What was asked for is not there; `known` is.
+// The result for a thing that does not exist. `known` are those that do.
 ControlResult not_found(std::string what, const std::vector<std::string>& known);
 
-// A change at runtime, for the journal.
+// A change at runtime, as the journal has it.
 struct JournalEntry {
   Nanos wall = 0;
   std::string what;
 };
 
-// The last drain of a server, or the one under way.
+// The drain of a server that is under way, or its last one.
 struct DrainStatus {
   bool over = false;
   Nanos began_wall = 0;
@@ -49,7 +49,7 @@ struct DrainStatus {
 
 struct ReloadResult {
   bool ok = false;
-  std::string message;      // "configuration 3 is in force", or every error as check prints it
+  std::string message;      // "configuration 3 is in force", or all errors as `albatross check` prints them
   std::string diagnostics;  // JSON
 };
 
@@ -60,8 +60,8 @@ struct CertificateStatus {
   std::int64_t not_after = 0;  // seconds since the epoch
 };
 
-// Changes of the running process: in force on every worker when its loop turns next; they live until the file changes
-// what they override. nullopt, or `reset`: what the file says. `dry_run`: only says what would be.
+// Changes of the running process. Each worker sees them in the next turn of its loop. They last until the file changes
+// what they override. nullopt, or `reset`: back to what the file says. `dry_run`: only says what would be done.
 class RuntimeChanges {
  public:
   virtual ControlResult set_server_weight(const std::string& group, const std::string& address,
@@ -69,12 +69,13 @@ class RuntimeChanges {
   // `rule` is LISTENER/RULE.
   virtual ControlResult set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights,
                                          bool reset, bool dry_run) = 0;
-  // `window`: nullopt for the group's connection_drain. `done` (may be null) when nothing is left on the server.
+  // `window` is in nanoseconds; nullopt: the group's connection_drain. `done` (may be null) is called when nothing is
+  // left on the server.
   using Drained = std::function<void(const DrainReport&)>;
   virtual ControlResult drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window,
                                      bool dry_run, Drained done) = 0;
   virtual ControlResult undrain_server(const std::string& group, const std::string& address, bool dry_run) = 0;
-  // Its sockets close; `window`: nullopt for shutdown.drain.
+  // Closes the listener's sockets and drains its connections. `window`: nullopt for shutdown.drain.
   virtual ControlResult drain_listener(const std::string& name, std::optional<Nanos> window, bool dry_run,
                                        Drained done) = 0;
   virtual ControlResult undrain_listener(const std::string& name, bool dry_run) = 0;
@@ -83,7 +84,7 @@ class RuntimeChanges {
   ~RuntimeChanges() = default;
 };
 
-// What is so at the moment. References are good until the control thread does something else.
+// The state of the process. The references are good until the control thread does something else.
 struct ProcessView {
   const Snapshot& snapshot;
   const config::Config& config;
@@ -97,8 +98,8 @@ struct ProcessView {
   const std::deque<JournalEntry>& journal;
   OverloadLevel overload;
   bool draining;
-  Nanos now;         // of the clock that slots are marked by
-  Nanos started_at;  // wall
+  Nanos now;         // nanoseconds of the clock that the times in slots refer to
+  Nanos started_at;  // wall time, nanoseconds
   std::uint64_t reloads;
   std::uint64_t failed_reloads;
 };
@@ -108,17 +109,18 @@ class Control {
   virtual boost::asio::io_context& io() = 0;
   virtual RuntimeChanges& changes() = 0;
   virtual ProcessView view() const = 0;
-  // Where a listener really listens; "" if it does not.
+  // The address that a listener is bound to; "" if it is not.
   virtual std::string address(const std::string& listener) const = 0;
   virtual std::vector<CertificateStatus> certificates() const = 0;
 
-  // Parses and checks off the control thread, then takes effect, or nothing changes. `done` on the control thread.
+  // Reads and builds the configuration on the builder thread, then installs it; after an error nothing changes. `done`
+  // is called on the control thread.
   virtual void reload(std::function<void(ReloadResult)> done) = 0;
-  // Drains and ends, and says how it went before it does. `done` (may be null) gets what to call when the answer has
-  // been sent.
+  // Drains the process and ends it. `done` (may be null) is called with the report before that; it must call `sent`
+  // when the report has been delivered.
   virtual void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done) = 0;
-  // To the process at the other end of a unix stream socket, which is ours from here on: see HandOver. When it serves,
-  // this one drains and ends; if it does not, this one goes on.
+  // Hands over to the process at the other end of a unix stream socket, and takes the descriptor: see HandOver. When
+  // the other process serves, this one drains and ends. If it does not, this one goes on.
   virtual void hand_over(int fd) = 0;
 
  protected:

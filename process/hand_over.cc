@@ -55,7 +55,7 @@ bool read_all(int fd, char* p, std::size_t n, std::string& error) {
   return true;
 }
 
-// One byte of data carries them.
+// Descriptors need at least one byte of data, which carries them.
 bool send_descriptors(int fd, const int* fds, std::size_t n, std::string& error) {
   char byte = 'f';
   iovec part{&byte, 1};

@@ -13,7 +13,7 @@ ControlResult not_found(std::string what, const std::vector<std::string>& known)
   return {ControlResult::Code::kNotFound, what, {}};
 }
 
-// What is set now would be lost, or would keep a process from ending.
+// While the process stops or hands over, a change would be lost.
 bool Operator::takes_changes(ControlResult& out) const {
   std::string why = refusal_();
   if (why.empty()) return true;
@@ -43,7 +43,7 @@ const ServerEntry* Operator::find_server(const GroupRuntime& group, const std::s
   return nullptr;
 }
 
-// Is there another one that takes requests?
+// Whether no other server of the group takes requests.
 bool Operator::is_last(const GroupRuntime& group, const ServerEntry& server) const {
   for (const ServerEntry& e : group.servers) {
     if (&e != &server && e.slot->weight.load() > 0 && e.slot->usable(serving_.clock.now())) return false;
@@ -199,7 +199,7 @@ ControlResult Operator::drain_listener(const std::string& name, std::optional<Na
     note_drained("listener " + name, report);
     if (done) done(report);
   });
-  // The last worker to have left its sockets closes them.
+  // The sockets close when the last worker has left them.
   std::shared_ptr<void> closer = serving_.sockets.leave(l->bind);
   for (int i = 0; i < static_cast<int>(serving_.workers.size()); ++i) {
     auto listens = serving_.sockets.of_worker(*serving_.snapshot, i);
@@ -228,7 +228,6 @@ ControlResult Operator::undrain_listener(const std::string& name, bool dry_run) 
 
 // ---- putting it into force ----
 
-// The file's values, or what is set over them, to where workers and balancers look.
 void Operator::apply() {
   overrides_.settle(*serving_.snapshot);
   // A listener that has a new address, or a drained one's, takes connections again.
@@ -319,8 +318,8 @@ void Operator::wake_queues(const std::string& group) {
   serving_.workers.post_all([group](Worker& w) { w.serve_queue(group); });
 }
 
-// The new configuration does not have it, so nobody chooses it; the drain mark would be seen by workers that still
-// serve by the old one.
+// These servers get no drain mark: the new configuration does not offer them anyway, and workers that still serve by
+// the old one would see the mark.
 void Operator::drain_removed(const GroupRuntime& old, const GroupRuntime& now) {
   std::set<const ServerSlot*> stay;
   for (const ServerEntry& e : now.servers) stay.insert(e.slot.get());

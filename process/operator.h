@@ -1,5 +1,5 @@
-// What operators do to the running process: weights and drains, over what the file says, with a journal. Control
-// thread.
+// Makes the changes of operators to the running process: weights and drains, over what the file says, with a journal.
+// Owned by the Process; control thread.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,7 @@ namespace albatross {
 
 class Operator final : public RuntimeChanges {
  public:
-  // `refusal`: why nothing may be changed at the moment; empty if it may.
+  // `refusal` returns why nothing may be changed at the moment; empty if changes are allowed.
   Operator(Serving& serving, std::function<std::string()> refusal) : serving_(serving), refusal_(std::move(refusal)) {}
 
   ControlResult set_server_weight(const std::string& group, const std::string& address,
@@ -33,23 +33,24 @@ class Operator final : public RuntimeChanges {
   const std::deque<JournalEntry>& journal() const { return journal_; }
   const std::map<Overrides::Key, std::shared_ptr<DrainStatus>>& drains() const { return drains_; }
 
-  // A snapshot is put into force: what is set goes to where workers and balancers look.
+  // A snapshot is being installed: writes weights and drain marks to its slots and routes.
   void apply();
   // The same for one group.
   void apply(const GroupRuntime& group);
-  // Weights that were set while a snapshot was being built are not in it.
+  // Tells the workers of weights that were set since that version of the overrides: during a build, say.
   void refresh_if_changed_since(std::uint64_t version);
   std::uint64_t version() const { return version_; }
-  // Servers that are not in the configuration any more drain; those that have come back do not.
+  // Drains the servers that the configuration has dropped, and ends the drains of those that have come back.
   void drain_removed(const Snapshot& old);
   void drain_removed(const GroupRuntime& old, const GroupRuntime& now);
   void end_drains_of(const GroupRuntime& group);
 
-  // As an option, one that becomes unhealthy drains; what is healthy again takes requests at once.
+  // A probe has changed a server's health. If the group asks for it, an unhealthy server drains. A healthy one takes
+  // requests at once.
   void health_changed(const ServerSlot& slot, Health health);
   void note(const std::string& what);
   void note_drained(const std::string& what, const DrainReport& report);
-  // Whoever waits in that group looks again.
+  // Makes every worker serve its queue of that group.
   void wake_queues(const std::string& group);
 
  private:
@@ -69,7 +70,7 @@ class Operator final : public RuntimeChanges {
   Overrides overrides_;
   std::uint64_t version_ = 0;
   std::deque<JournalEntry> journal_;
-  std::map<Overrides::Key, std::shared_ptr<DrainStatus>> drains_;  // the last of each server
+  std::map<Overrides::Key, std::shared_ptr<DrainStatus>> drains_;  // the last drain of each server
 };
 
 }  // namespace albatross

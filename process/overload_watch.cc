@@ -1,4 +1,4 @@
-// The process's own shortage: watched on the control thread, acted on by the workers. See proxy/overload.h.
+// Measures on the control thread; the workers act on the level.
 #include <malloc.h>
 #include <sys/resource.h>
 
@@ -28,7 +28,7 @@ std::string percent(double ratio) { return std::to_string(static_cast<int>(ratio
 }  // namespace
 
 void OverloadWatch::start() {
-  std::error_code ignored;  // without /proc there is no count, and no pressure by it
+  std::error_code ignored;  // without /proc, descriptors are not counted
   const auto files = std::filesystem::directory_iterator("/proc/self/fd", ignored);
   own_descriptors_ = static_cast<std::uint64_t>(std::distance(begin(files), end(files)));
   rlimit l{};
@@ -37,7 +37,8 @@ void OverloadWatch::start() {
   watch();
 }
 
-// Every 200 ms. What is open is counted by who opens: reading /proc/self/fd would take longer than all the rest.
+// Runs every 200 ms. Connections are counted by who opens them, since reading /proc/self/fd takes longer than all the
+// rest.
 void OverloadWatch::watch() {
   resources_.memory = resident_memory();
   resources_.memory_limit = serving_.config->max_memory ? **serving_.config->max_memory : cgroup_memory_limit();
@@ -56,8 +57,8 @@ void OverloadWatch::watch() {
   OverloadLevel before = level_.load(), now = next_level(before, resources_);
   if (now != before) changed(before, now);
   if (now >= OverloadLevel::kEndLargest) end_largest();
-  if (now != OverloadLevel::kNone) ::malloc_trim(0);  // what was freed is resident until then
-  // A server whose ejection or slow start has passed says nothing.
+  if (now != OverloadLevel::kNone) ::malloc_trim(0);  // freed memory stays resident until then
+  // Nothing else wakes the queues when an ejection or a slow start is over.
   for (const auto& g : serving_.snapshot->groups) {
     if (g->slot->waiting.load() == 0) continue;
     serving_.workers.post_all([name = g->name](Worker& w) { w.serve_queue(name); });
@@ -66,7 +67,7 @@ void OverloadWatch::watch() {
   loop_.set_timer(timer_, loop_.now() + kInterval);
 }
 
-// Down to where the second level is left.
+// Frees memory down to 85 %, where the second level ends.
 void OverloadWatch::end_largest() {
   const auto enough = static_cast<std::uint64_t>(static_cast<double>(resources_.memory_limit) * 0.85);
   if (resources_.memory_limit == 0 || resources_.memory <= enough) return;

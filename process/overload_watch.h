@@ -1,5 +1,5 @@
-// Watches the process's own memory and descriptors, five times a second, and says the level that workers act on. See
-// proxy/overload.h. Control thread.
+// Measures the memory and descriptors of the process five times a second and publishes the overload level, by which
+// workers act: see proxy/overload.h. Owned by the Process; control thread. Any thread may read level().
 #pragma once
 
 #include <atomic>
@@ -32,7 +32,7 @@ class OverloadWatch {
   PortWatch ports_;
   Resources resources_;
   std::atomic<OverloadLevel> level_{OverloadLevel::kNone};
-  std::uint64_t own_descriptors_ = 0;  // all but connections
+  std::uint64_t own_descriptors_ = 0;  // all descriptors but those of connections, at start
   std::uint64_t watches_ = 0;
   MemberTimer<OverloadWatch, &OverloadWatch::watch> timer_{this};
 };

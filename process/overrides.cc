@@ -44,7 +44,7 @@ std::shared_ptr<const HashTable> make_hash_table(const GroupRuntime& group, cons
   if (group.balancing.scheduler != Scheduler::kHash) return nullptr;
   std::vector<HashTable::Server> servers;
   for (const ServerEntry& e : group.servers) {
-    // A backup is in nobody's share.
+    // Backups own no keys.
     std::uint32_t weight = e.backup ? 0 : overrides.server_weight(group.name, e.slot->address, e.weight);
     servers.push_back({e.slot->address, weight});
   }

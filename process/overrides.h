@@ -1,6 +1,6 @@
-// What an operator has set on the running process: weights and drains. Each lives until the file changes what it
-// overrides, or until it is reset; so it survives a reload. Values; the control thread has the one that counts, a build
-// has a copy.
+// What operators have set on the running process: weights and drains. Each lasts until the file changes what it
+// overrides, or until it is reset, so it survives reloads. A value: the Operator's is the one in force (control
+// thread), and a build has a copy.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ class Overrides {
  public:
   struct Weight {
     std::uint32_t value = 0;
-    std::uint32_t file = 0;  // what the file said then
+    std::uint32_t file = 0;  // what the file said when it was set
   };
-  using Key = std::pair<std::string, std::string>;  // group and address; LISTENER/RULE and group
+  using Key = std::pair<std::string, std::string>;  // group and address of a server; or LISTENER/RULE and group
 
   std::uint32_t server_weight(const std::string& group, const std::string& address, std::uint32_t file) const {
     return find(servers, {group, address}, file);
@@ -27,7 +27,7 @@ class Overrides {
   std::uint32_t rule_weight(const std::string& rule, const std::string& group, std::uint32_t file) const {
     return find(rules, {rule, group}, file);
   }
-  // Drops what the file has changed or does not have any more.
+  // Drops overrides of what the file has changed or has no more.
   void settle(const Snapshot& now);
   // The same for the servers of one group.
   void settle(const GroupRuntime& now);
@@ -44,7 +44,7 @@ class Overrides {
   }
 };
 
-// By the weights that hold now.
+// The hash table of a group, by the weights in force; null if its scheduler does not hash.
 std::shared_ptr<const HashTable> make_hash_table(const GroupRuntime& group, const Overrides& overrides);
 
 }  // namespace albatross

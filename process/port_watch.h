@@ -1,5 +1,5 @@
-// Local ports: how many of those there are towards each server are taken. A port is taken while a connection is open
-// and for a minute after we have closed it (TIME_WAIT). Control thread.
+// How many of the local ports towards each server are taken. A port is taken while a connection is open, and for a
+// minute after we have closed it (TIME_WAIT). A member of OverloadWatch; control thread.
 #pragma once
 
 #include <array>
@@ -13,11 +13,12 @@ namespace albatross {
 class PortWatch {
  public:
   static constexpr Nanos kInterval = 10 * kSecond;
-  // Every kInterval. Forgets servers that are not in the snapshot.
+  // Takes a sample; to be called every kInterval. Forgets servers that are not in the snapshot.
   void sample(const Snapshot& snapshot);
-  // 0 to 1, and a little above when closed connections leave no TIME_WAIT. 0 for unix sockets.
+  // The share of ports that is taken, 0 to 1; a little more if closed connections leave no TIME_WAIT. 0 for unix
+  // sockets.
   double used(const ServerEntry& server) const;
-  // net.ipv4.ip_local_port_range
+  // The size of net.ipv4.ip_local_port_range.
   static std::uint32_t ports_of_the_kernel();
 
  private:

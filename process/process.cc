@@ -1,4 +1,4 @@
-// Start-up, installing what was built, and the view that guests are given. The end is in process_stop.cc.
+// Start, installing what was built, and the view for interfaces. The end is in process_stop.cc.
 #include "process/process.h"
 
 #include <sched.h>
@@ -22,7 +22,7 @@ std::string instance_name() {
   return text;
 }
 
-// The smaller of the configured limit and what descriptors allow: two a request, and a reserve.
+// The smaller of the configured limit and three quarters of what the descriptor limit leaves after a reserve.
 std::uint64_t connection_limit(std::uint64_t wanted) {
   rlimit l{};
   getrlimit(RLIMIT_NOFILE, &l);
@@ -115,12 +115,12 @@ WorkerSettings Process::worker_settings(int index, std::uint64_t connections, co
     serving_.workers.post(worker, [group](Worker& to) { to.serve_queue(group); });
   };
   w.retire = [this](std::shared_ptr<void> part) {
-    boost::asio::post(serving_io_, [part = std::move(part)] {});  // dies there
+    boost::asio::post(serving_io_, [part = std::move(part)] {});  // destroyed on the control thread
   };
   return w;
 }
 
-// Names get a moment; what is not known by then comes later, and is said.
+// Waits for names for 3 s at most. Those that are not known by then are logged and come later.
 void Process::resolve_names() {
   const std::vector<std::string> names = Builder::names(*serving_.config);
   resolver_->watch(names);
@@ -139,7 +139,7 @@ bool Process::start(config::Diagnostics& out, std::string& error) {
   if (!log_->open(error)) return false;
   Sockets::Map opened;
   if (!serving_.sockets.open_missing(config, operator_->overrides().drained_listeners, opened, out)) return false;
-  serving_.sockets.close_taken();  // what this configuration does not want
+  serving_.sockets.close_taken();  // those that this configuration does not want
   resolve_names();
   Built built =
       reloader_->build(serving_.config, serving_.sockets.ports(config, opened), addresses(Builder::names(config)), out);
@@ -179,7 +179,7 @@ std::string Process::refusal() const {
   return handing_over_ ? "a new process is taking over; ask it" : "";
 }
 
-// Those that stay, but speak something else: their connections must not go on.
+// Listeners that stay but have changed their protocol, certificates or policy: their connections must not go on.
 std::vector<std::string> Process::changed_listeners(const Snapshot& old) const {
   std::vector<std::string> changed;
   for (const auto& now : serving_.snapshot->listeners) {
@@ -194,7 +194,7 @@ std::vector<std::string> Process::changed_listeners(const Snapshot& old) const {
 
 namespace {
 
-// A server that joins a group which has been serving begins slowly.
+// Begins the slow start of servers that join a group which is already serving.
 void begin_slow_starts(const GroupRuntime* before, const GroupRuntime& now, Nanos at) {
   const bool served = before != nullptr && !before->servers.empty();
   for (const ServerEntry& e : now.servers) {
@@ -213,7 +213,7 @@ const GroupRuntime* group_named(const Snapshot* snapshot, const std::string& nam
 
 }  // namespace
 
-// Sockets were opened before; workers learn of them last.
+// The sockets are open already. The workers learn of the change last.
 void Process::install(Built built, Sockets::Map opened) {
   std::shared_ptr<const Snapshot> old = std::exchange(serving_.snapshot, built.snapshot);
   const Snapshot& now = *serving_.snapshot;
@@ -234,7 +234,7 @@ void Process::install(Built built, Sockets::Map opened) {
   }
   const Nanos window = config::nanos(serving_.config->shutdown.drain);
   for (int i = 0; i < workers_wanted_; ++i) {
-    // A task of the loop must be copyable.
+    // shared, because a task of the loop must be copyable
     auto update = std::make_shared<WorkerUpdate>();
     update->snapshot = serving_.snapshot;
     update->matchers = std::move(built.matchers[static_cast<std::size_t>(i)]);
@@ -265,7 +265,7 @@ void Process::install_groups(Built built, const std::vector<std::string>& names)
   operator_->refresh_if_changed_since(built.overrides_version);
 }
 
-// Who looks at servers learns of them.
+// Tells the prober and the outlier check which servers there are.
 void Process::groups_installed(const std::map<std::string, std::vector<ProbeTarget>>& probes) {
   std::set<std::string> served;
   for (const auto& g : serving_.snapshot->groups) served.insert(g->name);
@@ -291,7 +291,7 @@ std::vector<OutlierGroup> Process::outlier_groups() const {
 ProcessView Process::view() const {
   return {.snapshot = *serving_.snapshot,
           .config = *serving_.config,
-          .stats = const_cast<StatsRegistry&>(stats_),  // reading takes its lock
+          .stats = const_cast<StatsRegistry&>(stats_),  // to read is to take its lock
           .log = *log_,
           .prober = *prober_,
           .ports = watch_->ports(),

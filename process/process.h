@@ -1,9 +1,8 @@
-// The process: it ties together what the control thread runs. Listening sockets, workers, probes, names and reloads
-// each have a type of their own here; Process starts them, installs what is built, stops and hands over. Lives on the
-// control thread, which runs an Asio io_context; stop_from_anywhere() may come from any thread, everything else is the
-// control thread's.
+// The process: starts the types that make it up (sockets, workers, probes, names, reload), installs what is built,
+// stops and hands over. main owns it. It lives on the control thread, which runs an Asio io_context. Any thread may
+// call stop_from_anywhere(); everything else is for the control thread.
 //
-//   Process p(config, options);  p.start(diagnostics)  ->  p.run() until drained  ->  p.~Process()
+//   Process p(config, options);  p.start(diagnostics, error)  ->  p.run() until drained  ->  p.~Process()
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -33,7 +32,7 @@ struct ProcessOptions {
   const Clock* clock = nullptr;                 // null: the real one
   std::string name_servers;                     // for tests
   std::function<void(const std::string&)> log;  // events, one line each; null: stderr
-  std::function<void()> handed_over = nullptr;  // a new process serves: what else it wants is to be left now
+  std::function<void()> handed_over = nullptr;  // called when a new process serves: to leave the admin socket
 };
 
 class Process final : public Control, private Installer {
@@ -41,20 +40,22 @@ class Process final : public Control, private Installer {
   Process(std::shared_ptr<const config::Config> config, ProcessOptions options);
   ~Process();
 
-  // Before start(): listens on what another process has handed over, where the configuration wants it.
+  // To be called before start(): uses the sockets that another process has handed over, where the configuration wants
+  // their address.
   void take_over(HandOver from);
-  // Binds, resolves, compiles and starts the workers. On failure nothing is left open, and `out` or `error` says why.
+  // Binds the sockets, resolves names, builds, and starts the workers. On failure returns false with nothing left open,
+  // and `out` or `error` says why.
   bool start(config::Diagnostics& out, std::string& error);
   // Runs the control loop until the drain is over.
   void run() { serving_io_.run(); }
 
-  // First call: shutdown.delay, then drain, unless that is under way. Second call: at once.
+  // The first call drains after shutdown.delay, unless a drain is under way. The second call ends the process at once.
   void stop();
   void stop_from_anywhere();
   void reopen_logs() { log_->reopen(); }
-  // The next reload() reads from here; empty: there is nothing to read.
+  // The file that the next reload() reads; empty: there is none.
   void set_config_file(const std::string& file);
-  // Where sources of changes tell what is new.
+  // Where sources report changes of names and servers.
   ConfigSink& changes_of_config() { return *reloader_; }
 
   // Control
@@ -67,7 +68,7 @@ class Process final : public Control, private Installer {
   void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done) override;
   void hand_over(int fd) override;
 
-  // The real port of a listener; 0 if there is none.
+  // The port that a listener is bound to; 0 if there is none.
   std::uint16_t port(const std::string& listener) const;
   const Snapshot& snapshot() const { return *serving_.snapshot; }
 
@@ -98,12 +99,12 @@ class Process final : public Control, private Installer {
   Clock real_clock_;
   const Clock& clock_;
   int workers_wanted_;
-  StatsRegistry stats_;  // before the loop: what is retired to it counts here
+  StatsRegistry stats_;  // declared before the io_context: parts that are destroyed with it refer to these
   boost::asio::io_context serving_io_;
   std::unique_ptr<AccessLog> log_;
   ServerTable servers_;
   std::shared_ptr<TicketKeys> tickets_;
-  std::vector<std::shared_ptr<ServerSlot>> inherited_;  // from the process before, until start()
+  std::vector<std::shared_ptr<ServerSlot>> inherited_;  // of the process before this one, until start()
   Serving serving_;
   NestedLoop nested_;
   std::unique_ptr<Operator> operator_;
@@ -118,13 +119,13 @@ class Process final : public Control, private Installer {
   enum class Stage : std::uint8_t { kServing, kDelay, kDraining };
   Stage stage_ = Stage::kServing;
   bool handing_over_ = false;
-  bool told_to_stop_ = false;  // by a signal
+  bool told_to_stop_ = false;  // by stop()
   bool handed_over_ = false;
   std::vector<std::function<void(const DrainReport&, std::function<void()>)>> tell_drained_;
   Nanos started_wall_ = 0;
 };
 
-// Threads for `workers: auto`: a core each, within the cgroup's quota and the affinity mask.
+// The number of workers for `workers: auto`: one for each core that the affinity mask and the cgroup's quota allow.
 int auto_workers();
 
 }  // namespace albatross

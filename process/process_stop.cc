@@ -1,5 +1,5 @@
-// How a process ends: by a signal or a verb, or since a new process has taken over (no connection is refused, as both
-// listen on the same sockets for a moment). Also the ticket keys that outlive it. Control thread.
+// How a process ends: by a signal, by a verb, or because a new process has taken over. In a take-over both listen on
+// the same sockets for a moment, so no connection is refused. Also the rotation of ticket keys. Control thread.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr auto kTicketLife = std::chrono::hours(8);
 
-// It said that it serves; has it ended since?
+// Whether the other process still lives, after it has said that it serves.
 bool lives(int fd, std::string& why) {
   char byte = 0;
   if (::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) return true;
@@ -52,7 +52,7 @@ void Process::stop() {
 
 void Process::begin_stop() {
   if (stage_ != Stage::kServing) return;
-  stage_ = Stage::kDelay;  // /health says so
+  stage_ = Stage::kDelay;  // /health answers 503
   const Nanos delay = config::nanos(serving_.config->shutdown.delay);
   if (delay == 0) return begin_drain();
   log("stopping: draining in " + std::to_string(delay / kMilli) + " ms");
@@ -68,7 +68,7 @@ void Process::begin_drain() {
   shutdown_timer_.cancel();
   const Nanos window = config::nanos(serving_.config->shutdown.drain);
   auto part = serving_.workers.sum([this](const DrainReport& r) { drained(r); });
-  // Said when it is so on every worker.
+  // Called by each worker; logs when all of them have begun.
   auto begun = [this, window, left = std::make_shared<std::size_t>(serving_.workers.size())] {
     if (--*left > 0) return;
     serving_.sockets.close_all(!handed_over_ && !handing_over_);
@@ -86,7 +86,7 @@ void Process::drain_process(std::function<void(const DrainReport&, std::function
   begin_stop();
 }
 
-// Who waits for the report gets it before the process ends.
+// Those who wait for the report get it before the process ends.
 void Process::drained(const DrainReport& report) {
   operator_->note_drained("the process", report);
   if (tell_drained_.empty()) return serving_io_.stop();
@@ -104,7 +104,7 @@ void Process::take_over(HandOver from) {
   serving_.sockets.take(std::move(from.listeners));
   operator_->set_overrides(std::move(from.overrides));
   tickets_->replace(std::move(from.ticket_keys));
-  // Kept until the first snapshot holds those that it names.
+  // Keeps the slots until the first snapshot holds them.
   for (const auto& [key, health] : from.health) {
     inherited_.push_back(servers_.slot(key.first, key.second));
     inherited_.back()->health.store(health);
@@ -136,7 +136,7 @@ void Process::hand_over(int fd) {
   log("handing over to a new process");
   handing_over_ = true;
   auto channel = std::make_shared<boost::asio::posix::stream_descriptor>(serving_io_, fd);
-  // The other process starts, however long that takes, or ends.
+  // Waits until the other process has started, however long that takes, or has ended.
   channel->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, channel](boost::system::error_code ec) {
     handing_over_ = false;
     std::string why;

@@ -6,7 +6,7 @@
 
 namespace albatross {
 
-// What the builder thread gets.
+// What the builder thread is given.
 struct Reloader::Change {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const Snapshot> now;
@@ -15,8 +15,8 @@ struct Reloader::Change {
   std::uint64_t overrides_version = 0;
   std::uint64_t generation = 0;
   std::map<std::string, std::uint16_t> ports;
-  bool whole = true;             // else only
-  std::set<std::string> groups;  // these
+  bool whole = true;  // all parts; else only the groups named
+  std::set<std::string> groups;
 };
 
 Reloader::~Reloader() { builder_.join(); }
@@ -62,7 +62,7 @@ std::shared_ptr<const config::Config> Reloader::with_servers(
     auto it = servers_.find(g.name);
     if (it == servers_.end()) continue;
     g.servers = it->second;
-    g.digest = 0;  // its text does not say what it is any more
+    g.digest = 0;  // its text does not describe it any more
   }
   return changed;
 }
@@ -90,7 +90,7 @@ void Reloader::reload(Done done) {
   });
 }
 
-// Sockets first, then the compile off this thread, then everybody learns of it.
+// Opens the sockets, has the builder thread build, then installs.
 void Reloader::was_read(ConfigSource::Read read, Done done) {
   Sockets::Map opened;
   std::uint64_t version = 0;
@@ -137,7 +137,7 @@ void Reloader::finish(Built built, std::shared_ptr<config::Diagnostics> out, Soc
   build_groups();
 }
 
-// What only a new process takes up.
+// Warns of changes that only a new process takes up.
 void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& out) const {
   auto warn = [&](const char* path, bool differs) {
     if (differs) out.warning({}, path, "changed, but this needs a restart", "the old value stays in force");
@@ -157,7 +157,7 @@ void Reloader::names_changed(const std::vector<std::string>& names) {
   build_groups();
 }
 
-// Of the configuration in force now: what is being built may bring other groups.
+// Looks for the groups in the configuration that is in force: it may have other groups than when the name changed.
 void Reloader::find_groups_of_names() {
   for (const config::ServerGroup& g : serving_.config->server_groups) {
     const std::vector<std::string> names = Builder::names(g);
@@ -173,7 +173,7 @@ void Reloader::servers_changed(const std::string& group, std::vector<config::Ser
   build_groups();
 }
 
-// The listeners, their rules and certificates and all other groups stay as they are.
+// Builds the groups that wait. All listeners and all other groups stay as they are.
 void Reloader::build_groups() {
   if (building_ || !serving_.snapshot || !installer_.refusal().empty()) return;
   find_groups_of_names();

@@ -1,6 +1,6 @@
-// What is new becomes what is served: reads a ConfigSource and builds on one builder thread, opens sockets and installs
-// on the control thread. One build at a time; changes of names and of groups' servers that come meanwhile wait, and the
-// last of each group counts. Control thread.
+// Turns what is new into what is served: reads a ConfigSource and builds on its builder thread, opens sockets and
+// installs on the control thread. There is one build at a time. A reload during a build is refused; changes of names
+// and of groups' servers wait, and the last change of each group counts. Owned by the Process; control thread.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
@@ -17,7 +17,7 @@
 
 namespace albatross {
 
-// What a build makes. A whole one has a snapshot; one of groups only has those.
+// The result of a build: a snapshot, of which a build of groups has renewed only those groups.
 struct Built {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<Snapshot> snapshot;
@@ -26,17 +26,17 @@ struct Built {
   std::uint64_t overrides_version = 0;
 };
 
-// Puts into force what was built.
+// Installs what was built. The Process implements it.
 class Installer {
  public:
   virtual void install(Built built, Sockets::Map opened) = 0;
-  // These groups, and nothing else.
+  // Installs these groups, and nothing else.
   virtual void install_groups(Built built, const std::vector<std::string>& names) = 0;
   virtual const Overrides& overrides(std::uint64_t& version) const = 0;
-  // What the names that these groups use stand for.
+  // The addresses that these names have at the moment.
   virtual Names addresses(const std::vector<std::string>& names) const = 0;
   virtual void watch_names(const std::vector<std::string>& names) = 0;
-  // Why nothing may be changed; empty if it may.
+  // Why nothing may be changed; empty if changes are allowed.
   virtual std::string refusal() const = 0;
 
  protected:
@@ -49,9 +49,9 @@ class Reloader final : public ConfigSink {
       : serving_(serving), context_(std::move(context)), installer_(installer) {}
   ~Reloader();
 
-  // The next reload() reads from here; empty: there is none.
+  // What the next reload() reads; null: there is nothing to read.
   void set_source(std::unique_ptr<ConfigSource> source) { source_ = std::move(source); }
-  // Builds all of it on the calling thread: for the start.
+  // Builds everything on the calling thread, at start.
   Built build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
               const Names& names, config::Diagnostics& out);
   void reload(std::function<void(ReloadResult)> done);
@@ -77,9 +77,9 @@ class Reloader final : public ConfigSink {
   BuildContext context_;
   Installer& installer_;
   std::unique_ptr<ConfigSource> source_;
-  std::map<std::string, std::vector<config::Server>> servers_;  // of groups whose source is not the file
-  std::set<std::string> pending_names_;                         // that have changed meanwhile
-  std::set<std::string> pending_;                               // groups to build when the builder is free
+  std::map<std::string, std::vector<config::Server>> servers_;  // by group, as servers_changed() has set them
+  std::set<std::string> pending_names_;                         // names that have changed during a build
+  std::set<std::string> pending_;                               // groups to build when the builder thread is free
   bool building_ = false;
   std::uint64_t generation_ = 0;
   std::uint64_t reloads_ = 0;

@@ -1,4 +1,5 @@
-// What the process serves by, and with: shared by the parts of Process. Owned by Process; control thread.
+// What the parts of the Process share: the configuration and snapshot in force, the sockets, the workers. Owned by the
+// Process; control thread.
 #pragma once
 
 #include <functional>
@@ -17,13 +18,13 @@ struct Serving {
 
   boost::asio::io_context& io;
   const Clock& clock;
-  std::function<void(const std::string&)> log;  // an event, one line
+  std::function<void(const std::string&)> log;  // logs an event, one line
   std::shared_ptr<const config::Config> config;
-  std::shared_ptr<const Snapshot> snapshot;  // null: not started
+  std::shared_ptr<const Snapshot> snapshot;  // null: not started yet
   Sockets sockets;
   Workers workers;
 
-  // Each worker accepts from exactly what is open.
+  // Makes each worker accept from exactly the sockets that are open.
   void listen() {
     for (int i = 0; i < static_cast<int>(workers.size()); ++i) {
       workers.post(i, [listens = sockets.of_worker(*snapshot, i)](Worker& w) { w.listen(listens); });

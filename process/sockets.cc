@@ -11,7 +11,7 @@ namespace {
 void close_all_of(std::vector<ListenSocket>& sockets) {
   for (ListenSocket& s : sockets) {
     if (s.fd >= 0) ::close(s.fd);
-    s.fd = -1;  // the address is kept
+    s.fd = -1;  // the address stays
   }
 }
 
@@ -73,7 +73,7 @@ bool Sockets::open_missing(const config::Config& config, const std::set<std::str
     const bool is_drained = drained.contains(l.name);
     if (now != open_.end() && (now->second.sockets[0].fd >= 0 || is_drained)) continue;
     if (is_drained && open_.empty()) {
-      o.sockets = {{-1, o.wanted}};  // as in the process before us
+      o.sockets = {{-1, o.wanted}};  // drained in the process before this one, too
     } else {
       o.sockets = taken(l, o.wanted);
       if (o.sockets.empty()) o.sockets = open_listeners(o.wanted, workers_, error);
@@ -90,7 +90,7 @@ bool Sockets::open_missing(const config::Config& config, const std::set<std::str
   return ok;
 }
 
-// From the process before us, if it has that address.
+// The sockets of the process before this one, if it has that address.
 std::vector<ListenSocket> Sockets::taken(const config::Listener& l, const SocketAddress& wanted) {
   for (auto it = taken_.begin(); it != taken_.end(); ++it) {
     if (it->wanted != wanted.to_string() || (wanted.port() == 0 && it->name != *l.name)) continue;

@@ -1,4 +1,4 @@
-// The worker threads, as the control thread talks to them. Control thread.
+// The workers, as the control thread talks to them. Owned by Serving; control thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -24,18 +24,19 @@ class Workers {
   void clear() { all_.clear(); }
   std::size_t size() const { return all_.size(); }
 
-  // f(worker) on that worker's thread.
+  // Runs f(worker) on that worker's thread.
   template <class F>
   void post(int i, F f) {
     Worker* worker = all_[static_cast<std::size_t>(i)].get();
     worker->loop().post([worker, f = std::move(f)]() mutable { f(*worker); });
   }
-  // The same on each; `f` is copied.
+  // The same on each worker; `f` is copied.
   template <class F>
   void post_all(const F& f) {
     for (std::size_t i = 0; i < all_.size(); ++i) post(static_cast<int>(i), f);
   }
-  // To be called by each worker with its part of a drain; `done` with the sum, on the control thread.
+  // A function that each worker calls with its part of a drain. When all have, `done` is called with the sum, on the
+  // control thread.
   Worker::Drained sum(Worker::Drained done) {
     struct Sum {
       DrainReport report;

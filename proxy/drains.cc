@@ -62,7 +62,8 @@ void Drains::drain_connections(ListenerSlot* listener, Nanos window, Done done) 
   start(std::move(d));
 }
 
-// Its idle connections close over the first half, so that clients do not come back as one herd.
+// Idle connections close one after another over the first half of the window, so that clients do not all come back at
+// once.
 void Drains::close_over(ListenerSlot& slot, Nanos window) {
   const Nanos span = std::min<Nanos>(window / 2, 10 * kSecond);
   const std::size_t n = slot.connection_count;
@@ -76,7 +77,7 @@ bool Drains::covers(const Drain& d, const Flow& flow) {
   return d.listener == nullptr || (flow.listener() == d.listener && flow.client_drains());
 }
 
-// f(flow) for each that the drain covers; f may end that flow.
+// Calls f(flow) for each flow that the drain covers; f may end that flow.
 template <class F>
 void Drains::each_flow(const Drain& d, F f) {
   if (d.server) {
@@ -129,7 +130,7 @@ void Drains::left(const Flow& flow) {
   }
 }
 
-// Anew each time: a request may have become a tunnel, and a kept connection may bring another one.
+// Counts anew each time, since a request may have become a tunnel and a kept connection may bring another request.
 void Drains::count_what_is_left(Drain& d) {
   d.left = 0;
   d.tunnels = d.told_tunnels;
@@ -142,7 +143,7 @@ void Drains::count_what_is_left(Drain& d) {
   });
 }
 
-// True if its deadline has passed.
+// Tells what is due, or cuts. True if the deadline has passed.
 bool Drains::step(Drain& d) {
   const Nanos now = loop_.now();
   const bool over = now >= d.began + d.window;
@@ -172,7 +173,7 @@ void Drains::step_all() {
   if (any()) loop_.set_timer(timer_, next);
 }
 
-// An answer that was just given may still leave: its connection lingers and goes by itself.
+// An answer that was just given may still leave: its connection lingers and closes by itself.
 void Drains::cut_connections(const Drain& d) {
   if (d.server) return;
   listeners_.each([&](ListenerSlot& slot) {

@@ -1,6 +1,6 @@
-// The drains of one worker (PRODUCT §5): of a server, of a listener's connections, or of all. No new requests or
-// connections from who begins one; idle connections close over a while, tunnels and calls are told one after another,
-// what is left at the deadline is cut. Worker's thread.
+// The drains of one worker: of a server, of a listener's connections, or of all connections. While something drains it
+// gets no new requests or connections. Its idle connections close over a while, its tunnels and calls are told one
+// after another to go elsewhere, and what is left at the deadline is cut. The Worker owns it; worker's thread.
 #pragma once
 
 #include <memory>
@@ -19,25 +19,25 @@ class UpstreamPool;
 
 class Drains final : private Ready {
  public:
-  // All three outlive this.
+  // All three outlive this object.
   Drains(Loop& loop, Listeners& listeners, UpstreamPool& pool) : loop_(loop), listeners_(listeners), pool_(pool) {}
   ~Drains();
 
-  // `done` on this thread, when nothing of ours is left.
+  // Called on this thread when nothing of this worker's part is left.
   using Done = std::function<void(const DrainReport&)>;
   void drain_server(std::shared_ptr<ServerSlot> slot, Nanos window, Done done);
-  // It takes requests again, or will: a drain under way ends with the report so far.
+  // The server takes requests again. A drain under way ends with its report so far.
   void undrain_server(const ServerSlot& slot);
-  // Connections that come from here on are not part of it. Null: all listeners.
+  // Drains the connections that the listener has now; later ones are not part of it. Null: of all listeners.
   void drain_connections(ListenerSlot* listener, Nanos window, Done done);
 
   bool any() const { return !drains_.empty(); }
-  // A drain of its connections is under way.
+  // Whether a drain of that listener's connections is under way.
   bool concerns(const ListenerSlot& slot) const;
-  // A flow is not on that server any more; it is over.
+  // A flow has left the server of that lease; a flow has ended.
   void left(const Lease& lease, Flow::Left how);
   void left(const Flow& flow);
-  // A connection has gone: a drain may be over.
+  // A connection has closed, so a drain may be over.
   void connection_closed() {
     if (any()) loop_.make_ready(*this);
   }

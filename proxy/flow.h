@@ -1,8 +1,8 @@
-// One thing under way through the proxy, as drains, queues, limits and overload see it: an HTTP exchange, later an L4
-// connection. Who runs it implements this; its worker's thread.
+// Something under way through the proxy, as drains, queues, limits and overload see it: an HTTP exchange. An Exchange
+// is one; the Worker owns it. Worker's thread.
 //
-// It is in the list of the listener that it came by, and each Lease that it holds is in the list of its server, so that
-// a drain visits its own flows only.
+// A flow is in the list of the listener that it came by, and each Lease that it holds is in the list of its server. So
+// a drain visits its own flows and no others.
 #pragma once
 
 #include <cstddef>
@@ -20,30 +20,31 @@ struct InQueue;
 
 class Flow : public ListHook<Flow, OfListener>, public ListHook<Flow, InQueue> {
  public:
-  enum class Kind : std::uint8_t { kRequest, kCall, kTunnel };  // kCall: gRPC
+  enum class Kind : std::uint8_t { kRequest, kCall, kTunnel };  // kCall: a gRPC call
   virtual Kind kind() const = 0;
-  // The listener that it came by, and whether its client's connection drains.
+  // The listener that it came by. Whether its client's connection drains.
   virtual const ListenerSlot* listener() const = 0;
   virtual bool client_drains() const = 0;
-  // Bytes that wait for either side, and those kept for another try.
+  // Bytes of memory that it holds: those that wait to be written to either side, and those kept for another try.
   virtual std::size_t bytes_held() const = 0;
 
-  // A drain wants it to go elsewhere: close frame 1001, or UNAVAILABLE. False: it was told before, or cannot be.
+  // Tells the client to go elsewhere, for a drain: by close frame 1001 or UNAVAILABLE. False if it was told before or
+  // cannot be told.
   virtual bool go_away() = 0;
   bool told() const { return told_; }
-  // The drain's deadline: what is left of it ends now.
+  // Ends it now: a drain's deadline has passed.
   virtual void cut() = 0;
-  // By an answer if there was none, else by a reset.
+  // Ends it for that cause: with an answer if none has begun, else with a reset.
   virtual void end(Cause cause) = 0;
 
-  // The configuration that it began under is not served any more: it holds no more of it than it needs.
+  // The configuration that it began under is not served any more. Lets go of what it does not need of it.
   virtual void detach() = 0;
 
-  // Its queue's: room may be there, it tries again. False: it must go on waiting.
+  // Called by its queue when a server may have room: tries to take one. False if it must go on waiting.
   virtual bool leave_queue() = 0;
   Nanos queued_since = 0;
 
-  // How it left, for the reports of drains.
+  // How it left a server or the proxy, for the reports of drains.
   enum class Left : std::uint8_t { kFinished, kMoved, kCut };
   Left left() const { return cut_ ? Left::kCut : told_ ? Left::kMoved : Left::kFinished; }
 

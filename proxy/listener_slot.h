@@ -1,6 +1,6 @@
 // What a worker keeps of one listener: its connections, its flows, and the version of its configuration that new
-// requests are served by. Outlives the configuration that names it, until its last connection has gone. Worker's
-// thread.
+// requests run by. Listeners owns it. It lives on after the configuration has dropped the listener, until the last
+// connection has closed. Worker's thread.
 #pragma once
 
 #include <memory>
@@ -13,31 +13,32 @@
 
 namespace albatross {
 
-// This worker's means to match by one RuleSet. Shared by the views of listeners whose rules did not change.
+// One worker's matcher of a RuleSet and its counters. Versions of a listener whose rules did not change share it.
 struct WorkerRules {
   std::shared_ptr<const RuleSet> rules;
   std::unique_ptr<RuleTable::Matcher> matcher;
-  std::vector<RuleStats*> stats;  // beside rules->routes.all
+  std::vector<RuleStats*> stats;  // by the index in rules->routes.all
 };
 
-// One version of a listener, as exchanges that began under it see it.
+// One version of a listener. Exchanges that began under it pin it; when the last has unpinned it, it goes to the
+// control thread, which destroys it.
 struct ListenerView {
   std::shared_ptr<const ListenerRuntime> listener;
   std::shared_ptr<WorkerRules> rules;
-  std::uint32_t pins = 1;  // exchanges; the slot's own counts as one
+  std::uint32_t pins = 1;  // the exchanges that run by it, and one for the slot while it is current
   bool current = true;
 };
 
 struct ListenerSlot {
   std::string name;
-  SessionSettings settings;      // what its connections look at
-  ListenerView* view = nullptr;  // null: not served yet
+  SessionSettings settings;      // its connections refer to these, so a new version holds for them, too
+  ListenerView* view = nullptr;  // the current version; null: not served yet
   ListenerStatsRef stats_ref;
   ListenerStats* stats = nullptr;
-  IntrusiveList<Connection> connections;  // by last activity, the oldest first
+  IntrusiveList<Connection> connections;  // by their last request, the oldest first
   std::size_t connection_count = 0;
   IntrusiveList<Flow, OfListener> flows;
-  bool retired = false;  // the configuration does not have it any more
+  bool retired = false;  // the configuration has dropped the listener
 };
 
 }  // namespace albatross

@@ -122,7 +122,7 @@ void Listeners::sweep(const std::function<bool(const ListenerSlot&)>& used) {
 
 // ---- connections ----
 
-// At the limit the oldest idle connection goes, if somebody waits; if none is idle, accepting pauses for a moment.
+// At the limit the oldest idle connection is closed if a client waits. If none is idle, accepting pauses for 50 ms.
 bool Listeners::may_accept(Acceptor& acceptor) {
   if (services_.overload() == OverloadLevel::kStopAccepting) {
     acceptor.pause_for(50 * kMilli);
@@ -177,7 +177,7 @@ void Listeners::on_closed(Connection& c, const Error& error) {
   closed_(slot);
 }
 
-// It looks at the oldest 32 of each listener.
+// Looks at the oldest 32 connections of each listener.
 bool Listeners::close_oldest_idle() {
   constexpr int kLooked = 32;
   Connection* oldest = nullptr;

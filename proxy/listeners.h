@@ -1,5 +1,5 @@
-// The listeners of one worker: which sockets it accepts from, its clients' connections, and the versions of the
-// configuration that they are served by. Worker's thread.
+// The listeners of one worker: the sockets that it accepts from, its clients' connections, and the versions of
+// configuration that they are served by. The Worker owns it; worker's thread.
 #pragma once
 
 #include <functional>
@@ -16,48 +16,49 @@
 
 namespace albatross {
 
-// A socket that a worker accepts from, and for which listener.
+// A socket that a worker accepts from, and the listener that it belongs to.
 struct WorkerListen {
   std::string listener;
   int fd = -1;
-  bool shared = false;  // one descriptor in every worker (unix sockets)
+  bool shared = false;  // all workers have the same descriptor (unix sockets)
 };
 
 class Listeners final : private ConnectionOwner {
  public:
-  // A request begins on a client's connection.
+  // Called when a request begins on a client's connection.
   using OnStream = std::function<void(ListenerSlot& slot, Connection& c, Stream& stream)>;
-  // `closed`: a connection has gone.
+  // `closed` is called when a connection has closed.
   Listeners(Services& services, OnStream on_stream, std::function<void(ListenerSlot&)> closed);
   ~Listeners();
 
-  // This worker's matchers of rule sets that are new.
+  // This worker's matchers for the rule sets that are new.
   using Matchers = std::map<const RuleSet*, std::unique_ptr<RuleTable::Matcher>>;
-  // New requests are served by this version. Listeners that it does not have are retired; their names are returned.
+  // Serves new requests by this snapshot from now on. Listeners that are not in it are retired and returned.
   std::vector<ListenerSlot*> serve(const Snapshot& snapshot, Matchers& matchers);
-  // Accepts from exactly these from now on. What waits at one that is left is taken first, as nobody else will.
+  // Accepts from exactly these sockets from now on. Connections that wait at a socket that is left are accepted first,
+  // because nobody else will accept them.
   void listen(const std::vector<WorkerListen>& listens);
-  // `take_waiting`: as above.
+  // `take_waiting`: connections that wait are accepted first.
   void stop_listening(bool take_waiting);
 
-  // Null: there is none.
+  // Null if there is none of that name.
   ListenerSlot* find(const std::string& name);
-  // Retired ones, too.
+  // Calls f(slot) for each, the retired ones included.
   template <class F>
   void each(F f) {
     for (auto& [name, slot] : slots_) f(*slot);
     for (auto& slot : retired_) f(*slot);
   }
-  // Retired ones that are empty, unless `used(slot)`, are gone.
+  // Destroys retired slots that are empty, except those for which used(slot) is true.
   void sweep(const std::function<bool(const ListenerSlot&)>& used);
   void close_all();
-  // Out of descriptors or over the limit: true if a connection was closed.
+  // Makes room when descriptors or the limit have run out. True if a connection was closed.
   bool close_oldest_idle();
 
-  // An exchange runs by this version, until unpin().
+  // An exchange runs by this version until it calls unpin().
   static void pin(ListenerView& view) { ++view.pins; }
   void unpin(ListenerView& view);
-  // Versions that are not served any more and that exchanges still run by.
+  // The number of versions that are not served any more and that exchanges still run by.
   std::size_t outdated() const { return outdated_; }
   // Listeners that the configuration does not have any more still have connections.
   bool any_retired() const { return !retired_.empty(); }
@@ -76,7 +77,7 @@ class Listeners final : private ConnectionOwner {
   OnStream on_stream_;
   std::function<void(ListenerSlot&)> closed_;
   std::unordered_map<std::string, std::unique_ptr<ListenerSlot>> slots_;
-  std::vector<std::unique_ptr<ListenerSlot>> retired_;  // their listeners have gone, connections remain
+  std::vector<std::unique_ptr<ListenerSlot>> retired_;  // dropped by the configuration, with connections left
   struct Listening {
     std::unique_ptr<Acceptor> acceptor;
     ListenerSlot* slot = nullptr;

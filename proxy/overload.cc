@@ -33,7 +33,7 @@ OverloadLevel next_level(OverloadLevel now, const Resources& r) {
   return static_cast<OverloadLevel>(level);
 }
 
-// Five times a second: without the heap.
+// Called five times a second, so it does not use the heap.
 std::uint64_t resident_memory() {
   char text[128];
   if (!read_file("/proc/self/statm", text, sizeof text)) return 0;

@@ -1,5 +1,5 @@
-// How short of memory and descriptors the process is, and what is done about it: four levels on one pressure number.
-// Control thread; workers read the level.
+// How short the process is of memory and descriptors, as one of four levels, and what is done at each. Pure functions
+// and values: the control thread computes the level (process/overload_watch.h), workers read it.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ enum class OverloadLevel : std::uint8_t {
   kStopAccepting,
 };
 
-// What is used and what there is; a limit of 0: none.
+// What is used, and its limit: bytes of memory, and descriptors. A limit of 0: there is none.
 struct Resources {
   std::uint64_t memory = 0, memory_limit = 0;
   std::uint64_t descriptors = 0, descriptor_limit = 0;
@@ -27,12 +27,12 @@ struct Resources {
   }
 };
 
-// Entered at 80, 90, 95 and 98 percent, left five points below.
+// The next level. Levels are entered at 80, 90, 95 and 98 percent of the larger ratio, and left five points below.
 OverloadLevel next_level(OverloadLevel now, const Resources& r);
 
-// Resident bytes of this process.
+// The resident memory of this process, bytes; 0 if it cannot be read.
 std::uint64_t resident_memory();
-// The cgroup's memory limit; 0: none.
+// The cgroup's memory limit, bytes; 0: none.
 std::uint64_t cgroup_memory_limit();
 
 }  // namespace albatross

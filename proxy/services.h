@@ -1,5 +1,5 @@
-// What everything on one worker uses: its loop, its pools, its drains, its counters, and ways to the rest of the
-// process. Owned by the Worker; its thread, but for the functions in WorkerSettings.
+// What everything on one worker uses: its loop, its pool, its drains, its counters, and functions that reach the rest
+// of the process. Owned by the Worker; its thread, except for the functions in WorkerSettings.
 #pragma once
 
 #include <atomic>
@@ -28,15 +28,15 @@ struct WorkerSettings {
   AccessLog* log = nullptr;
   const std::atomic<OverloadLevel>* overload = nullptr;
   StatsRegistry* stats = nullptr;
-  std::string instance;  // names this process in the loop header
-  // Takes what workers do not need any more to the control thread, where it is destroyed.
+  std::string instance;  // names this process in the albatross-trace field, which counts loops
+  // Sends what the worker does not need any more to the control thread, which destroys it.
   std::function<void(std::shared_ptr<void>)> retire;
-  std::function<void(std::string)> event;  // for the event log; any thread
-  // Has that worker serve its queue of the group; any thread.
+  std::function<void(std::string)> event;  // writes a line to the event log; any thread
+  // Makes that worker serve its queue of the group; any thread.
   std::function<void(int worker, const std::string& group)> wake_queue;
 };
 
-// "Mon, 23 Nov 2026 06:00:00 GMT", made once a second.
+// The text of a Date field, "Mon, 23 Nov 2026 06:00:00 GMT", made anew once a second.
 class HttpDate {
  public:
   std::string_view text(Nanos wall);

@@ -1,5 +1,6 @@
-// What the workers serve by, in parts that are versioned one by one: a part of which nothing changed is the same object
-// as before. Const, shared, built on the builder thread, pinned by who uses it, destroyed on the control thread.
+// What the workers serve by: one part for each listener and one for each group. A part that a change does not touch is
+// the same object in the next snapshot. Const and shared; built on the builder thread, or at start on the control
+// thread. Workers take parts up one by one and send old ones back to the control thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -21,18 +22,18 @@ namespace albatross {
 
 class TlsServer;
 
-// The rules of one listener, compiled, with what each route counts in.
+// The compiled rules of one listener, with the counters of each route.
 struct RuleSet {
-  std::uint64_t digest = 0;  // of the listener's text
+  std::uint64_t digest = 0;  // config::Listener::digest, by which a reload tells whether they changed
   std::shared_ptr<const RuleTable> table;
   Routes routes;
-  std::vector<RuleStatsRef> stats;  // beside routes.all
+  std::vector<RuleStatsRef> stats;  // by the index in routes.all
 };
 
 struct ListenerRuntime {
   std::string name;
-  std::string port_text;  // of the address that was bound
-  std::string bind;       // which socket: see process/sockets.h
+  std::string port_text;  // the port that was bound, as text; "" for a unix socket
+  std::string bind;       // the key of its sockets in process/sockets.h
   bool secure = false;
   SessionSettings session;
   ForwardedPolicy forwarded;
@@ -47,12 +48,12 @@ struct ListenerRuntime {
 struct ServerEntry {
   std::shared_ptr<ServerSlot> slot;
   std::shared_ptr<const ServerSettings> settings;
-  std::uint32_t weight = 100;  // of the file
+  std::uint32_t weight = 100;  // as the file says
   std::string zone;
   bool backup = false;
-  std::uint32_t max_requests = 0;  // 0: any
+  std::uint32_t max_requests = 0;  // in flight; 0: any number
   std::string host;                // what probes call it, "app.internal:8080"
-  std::string sticky_value;        // of its cookie, a number in hexadecimal; "": the group has none
+  std::string sticky_value;        // the value of its cookie, a number in hexadecimal; "" if the group is not sticky
   ServerStatsRef stats;
 };
 
@@ -60,10 +61,10 @@ struct StickySettings {
   std::string cookie;  // "": not sticky
   std::string app_cookie;
   Nanos max_age = 0;
-  boost::unordered_flat_map<std::uint64_t, int> servers;  // by their cookies' numbers
+  boost::unordered_flat_map<std::uint64_t, int> servers;  // the index of each server by the number in its cookie
 };
 
-// What the hash schedulers hash.
+// What the hash schedulers hash of a request.
 struct HashSource {
   using On = config::Hash::On;
   On on = On::kSourceIp;
@@ -73,17 +74,17 @@ struct HashSource {
 
 struct RetryPolicy {
   using Codes = std::vector<std::pair<std::uint16_t, std::uint16_t>>;
-  int tries = 2;  // with the first
+  int tries = 2;  // the first one included
   bool on_connect = true;
   bool on_reset = true;
   bool on_timeout = false;
-  Nanos per_try = 0;  // 0: none
-  Codes codes;        // inclusive
+  Nanos per_try = 0;  // of one try; 0: no limit
+  Codes codes;        // statuses, from and to, inclusive
   double budget = 0.2;
   bool after_answer() const { return !codes.empty() || (on_timeout && per_try != 0); }
 };
 
-// Requests that wait for room.
+// How many requests may wait for room, and for how long.
 struct QueueSettings {
   std::uint32_t size = 128;
   Nanos timeout = 5 * kSecond;
@@ -91,7 +92,7 @@ struct QueueSettings {
 
 struct GroupRuntime {
   std::string name;
-  std::uint64_t digest = 0;  // of the group's text and of the addresses that its names stand for
+  std::uint64_t digest = 0;  // of its text, the addresses of its names and the content of tls.ca
   std::vector<ServerEntry> servers;
   BalancerSettings balancing;
   HashSource hash;
@@ -99,14 +100,14 @@ struct GroupRuntime {
   PassiveCheck passive;
   Circuit circuit;
   QueueSettings queue;
-  bool queues = false;  // there is a limit to wait for
+  bool queues = false;  // there is a limit, so requests may have to wait
   std::shared_ptr<GroupSlot> slot;
-  std::shared_ptr<const HashTable> hash_table;  // by the weights of when it was built
-  std::string zone;                             // ours, if it comes first
+  std::shared_ptr<const HashTable> hash_table;  // for the hash schedulers, by the weights when it was built
+  std::string zone;                             // the process's zone, if its servers come first; else ""
   bool fail_open = true;
   bool drain_unhealthy = false;
   RetryPolicy retries;
-  Nanos response_timeout = 0;  // 0: the route's
+  Nanos response_timeout = 0;  // 0: the route's value
   Nanos drain = 300 * kSecond;
   GroupStatsRef stats;
 };

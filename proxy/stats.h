@@ -1,5 +1,6 @@
-// What the proxy counts, by name. The parts of a configuration hold what they count in, and share it with those before
-// them, so that counts survive reloads; each worker has its own set and is the only one to write it.
+// The counters of the proxy, by name. Parts of a configuration hold the counters that they use and share them with the
+// parts before them, so counts survive reloads. Each worker has its own set and is the only one to write it; any thread
+// may read. The Process owns the StatsRegistry.
 #pragma once
 
 #include <array>
@@ -15,7 +16,7 @@
 
 namespace albatross {
 
-// Index of the counters by status class; 0: no status.
+// The index of a status among counters by status class; 0: no status was sent.
 inline std::size_t status_class(int status) {
   return status >= 100 && status < 600 ? static_cast<std::size_t>(status / 100) : 0;
 }
@@ -24,19 +25,19 @@ struct ListenerStats {
   std::array<Counter, 6> requests;  // by status class; [0]: none was sent
   Histogram duration;
   Counter connections;         // accepted
-  Counter connections_closed;  // so that open = the difference
+  Counter connections_closed;  // open connections are the difference
   Counter tls_failures;
-  Counter bytes_in, bytes_out;  // bodies
+  Counter bytes_in, bytes_out;  // bytes of bodies
 };
 
-// grpc-status 0 to 16; 17: none came, or none of these.
+// Counters by grpc-status 0 to 16; the last is for calls without one, or with another.
 constexpr std::size_t kGrpcStatuses = 18;
 
 struct GroupStats {
   std::array<Counter, 6> requests;  // by the server's status class
-  Histogram duration;               // from choosing a server to the end of its answer
+  Histogram duration;               // from the choice of a server to the end of its answer
   Counter connects, connect_failures;
-  Counter sync_failures;  // connects that never had a connection
+  Counter sync_failures;  // connects that failed at once, without a connection
   Counter connections_closed;
   Counter reused;
   Counter retries, retries_over_budget;
@@ -44,14 +45,14 @@ struct GroupStats {
   Counter no_server;
   Counter queued, queue_left, queue_refused, queue_timeouts;
   Counter circuit_opened, circuit_refused;
-  std::array<Counter, kGrpcStatuses> grpc;  // calls by the status that the client got
+  std::array<Counter, kGrpcStatuses> grpc;  // calls, by the status that the client got
 };
 
 struct ServerStats {
   Counter started, ended;  // requests
   Counter answers;
-  Counter latency;   // microseconds until their heads, in all
-  Counter failures;  // as passive checks count them
+  Counter latency;   // the sum of microseconds until the heads of answers
+  Counter failures;  // failed requests, as passive checks count them
 };
 
 struct RuleStats {
@@ -65,15 +66,15 @@ struct WorkerStats {
   Counter regex_fallbacks;
 };
 
-// Counters of one kind by name, for as long as somebody holds the name's Entry: parts of the configuration do, so that
-// counts survive reloads, and what has gone takes its counts with it. One worker's lie side by side in the order in
-// which they were first asked for, so that thousands of rules touch few cache lines.
+// Counters of one kind, by name. They exist while somebody holds the name's Entry: parts of the configuration do, so
+// counts survive reloads, and the counters of what has gone are freed. The counters of one worker are adjacent in
+// memory, in the order in which they were first asked for, so thousands of rules touch few cache lines.
 template <class Stats>
 class StatsTable {
  public:
   StatsTable(int workers, std::mutex& lock) : lock_(lock), per_worker_(static_cast<std::size_t>(workers)) {}
 
-  // Any thread may hold and drop one. The table outlives it.
+  // A reference to the counters of one name. Any thread may hold and drop it. The table outlives it.
   class Entry {
    public:
     Entry(StatsTable& table, std::string name, std::size_t id) : table_(table), name_(std::move(name)), id_(id) {
@@ -82,7 +83,7 @@ class StatsTable {
     ~Entry() { table_.free(*this); }
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
-    // That worker's, which alone writes it.
+    // The counters of that worker, which alone writes them.
     Stats& of(int worker) const { return *of_[static_cast<std::size_t>(worker)]; }
 
    private:
@@ -94,7 +95,7 @@ class StatsTable {
   };
   using Ref = std::shared_ptr<const Entry>;
 
-  // Any thread.
+  // The entry of that name, made if there is none. Any thread.
   Ref get(const std::string& name) {
     std::lock_guard hold(lock_);
     std::weak_ptr<const Entry>& known = entries_[name];
@@ -112,7 +113,7 @@ class StatsTable {
     return entry;
   }
 
-  // The rest under the registry's lock: see StatsRegistry::visit.
+  // These need the registry's lock: see StatsRegistry::visit.
   const std::map<std::string, std::size_t>& names() const { return ids_; }
   bool has(const std::string& name) const { return ids_.contains(name); }
   template <class F>
@@ -135,7 +136,7 @@ class StatsTable {
     }
     free_.push_back(entry.id_);
     auto it = entries_.find(entry.name_);
-    if (it == entries_.end() || !it->second.expired()) return;  // it has come back since
+    if (it == entries_.end() || !it->second.expired()) return;  // the name has a new entry
     entries_.erase(it);
     ids_.erase(entry.name_);
   }
@@ -170,7 +171,7 @@ class StatsRegistry {
   WorkerStats& worker(int i) { return worker_stats_[static_cast<std::size_t>(i)]; }
   int workers() const { return workers_; }
 
-  // f(listeners, groups, servers, rules) under the lock: f must not drop an Entry.
+  // Calls f(listeners, groups, servers, rules) under the lock. f must not drop an Entry.
   template <class F>
   void visit(F f) {
     std::lock_guard lock(lock_);

@@ -107,7 +107,7 @@ void Worker::apply_group(const std::shared_ptr<const GroupRuntime>& group) {
   services_.loop.make_ready(sweeper_);
 }
 
-// What runs for long does not hold an old version.
+// Flows that run for long must not hold an old version.
 void Worker::detach_from_outdated() {
   if (listeners_.outdated() == 0) return;
   listeners_.each([](ListenerSlot& slot) {
@@ -129,7 +129,8 @@ void Worker::serve_queue(const std::string& group) {
   }
 }
 
-// What nothing is on any more, after a change. An old version may still name a group that has gone.
+// Destroys what a change has left without use. A group that has gone stays while an old version of a listener may still
+// name it.
 void Worker::sweep() {
   listeners_.sweep([this](const ListenerSlot& slot) { return drains_.concerns(slot); });
   pool_.sweep();
@@ -177,7 +178,7 @@ void Worker::unpin(ListenerView& view) {
   if (listeners_.outdated() == 0 && !removed_.empty()) services_.loop.make_ready(sweeper_);
 }
 
-// What is held back for a client that reads slowly, or by one that sends before a server has room.
+// Memory is held for clients that read slowly, and for requests that came before a server had room.
 void Worker::end_largest(std::uint64_t bytes) {
   constexpr std::size_t kMuch = 8 * 1024;
   std::vector<std::pair<std::size_t, Flow*>> large;

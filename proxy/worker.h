@@ -1,5 +1,6 @@
-// One thread: a loop, its clients' connections, its pools of servers, its view of the configuration. Shares nothing
-// with other workers but what ServerSlot's and GroupSlot's atomics say. The Process talks to it by post().
+// One worker: a thread with its loop, its clients' connections, its connections to servers and its state of each group.
+// It shares nothing with other workers except the atomics of ServerSlot and GroupSlot. The Process owns it and calls it
+// by Loop::post().
 #pragma once
 
 #include <map>
@@ -19,10 +20,10 @@
 
 namespace albatross {
 
-// A change of configuration, as one worker gets it. Only what is new has to be taken up.
+// A change of configuration, as one worker gets it. The worker takes up the parts that are new.
 struct WorkerUpdate {
   std::shared_ptr<const Snapshot> snapshot;
-  Listeners::Matchers matchers;  // of rule sets that are new
+  Listeners::Matchers matchers;  // for the rule sets that are new
 };
 
 class Worker final : private ExchangeOwner {
@@ -30,26 +31,27 @@ class Worker final : private ExchangeOwner {
   Worker(const Clock& clock, WorkerSettings settings);
   ~Worker();
 
-  // Another thread; before run().
+  // Any thread, before start().
   Loop& loop() { return services_.loop; }
   void start();
   void join();
 
-  // The worker's thread from here on.
+  // From here on: the worker's thread only.
   using Drained = Drains::Done;
 
-  // Serves by this from now on, and accepts from `listens`. Connections of listeners that have gone, and of those
-  // `changed`, drain over `window`; each calls its part of `drained`, by name.
+  // Serves by this snapshot from now on, and accepts from `listens`. The connections of listeners that have gone, and
+  // of those in `changed`, drain within `window` nanoseconds; the end of each drain calls the function of that listener
+  // in `drained`.
   void apply(WorkerUpdate update, const std::vector<WorkerListen>& listens, const std::vector<std::string>& changed,
              Nanos window, const std::map<std::string, Drained>& drained);
-  // One group's servers have changed, and nothing else.
+  // The servers of one group have changed, and nothing else.
   void apply_group(const std::shared_ptr<const GroupRuntime>& group);
-  // Accepts from exactly these.
+  // Accepts from exactly these sockets.
   void listen(const std::vector<WorkerListen>& listens) { listeners_.listen(listens); }
-  // `take_waiting`: what waits at the sockets is taken first, as nobody else will.
+  // `take_waiting`: accepts the connections that wait at the sockets first, because nobody else will.
   void stop_accepting(bool take_waiting) { listeners_.stop_listening(take_waiting); }
 
-  // Drains (PRODUCT §5).
+  // Drains; see proxy/drains.h. `window` is in nanoseconds.
   void drain_connections(const std::string& listener, Nanos window, Drained done);
   void drain_all(Nanos window, Drained done) { drains_.drain_connections(nullptr, window, std::move(done)); }
   void drain_server(std::shared_ptr<ServerSlot> slot, Nanos window, Drained done) {
@@ -57,14 +59,14 @@ class Worker final : private ExchangeOwner {
   }
   void undrain_server(const ServerSlot& slot) { drains_.undrain_server(slot); }
 
-  // Weights have changed.
-  using HashTables = std::map<std::string, std::shared_ptr<const HashTable>>;  // by group
+  // Weights have changed: reads them again.
+  using HashTables = std::map<std::string, std::shared_ptr<const HashTable>>;  // by the group's name
   void refresh_balancers(const HashTables& tables);
-  // Room may have been freed in that group.
+  // A server of that group may have room: serves its queue.
   void serve_queue(const std::string& group);
-  // Idle connections to servers close.
+  // Closes the idle connections to servers.
   void close_idle_servers() { pool_.close_idle(); }
-  // The flows that hold the most memory end, until so much of it is free.
+  // Ends the flows that hold the most memory, until that many bytes are free.
   void end_largest(std::uint64_t bytes);
 
  private:
@@ -87,7 +89,7 @@ class Worker final : private ExchangeOwner {
   Listeners listeners_;
   Drains drains_;
   std::unordered_map<std::string, std::unique_ptr<GroupState>> groups_;
-  std::vector<std::unique_ptr<GroupState>> removed_;  // groups that the configuration does not have any more
+  std::vector<std::unique_ptr<GroupState>> removed_;  // dropped by the configuration, but still in use
   Sweeper sweeper_{this};
   std::vector<std::unique_ptr<Exchange>> free_;
   std::thread thread_;

@@ -1,8 +1,8 @@
-// What owners and Streams need of one connection, whatever the wire and the role.
+// One connection, as its owner and its Streams see it, whatever the protocol and the role.
 //
-// A Connection belongs to its owner (a worker's listener, an upstream pool, a probe) and is used on its loop's thread.
-// It never dies inside a callback: after on_closed the owner hands it to Loop::destroy_later. Nobody above session/
-// asks which protocol it speaks to learn what it can do: can() says.
+// A Connection belongs to its ConnectionOwner (a worker's Listeners, an UpstreamPool, a probe) and is used on its
+// loop's thread. It is never destroyed inside a callback: after on_closed the owner gives it to Loop::destroy_later.
+// Code above session/ does not ask for the protocol version to learn what a connection can do; it asks can().
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,13 @@ struct TlsInfo;
 
 class ConnectionOwner {
  public:
-  // Server: a request begins; set stream.events.
+  // Server: a request begins. The owner sets stream.events.
   virtual void on_new_stream(Connection& c, Stream& stream) = 0;
-  // Handshake done; streams may come (server) or be opened (client).
+  // The handshake is done: streams may come (server) or be opened (client).
   virtual void on_open(Connection& c) = 0;
-  // Client: no stream is open and the connection can serve again.
+  // Client: no stream is open, and the connection can serve again.
   virtual void on_idle(Connection& c) = 0;
-  // Gone. `error.cause` is kNone for an ordinary end. Hand the connection to destroy_later.
+  // The connection is closed. `error.cause` is kNone for an ordinary end. The owner gives it to destroy_later.
   virtual void on_closed(Connection& c, const Error& error) = 0;
 
  protected:
@@ -37,15 +37,14 @@ class ConnectionOwner {
 };
 
 struct Capabilities {
-  bool multiplexes = false;       // many streams at once; requests for other names of the certificate may share it
-  bool extended_connect = false;  // websockets open by RFC 8441, without keys; else by those of RFC 6455
-  bool takes_tunnels = true;      // client: the server takes websockets
+  bool multiplexes = false;       // many streams at once; requests for any host of the certificate may share it
+  bool extended_connect = false;  // WebSockets open by RFC 8441, without keys; else by RFC 6455, with keys
+  bool takes_tunnels = true;      // client: the server accepts WebSockets
   bool tells_untouched = false;   // client: the server can say that it has not worked on a request
-  bool late_status =
-      false;  // server: an answer that has begun can still be ended with other trailers than it began for
+  bool late_status = false;       // server: an answer that has begun can end with other trailers
 };
 
-// What a Stream asks of its connection; see Stream.
+// What a Stream asks of its connection: see Stream. The connection's Streams implement it.
 class StreamControl {
  public:
   virtual void send_head(Stream& s, const Head& head, bool end) = 0;
@@ -69,47 +68,45 @@ class Connection : public Deferred, public ListHook<Connection> {
   const ConnectionInfo& info() const { return info_; }
   Role role() const { return role_; }
   State state() const { return state_; }
-  // Connecting, shaking hands, or waiting for what the server will take.
+  // Whether it is connecting, shaking hands, or (client) waiting for the server's SETTINGS.
   virtual bool opening() const = 0;
   virtual Capabilities can() const = 0;
-  // Null: not secure, or closed. Good until the next call on the connection.
+  // Null without TLS, or when closed. Good until the next call on the connection.
   virtual const TlsInfo* tls() const = 0;
-  // The certificate that was shown to the peer is good for that host.
+  // Whether the certificate that the peer was shown covers that host.
   virtual bool covers(std::string_view host) const = 0;
-  // What is to be written and could not be yet, bytes.
+  // Bytes that wait to be written, and those that were read and not used yet.
   virtual std::size_t bytes_held() const = 0;
 
-  // Open, without a stream or the beginning of one.
+  // Whether it is open, without a stream and without the beginning of a request.
   virtual bool idle() const = 0;
-  // Since when, or since it opened; nanoseconds of the loop's clock.
+  // Since when it is idle, or when it opened; nanoseconds of the loop's clock.
   Nanos idle_since() const { return idle_since_; }
   virtual bool has_stream() const = 0;
 
-  // ---- a client's ----
-  // Opens the stream for one request. Only when can_open().
+  // ---- a client's ---- Opens the stream for one request. Only while can_open().
   virtual Stream& open_stream(StreamEvents& events, Method method, bool upgrade) = 0;
   virtual bool can_open() const = 0;
-  // Idle, nothing unexpected arrived, the peer has not hung up.
+  // Whether it is idle, nothing unexpected has arrived and the peer has not hung up.
   virtual bool reusable() const = 0;
   virtual bool hung_up() const = 0;
-  // What the server's Keep-Alive said of its patience, seconds; 0: nothing.
+  // The timeout in the server's Keep-Alive field, seconds; 0: none.
   virtual std::uint32_t peer_keep_alive() const = 0;
-  // Closes if it is still idle then; 0: never.
+  // Closes the connection if it is still idle at that time; 0: never.
   virtual void set_idle_deadline(Nanos deadline) = 0;
 
-  // ---- ends ----
-  // Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps); an idle connection is still read
-  // until `idle_until`, then closed.
+  // ---- ends ---- Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps). An idle connection
+  // is read until `idle_until` and then closed.
   virtual void drain(Nanos idle_until) = 0;
   bool draining() const { return draining_; }
-  // The end of a drain: what was answered still leaves, streams get on_reset.
+  // Ends a drain: answers that are complete still leave, and streams get on_reset.
   virtual void cut(const Error& error) = 0;
-  // Cuts everything: streams get on_reset, the owner on_closed. `abort`: the peer sees a reset.
+  // Closes at once: streams get on_reset, the owner gets on_closed. `abort`: the peer sees a reset.
   virtual void fail(const Error& error, bool abort = false) = 0;
-  // Lets go of a connection that is idle or not yet open.
+  // Closes a connection that is idle or not open yet.
   virtual void close_idle() = 0;
 
-  // The owner's: what it keeps of this connection.
+  // The owner's own data about this connection.
   void* owner_data = nullptr;
 
  protected:

@@ -1,4 +1,5 @@
-// What is known of one connection for as long as it lives. Owned by the Connection; const once open.
+// What is known of one connection for as long as it lives. Owned by the Connection and const once that is open; the
+// loop's thread.
 #pragma once
 
 #include <array>
@@ -14,7 +15,7 @@ struct ConnectionInfo {
   IpAddress client;  // the peer's address, or the PROXY header's; invalid for unix peers
   std::uint16_t client_port = 0;
   bool secure = false;
-  Version version = Version::kHttp11;  // of its messages, to write down: what it can do is in Capabilities
+  Version version = Version::kHttp11;  // of its messages, for the log; Capabilities say what it can do
   std::uint8_t client_text_size = 0;
   std::array<char, 45> client_text_data{};
 

@@ -8,7 +8,7 @@
 namespace albatross {
 namespace {
 
-// How often streams that stand still are looked at: an eighth of the time that they may, at least 100 ms.
+// How often stalled streams are checked: every eighth of the time that they may stall, but at least 100 ms apart.
 Nanos stall_check(Nanos timeout) { return std::max<Nanos>(timeout / 8, 100 * kMilli); }
 
 }  // namespace
@@ -48,7 +48,7 @@ WireStream& MuxStreams::on_begin(StreamId) {
   return s;
 }
 
-// The first stream, or the last, has come or gone.
+// A stream has come or gone: acts if it was the first, or the last.
 void MuxStreams::streams_changed() {
   if (!session_.is_open()) return;
   if (!empty()) {
@@ -97,7 +97,7 @@ void MuxStreams::feed(std::string_view bytes) {
   heartbeat_.heard(now);
   codec_->set_time(now);
   feeding_ = true;
-  (void)codec_->feed(bytes, *this);  // failure() has it, too
+  (void)codec_->feed(bytes, *this);  // failure() returns the same
   feeding_ = false;
   if (session_.is_open()) after_feed();
 }
@@ -113,11 +113,11 @@ void MuxStreams::after_feed() {
   }
   if (server()) update_head_deadline();
   if (server() && codec_->over() && empty()) return session_.linger();
-  // A server's GOAWAY: what runs is finished, and nothing more is opened.
+  // After a server's GOAWAY, streams under way finish and none is opened.
   if (!server() && !greeting_ && empty() && codec_->max_streams() == 0) session_.close(Error{});
 }
 
-// A header block, and the preface, have an absolute time; so has a connection without streams.
+// Sets an absolute deadline for a header block or the preface, or the idle deadline of a connection without streams.
 void MuxStreams::update_head_deadline() {
   const bool head = codec_->head_started();
   const std::uint32_t which = codec_->heads_begun();
@@ -150,14 +150,14 @@ void MuxStreams::consume(Stream& s, std::size_t bytes) {
   if (codec_->wants_to_produce()) session_.touch();
 }
 
-// The connection broke a rule, or asked for too much: its GOAWAY leaves, then it does. True if it is over.
+// If the peer broke a rule or asked for too much, sends the GOAWAY and closes. True if the connection is over.
 bool MuxStreams::check_failure() {
   FeedResult f = codec_->failure();
   if (f.cause == Cause::kNone) return false;
   Error error = server() ? downstream_error(f.cause, f.detail)
                          : upstream_error(Cause::kUpstreamMalformed,
                                           greeting_ ? RetrySafety::kSafe : RetrySafety::kNever, f.detail);
-  // The log speaks of requests: one line says why, even if none was open.
+  // The log has a line for each request. One request is begun if none is open, so that a line gives the reason.
   if (server() && empty()) {
     Stream& s = begin_stream();
     session_.owner_.on_new_stream(session_, s);
@@ -193,7 +193,7 @@ void MuxStreams::send_head(Stream& s, const Head& head, bool end) {
   session_.touch();
 }
 
-// Tells streams what has left our memory; notes those whose window is closed.
+// Tells streams how many bytes have left our memory, and notes those whose window is closed.
 void MuxStreams::return_credit() {
   stalled_ = false;
   const bool broken = session_.writer_.broken();
@@ -228,7 +228,7 @@ void MuxStreams::after_output() {
   if (server() && empty() && !session_.writer_.has_output() && codec_->over()) session_.linger();
 }
 
-// Whatever its siblings still have to write, a stream is over when the output has passed its last byte.
+// A stream is over when the kernel has taken its last byte, whatever its siblings still have to write.
 void MuxStreams::finish_answers() {
   const std::uint64_t sent = session_.writer_.sent();
   bool any = false;
@@ -265,7 +265,7 @@ void MuxStreams::on_closed(WireStream& w, const Error& error) {
   if (s.events == nullptr) return;
   session_.touch();
   if (error.cause == Cause::kNone) {
-    // A client's: whoever uses it has heard both ends and lets go of it.
+    // A client's stream: its user has seen both directions end and lets go of it.
     if (!server() || s.finishing_) return;
     s.finishing_ = true;
     // While producing, nghttp2 tells of a frame before it hands over its bytes.
@@ -294,7 +294,7 @@ bool MuxStreams::end_tunnel(Stream& s) {
   }
   s.tunnel = false;
   send_end(s, nullptr);
-  if (!s.in_done()) advance(s.in, Step::kReset);  // what still comes is dropped
+  if (!s.in_done()) advance(s.in, Step::kReset);  // data that still comes is dropped
   if (server()) return true;
   if (!session_.writer_.broken()) codec_->own();  // nobody keeps its bytes until settle time any more
   s.events = &nobody();
@@ -356,7 +356,7 @@ void MuxStreams::read_timed_out() {
   start_goaway();
 }
 
-// A stream whose peer opens no window for the send timeout is reset; its siblings go on.
+// Resets streams whose peer has opened no window for the send timeout. Their siblings go on.
 void MuxStreams::reset_stalled(Nanos at) {
   const Error error =
       server() ? downstream_error(Cause::kSendTimeout) : upstream_error(Cause::kResponseTimeout, RetrySafety::kNever);
@@ -371,7 +371,7 @@ void MuxStreams::reset_stalled(Nanos at) {
   streams_changed();
 }
 
-// False if it does not live.
+// False if the server does not live.
 bool MuxStreams::check_server(Nanos at) {
   if (empty()) return true;
   switch (heartbeat_.check(at)) {

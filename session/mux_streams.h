@@ -1,5 +1,5 @@
-// Many streams at once (HTTP/2): their ends, GOAWAY in two steps, PING, windows that stay closed, the deadline of a
-// header block. Internal to session/.
+// The streams of a connection that has many at once (HTTP/2): how they end, GOAWAY in two steps, PING, streams whose
+// window stays closed, the deadline of a header block. Owned by its Session; the loop's thread. Internal to session/.
 #pragma once
 
 #include <memory>
@@ -8,15 +8,15 @@
 
 namespace albatross {
 
-// Does a silent server still live? PING after a silence, and once in a while after that. Times are the loop's
-// nanoseconds.
+// Whether a silent server still lives: says when to send a PING, and when to give up. A value of MuxStreams, for a
+// client. Nanoseconds of the loop's clock.
 class Heartbeat {
  public:
   static constexpr Nanos kAfter = 20 * kSecond;
   static constexpr Nanos kPatience = 10 * kSecond;
-  static constexpr Nanos kAgain = 330 * kSecond;  // gRPC servers take it ill under five minutes
+  static constexpr Nanos kAgain = 330 * kSecond;  // gRPC servers end connections that PING more often than every 5 min
 
-  // Bytes have come. `message`: of a stream.
+  // Bytes have come. message(): some of a stream.
   void heard(Nanos now) { heard_ = now; }
   void message() { quiet_ = false; }
   enum class Verdict : std::uint8_t { kWait, kPing, kDead };
@@ -34,8 +34,8 @@ class Heartbeat {
   Nanos due() const { return quiet_ ? ping_at_ + kAgain : heard_ + kAfter; }
   Nanos heard_ = 0;
   Nanos ping_at_ = 0;
-  bool pinged_ = false;  // and not heard of since
-  bool quiet_ = false;   // a PING has gone since the last message
+  bool pinged_ = false;  // a PING has gone, and nothing has come since
+  bool quiet_ = false;   // a PING has gone since the last message of a stream
 };
 
 class MuxStreams final : public Streams {
@@ -72,7 +72,7 @@ class MuxStreams final : public Streams {
   void send_head(Stream& s, const Head& head, bool end) override;
   void consume(Stream& s, std::size_t bytes) override;
   void reset(Stream& s) override;
-  void release(Stream& s) override { reset(s); }  // what has not ended is reset, and only that
+  void release(Stream& s) override { reset(s); }  // resets only what has not ended
   bool end_tunnel(Stream& s) override;
 
  private:
@@ -95,23 +95,23 @@ class MuxStreams final : public Streams {
   void reset_stalled(Nanos at);
   bool check_server(Nanos at);
 
-  static constexpr std::size_t kGatherBelow = 8 * 1024;  // fresh bytes: larger ones go at once, without a copy
-  static constexpr Nanos kGoawayGap = 1 * kSecond;       // more than a round trip
-  // Of a stream whose last frame is being put into the output.
+  static constexpr std::size_t kGatherBelow = 8 * 1024;  // bytes; more new data is written at once, without a copy
+  static constexpr Nanos kGoawayGap = 1 * kSecond;       // between the two steps; more than a round trip
+  // Where a stream ends whose last frame is being put into the output.
   static constexpr std::uint64_t kBeingPut = ~std::uint64_t{0};
   enum class Goaway : std::uint8_t { kNone, kAnnounced, kFinal };
 
   std::unique_ptr<MuxCodec> codec_;
-  IntrusiveList<Stream> finishing_;  // server: whole on the wire, by the offsets at which they end
-  Heartbeat heartbeat_;              // client
-  Nanos deadline_ = 0;               // GOAWAY's second step, PING, stalled streams
-  std::uint32_t late_head_ = 0;      // which head the session's read deadline is for
-  std::uint32_t orphans_ = 0;        // client: nobody's, to end when our bytes have left
+  IntrusiveList<Stream> finishing_;  // server: answers that are complete in the output, in the order of their ends
+  Heartbeat heartbeat_;              // client: whether the server lives
+  Nanos deadline_ = 0;               // the next of: GOAWAY's second step, PING, a check of stalled streams
+  std::uint32_t late_head_ = 0;      // the head, by number, that the session's read deadline is for
+  std::uint32_t orphans_ = 0;        // client: streams that nobody uses any more and whose bytes still leave
   Goaway goaway_ = Goaway::kNone;
   bool put_ = false;        // an end is among what is being produced
-  bool greeting_ = false;   // client: open when the server's SETTINGS have come
+  bool greeting_ = false;   // client: the server's SETTINGS have not come yet
   bool head_late_ = false;  // the session's read deadline is that of a head
-  bool stalled_ = false;    // some stream waits for its window
+  bool stalled_ = false;    // a stream waits for its window
 };
 
 }  // namespace albatross

@@ -1,5 +1,5 @@
-// One body, one way, with credit: what comes from one Stream goes to another, and only when it has left is more asked
-// for. A member of an Exchange; holds no bytes itself. One thread.
+// Moves one body in one direction, with credit: what comes from one Stream goes to another, and only when it has left
+// is more asked for. A member of an Exchange; holds no bytes. Worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,15 @@ namespace albatross {
 class Pump {
  public:
   void attach(Stream& from) { from_ = &from; }
-  // The source is gone or done: credit has nowhere to go.
+  // The source is gone or done: credit is not passed on any more.
   void detach() { from_ = nullptr; }
-  // From on_data of the source. The bytes are the sink's until settle time.
+  // Called from on_data of the source. The bytes are good until settle time.
   void data(Stream& to, std::string_view bytes) {
     moved_ += bytes.size();
     to.send_data(bytes);
   }
-  // From on_sent of the sink. A sink reports only when what it held is gone, so more than is owed is never asked for.
+  // Called from on_sent of the sink. A sink reports only what has left, so the source never gets more credit than it is
+  // owed.
   void sent(std::size_t bytes) {
     if (from_ != nullptr) from_->consume(bytes);
   }

@@ -61,8 +61,8 @@ void SerialStreams::after_feed(std::string_view bytes, const FeedResult& r, bool
   }
   std::string_view rest = bytes.substr(r.consumed);
   if (released_ != nullptr) {
-    if (!rest.empty()) close_after_ = true;  // bytes after the message: nobody knows whose
-    // What was sent to the client may lie in this buffer; what we sent must be seen to have left.
+    if (!rest.empty()) close_after_ = true;  // bytes after the message belong to no request
+    // Views of this buffer may still wait in a client's output, and finish_release() must know what has left.
     session_.context_.settle();
     if (session_.is_open()) finish_release();
     return;
@@ -74,7 +74,7 @@ void SerialStreams::after_feed(std::string_view bytes, const FeedResult& r, bool
   }
   const Nanos patience = session_.settings_->timeouts.request_head;
   if (was_idle && empty() && codec_->head_started() && patience != 0) {
-    session_.set_read_deadline(session_.now() + patience);  // absolute, from the first byte
+    session_.set_read_deadline(session_.now() + patience);  // absolute, from the first byte of the head
   }
 }
 
@@ -96,7 +96,7 @@ void SerialStreams::end_of_input() {
   if (!empty() && only().tunnel) after_output();
 }
 
-// A hang-up behind a whole request: the client has left, unless half-close is its way.
+// After a hang-up behind a whole request the client has left, unless the listener allows half-closed connections.
 void SerialStreams::hung_up() {
   const bool tunnel = !empty() && only().tunnel;
   if (tunnel) {
@@ -111,7 +111,7 @@ void SerialStreams::hung_up() {
 
 Error SerialStreams::broken(int error) const {
   if (server()) return downstream_error(Cause::kClientLeft, nullptr, error);
-  const bool answered = codec_->head_started();  // once there is an answer, nobody may ask again
+  const bool answered = codec_->head_started();  // once an answer has begun, the request must not be sent again
   const Cause cause = answered && codec_->head_done() ? Cause::kUpstreamTruncated : Cause::kUpstreamReset;
   return upstream_error(cause, answered ? RetrySafety::kNever : RetrySafety::kOnlyIfReused, nullptr, error);
 }
@@ -191,7 +191,7 @@ void SerialStreams::next_message() {
 
 void SerialStreams::reset(Stream& s) {
   end_stream(s);
-  // An answer that was begun must look cut; so must a request body.
+  // The peer must see that an answer, or a request body, was cut.
   session_.close(Error{}, server() && abort_at_end_);
 }
 
@@ -200,7 +200,7 @@ void SerialStreams::release(Stream& s) {
   s.events = nullptr;
   IntrusiveList<Stream>::remove(s);
   --count_;
-  // Inside a feed the message's end is known, but not yet what lies behind it.
+  // Inside feed() it is not known yet whether bytes follow the message.
   if (feeding_) return codec_->pause();
   finish_release();
 }
@@ -210,7 +210,7 @@ void SerialStreams::finish_release() {
   released_ = nullptr;
   session_.context_.bury(s);
   const bool written = !session_.writer_.has_output() && !session_.writer_.broken();
-  // The last bytes of a tunnel still go; nobody waits for them but the peer.
+  // The last bytes of a tunnel still leave; only the peer waits for them.
   if (s.tunnel && s.out_done() && session_.is_open() && !written && !session_.writer_.broken())
     return session_.linger();
   const bool whole = s.in_done() && s.out_done() && written && codec_->message_done();
@@ -222,7 +222,7 @@ void SerialStreams::finish_release() {
   session_.owner_.on_idle(session_);
 }
 
-// What was sent still goes, for a moment; nobody waits for it any more.
+// What was sent still leaves, for a moment; only the peer waits for it.
 bool SerialStreams::end_tunnel(Stream& s) {
   s.events = &nobody();
   session_.flush();

@@ -1,4 +1,5 @@
-// One stream after another (HTTP/1.1). Internal to session/.
+// The streams of a connection that has one after another (HTTP/1.1). Owned by its Session; the loop's thread. Internal
+// to session/.
 #pragma once
 
 #include <memory>
@@ -41,7 +42,7 @@ class SerialStreams final : public Streams {
   bool end_tunnel(Stream& s) override;
 
  private:
-  // Only if there is a stream.
+  // The stream; only if there is one.
   Stream& only() const { return const_cast<Stream&>(list_.front()); }
 
   // CodecSink
@@ -56,11 +57,11 @@ class SerialStreams final : public Streams {
   void next_message();
 
   std::unique_ptr<SerialCodec> codec_;
-  Stream* released_ = nullptr;         // client: released inside a feed, which must be over first
+  Stream* released_ = nullptr;         // client: released inside feed(), to be finished when that returns
   std::uint32_t peer_keep_alive_ = 0;  // seconds
-  bool close_after_ = false;           // this exchange is the connection's last
-  bool refused_ = false;               // server: nothing more is read
-  bool abort_at_end_ = false;          // the response's end is the connection's: a cut must be a reset
+  bool close_after_ = false;           // the connection closes after this exchange
+  bool refused_ = false;               // server: the request was refused, and nothing more is read
+  bool abort_at_end_ = false;          // the end of the connection ends the response, so a cut must be a reset
 };
 
 }  // namespace albatross

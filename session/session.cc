@@ -1,4 +1,4 @@
-// The life of a connection: it opens, waits, drains and closes. Bytes are moved in session_io.cc.
+// The life of a connection: it starts, waits, drains and closes. session_io.cc opens it and moves bytes.
 #include "session/session.h"
 
 #include "tls/tls_info.h"
@@ -37,7 +37,7 @@ bool Session::reusable() const {
   return is_open() && !has_stream() && !transport_->can_read() && !transport_->hung_up() && held_.empty();
 }
 
-// A server's answer has left, and the next request may come.
+// Server: the answer has left, and the next request may come.
 void Session::next_message() {
   needs_more_ = false;
   idle_since_ = now();
@@ -46,8 +46,8 @@ void Session::next_message() {
   if (!held_.empty() || transport_->can_read() || transport_->hung_up()) context_.loop().make_ready(*this);
 }
 
-// What was sent still goes, then our end. The rest of what the peer sends is read and dropped for a moment: a close
-// with unread bytes would reset what we said last.
+// Sends what is left, then ends our direction. For a moment, what the peer still sends is read and dropped: a close
+// with unread bytes would make the kernel reset the connection, and the peer would lose our last bytes.
 void Session::linger() {
   state_ = State::kLingering;
   held_.clear();

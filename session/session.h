@@ -1,12 +1,12 @@
-// A Connection over a Transport and a Codec, in either role: bytes in and out, deadlines, the beginning and the end.
-// How its streams share it is in Streams (serial_streams.h, mux_streams.h), which is made when it is known what the
-// connection speaks.
+// A Connection over a Transport and a Codec, in either role: it opens, moves bytes in and out, keeps deadlines and
+// closes. Its Streams (serial_streams.h, mux_streams.h) are the half that depends on the protocol; they are made when
+// it is known what the connection speaks. Owned by its ConnectionOwner; the loop's thread.
 //
-// Reads go to the loop's scratch and are handed on before the next read anywhere on it (SessionContext), so in the
-// steady state a body is never copied and an idle connection holds no buffer.
+// Reads go to the loop's scratch and are handed on before the next read anywhere on the loop (SessionContext). So in
+// the steady state a body is never copied, and an idle connection holds no buffer.
 //
-// Deadlines here: connect and handshake, idle, request head, send, lingering close; Streams adds those that only many
-// streams need. Those of an exchange are the exchange's.
+// Deadlines here: connect and handshake, idle, request head, send, lingering close. MuxStreams adds those of many
+// streams. The deadlines of an exchange are the exchange's.
 #pragma once
 
 #include <algorithm>
@@ -30,29 +30,29 @@ struct SessionTimeouts {  // nanoseconds; 0: none
   Nanos send = 60 * kSecond;
 };
 
-// What a connection speaks. TLS connections agree by ALPN; this is for the others, and for what a client insists on.
+// What a connection speaks. Over TLS, ALPN decides; this is for other connections, and for what a client requires.
 enum class Wire : std::uint8_t {
   kHttp1,
-  kHttp2,   // client: nothing else will do
-  kEither,  // server, without TLS: HTTP/2 if it opens with the preface (RFC 9113 §3.3)
+  kHttp2,   // a client accepts nothing else
+  kEither,  // server, without TLS: HTTP/2 if the client begins with the preface (RFC 9113 §3.3)
 };
 
-// What connections of one listener, or to one server, have in common.
+// What the connections of one listener, or those to servers, have in common.
 struct SessionSettings {
   HeadLimits limits;
   SessionTimeouts timeouts;
   H2Settings h2;
   Wire wire = Wire::kHttp1;
-  bool half_close = false;  // server: a FIN behind a request is not a client that left
+  bool half_close = false;  // server: a client that ends its direction after a request has not left
 };
 
-// How much is asked of the socket at once: more while bytes flow through, less while they wait here.
+// How many bytes one read asks for: more while bytes flow through, fewer while they wait here. A value of a Session.
 class ReadSize {
  public:
   static constexpr std::uint32_t kLeast = 16 * 1024;
   static constexpr std::uint32_t kMost = 192 * 1024;
   std::uint32_t next() const { return size_; }
-  // `drained`: what was read has gone on.
+  // `drained`: what was read has been passed on.
   void adapt(std::size_t asked, std::size_t got, bool drained) {
     if (!drained) {
       size_ = std::max(size_ / 2, kLeast);
@@ -67,12 +67,13 @@ class ReadSize {
 
 class Session final : public Connection, public Ready, public ListHook<Session, TurnLink> {
  public:
-  // `settings` outlives this. `info`: what the acceptor knows of a client.
+  // `settings` outlives this object. `info`: what the acceptor knows of a client.
   Session(SessionContext& context, ConnectionOwner& owner, Role role, const SessionSettings& settings,
           const ConnectionInfo& info = {});
   ~Session() override;
 
-  // Once: the transport with this session as its Ready. `open_timeout`: nanoseconds to connect and shake hands; 0: any.
+  // Called once. The transport's Ready is this session. `open_timeout`: nanoseconds to connect and shake hands; 0: no
+  // limit.
   void start(std::unique_ptr<Transport> transport, Nanos open_timeout);
 
   bool opening() const override { return state_ == State::kOpening || (streams_ && streams_->greeting()); }
@@ -93,10 +94,10 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   void fail(const Error& error, bool abort = false) override { close(error, abort); }
   void close_idle() override;
 
-  // The loop's and the context's.
+  // For the loop and the context.
   void on_ready() override;
   void settle();
-  // True if a write is due at the end of the turn; otherwise it has been settled.
+  // Gathers small output. True if it waits for the end of the turn; false if the session has settled.
   bool gather();
   bool gathered() const { return gathered_; }
 
@@ -113,7 +114,7 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   void arm();
   bool may_read() const;
   bool nothing_to_read() const { return held_.empty() && !transport_->can_read(); }
-  // Keeps bytes that were read and not eaten. `needs_more`: they are the start of something.
+  // Keeps bytes that were read and not used. `needs_more`: the codec can use them only with more bytes.
   void hold(std::string_view bytes, bool needs_more);
   bool flush();
   void next_message();
@@ -135,15 +136,15 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   ConnectionOwner& owner_;
   const SessionSettings* settings_;
   std::unique_ptr<Transport> transport_;
-  std::unique_ptr<Streams> streams_;  // null: not known yet what it speaks
+  std::unique_ptr<Streams> streams_;  // null: it is not known yet what it speaks
   SessionWriter writer_;
-  std::string held_;  // read but not yet eaten
+  std::string held_;  // read but not used yet
   MemberTimer<Session, &Session::on_timer> timer_{this};
   Nanos read_deadline_ = 0;
   Nanos send_deadline_ = 0;
   ReadSize read_size_;
   std::uint32_t discarded_ = 0;
-  bool needs_more_ = false;  // what is held is the start of something
+  bool needs_more_ = false;  // what is held can be used only with more bytes
   bool gathered_ = false;    // a write is due at the end of the turn
 
   static constexpr std::size_t kLowWater = 16 * 1024;

@@ -15,7 +15,7 @@ SessionContext::~SessionContext() {
 void SessionContext::mark_dirty(Session& s) {
   using List = IntrusiveList<Session, TurnLink>;
   if (List::linked(s) && !s.gathered()) return;
-  List::remove(s);  // its views, too, must be settled before the next read
+  List::remove(s);  // its new views must be settled before the next read, too
   dirty_.push_back(s);
 }
 
@@ -31,13 +31,13 @@ void SessionContext::settle() {
   while (!dirty_.empty()) {
     Session& s = dirty_.front();
     IntrusiveList<Session, TurnLink>::remove(s);
-    // One that has more to say since is dirty again.
+    // A session that has sent more since is dirty again.
     if (s.gather() && !IntrusiveList<Session, TurnLink>::linked(s)) gathered_.push_back(s);
   }
   scratch_.clear();
 }
 
-// Everyone who was ready has had a turn. What is written may free others to speak.
+// Everything that was ready has run. Writing gives credit, by which other sessions may send more.
 void SessionContext::on_turn_end() {
   for (settle(); !gathered_.empty(); settle()) {
     Session& s = gathered_.front();

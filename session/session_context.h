@@ -1,8 +1,8 @@
-// What the sessions of one loop share: one settling for each read, one write for each connection and turn, streams to
-// use again, a budget of handshakes. Owned by who owns the loop; the loop's thread.
+// What the sessions of one loop share: when they settle and write, streams to reuse, a budget of handshakes. Owned by
+// the owner of the loop; the loop's thread.
 //
-// What was sent as views is settled before the next read anywhere on the loop, and everything is written when the loop
-// ends its turn (TurnEnd): nobody else has to think of it.
+// Views that were sent are settled before the next read anywhere on the loop, and everything is written when the loop
+// ends its turn (TurnEnd). Nobody else has to call for it.
 #pragma once
 
 #include <vector>
@@ -27,15 +27,15 @@ class SessionContext final : private TurnEnd {
   Loop& loop() { return loop_; }
   OutputScratch& scratch() { return scratch_; }
 
-  // For sessions. Something is to be sent this turn.
+  // For sessions: this one has something to send.
   void mark_dirty(Session& s);
-  // Writes, or takes ownership of, everything that was sent since the last time. Views die here. A connection of many
-  // streams only gathers what is small; it writes once, at the end of the turn.
+  // Writes or copies everything that was sent since the last time; views are not good after it. A connection with many
+  // streams copies small output and writes it once, at the end of the turn.
   void settle();
-  // One of this turn's TLS handshake steps; false when they are used up.
+  // Takes one of this turn's TLS handshake steps. False when they are used up.
   bool take_handshake();
 
-  // Streams are recycled. One that is over stays readable until the next session has its turn.
+  // Streams are reused. One that is over may be read until the next session has its turn.
   Stream& take_stream();
   void bury(Stream& s) { dead_.push_back(&s); }
   void recycle_streams();

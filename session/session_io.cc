@@ -1,4 +1,4 @@
-// Moving bytes: transport -> scratch -> codec, and output -> transport.
+// Opens the connection and moves bytes: transport -> scratch -> codec, and output -> transport.
 #include <algorithm>
 #include <cstring>
 
@@ -12,7 +12,7 @@
 namespace albatross {
 namespace {
 
-// A first line that ends in a version; without one yet, only the preface can be told.
+// Whether the first line is one of HTTP/1. Before the line is complete, only the HTTP/2 preface can be told apart.
 bool opens_http1(std::string_view first) {
   if (first.substr(0, kH2Preface.size()) == kH2Preface) return false;
   std::size_t end = first.find("\r\n");
@@ -60,7 +60,7 @@ void Session::on_ready() {
 
 bool Session::finish_opening() {
   if (info_.secure && !context_.take_handshake()) {
-    context_.loop().make_ready(*this);  // others first: a handshake costs as much as twenty requests
+    context_.loop().make_ready(*this);  // others have their turn first: a handshake costs as much as twenty requests
     return false;
   }
   const bool server = role_ == Role::kServer;
@@ -86,7 +86,8 @@ bool Session::finish_opening() {
   return is_open();
 }
 
-// What ALPN or the configuration says; on a plain connection that may be either, the first bytes. False if it is gone.
+// Makes the Streams: by ALPN, by the configuration, or by the first bytes of a plain connection that may speak either.
+// False if the session is gone.
 bool Session::choose_codec(std::string_view first) {
   const bool either = settings_->wire == Wire::kEither && transport_->tls() == nullptr;
   if (either && first.size() < kH2Preface.size() && kH2Preface.substr(0, first.size()) == first) return true;
@@ -115,7 +116,7 @@ void Session::hold(std::string_view bytes, bool needs_more) {
   needs_more_ = needs_more;
 }
 
-// Two reads a turn, then the others have theirs.
+// Reads at most twice a turn; then other sessions have theirs.
 void Session::read_some() {
   for (int i = 0; i < 2 && is_open(); ++i) {
     if (streams_ && !streams_->expects_input()) {
@@ -136,7 +137,7 @@ void Session::read_some() {
   }
 }
 
-// What is held, else one read. False if there is nothing now.
+// Processes what is held, or else reads once. False if there is nothing now.
 bool Session::read_once() {
   if (!may_read()) return false;
   if (!held_.empty() && !needs_more_) {
@@ -178,7 +179,7 @@ bool Session::read_once() {
 void Session::process(std::string_view bytes) {
   if (!streams_) {
     if (!choose_codec(bytes)) return;
-    if (!streams_) {  // not enough to tell what it speaks
+    if (!streams_) {  // too few bytes to tell what it speaks
       const Nanos patience = settings_->timeouts.request_head;
       if (!needs_more_ && patience != 0) set_read_deadline(now() + patience);
       return hold(bytes, true);
@@ -225,7 +226,7 @@ void Session::settle() {
   if (state_ == State::kLingering) context_.loop().make_ready(*this);
   if (state_ == State::kClosed) return;
   if (streams_ && streams_->holds_output()) {
-    // The views of this moment must not be lost.
+    // Frames are made later, so the views must be copied now.
     streams_->own();
     writer_.out().own_all();
     return;
@@ -233,12 +234,12 @@ void Session::settle() {
   if (flush() && is_open() && streams_) streams_->after_output();
 }
 
-// Makes and writes what can go. False if the session is gone.
+// Produces and writes as much as can leave. False if the session is gone.
 bool Session::flush() {
   const bool was_broken = writer_.broken();
   writer_.flush_transport();
   bool progress = writer_.write();
-  // A write's worth at a time, so that what the socket does not take stays with its stream.
+  // Produces one write at a time, so that data which the socket does not take stays with its stream.
   while (!writer_.broken() && !writer_.has_output() && streams_ && streams_->wants_to_write()) {
     streams_->produce();
     if (writer_.out().empty() || !writer_.write()) break;
@@ -265,7 +266,7 @@ bool Session::flush() {
   return state_ != State::kClosed;
 }
 
-// The client is gone. A server may have answered before it closed: reading will tell.
+// A client is gone. A server may have answered before it closed; reading will show it.
 void Session::write_failed() {
   if (state_ == State::kLingering) return;
   if (role_ == Role::kServer) return close(downstream_error(Cause::kClientLeft));
@@ -273,7 +274,7 @@ void Session::write_failed() {
   context_.loop().make_ready(*this);
 }
 
-// How long the peer may take nothing.
+// Sets the deadline for a peer that takes nothing.
 void Session::guard_sending(bool progress) {
   if (!writer_.has_output()) {
     send_deadline_ = 0;

@@ -1,5 +1,5 @@
-// Output -> transport: what is to be written, how far it has got, and whether our direction still works. A member of a
-// Session; the loop's thread.
+// Writes a session's Output to its Transport: what waits, how far it has got, and whether our direction still works. A
+// member of a Session; the loop's thread.
 #pragma once
 
 #include "http/output.h"
@@ -14,13 +14,13 @@ class SessionWriter {
   void attach(Transport& transport) { transport_ = &transport; }
   Output& out() { return out_; }
   const Output& out() const { return out_; }
-  // Something has not reached the kernel yet.
+  // Whether some bytes have not reached the kernel yet.
   bool has_output() const { return !out_.empty() || held_back() > 0; }
   // Bytes that the transport has taken and not written.
   std::size_t held_back() const { return transport_->pending(); }
-  // The offset of the output up to which all is with the kernel.
+  // The offset of the output up to which the kernel has everything.
   std::uint64_t sent() const { return sent_; }
-  // A write has failed; nothing more is written.
+  // Whether a write has failed; nothing more is written then.
   bool broken() const { return state_ == State::kBroken; }
 
   // Writes what the transport held back.
@@ -43,7 +43,7 @@ class SessionWriter {
     }
     return progress;
   }
-  // Nothing more will be written; once.
+  // Ends our direction, once.
   void shutdown() {
     if (state_ != State::kOpen) return;
     state_ = State::kShut;

@@ -66,7 +66,7 @@ void Streams::end_stream(Stream& s) {
 
 Error Streams::as_seen(const Stream& s, const Error& error) const {
   Error e = error;
-  if (!server() && !s.written_) e.retry = RetrySafety::kSafe;  // the server cannot have seen it
+  if (!server() && !s.written_) e.retry = RetrySafety::kSafe;  // the server has not seen the request
   return e;
 }
 

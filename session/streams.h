@@ -1,8 +1,7 @@
-// The streams of one connection: a codec, what its callbacks mean, and how the connection is shared. The half of a
-// Session that depends on the wire: one stream after another (SerialStreams) or many at once (MuxStreams). Internal to
-// session/.
+// The half of a Session that depends on the protocol: a codec, what its callbacks mean, and how streams share the
+// connection. SerialStreams has one stream after another, MuxStreams many at once. Internal to session/.
 //
-// Owned by its Session, made when it is known what the connection speaks; the loop's thread.
+// Owned by its Session, which makes it when it is known what the connection speaks; the loop's thread.
 #pragma once
 
 #include "base/intrusive_list.h"
@@ -24,70 +23,68 @@ class Streams : public StreamControl, protected CodecSink {
   bool empty() const { return count_ == 0; }
   virtual Capabilities can() const = 0;
 
-  // ---- life ----
-  // Client: open only when the server has said what it takes.
+  // ---- life ---- Client: whether it still waits for the server's SETTINGS.
   virtual bool greeting() const { return false; }
   virtual bool between_messages() const { return true; }
   virtual bool can_open() const = 0;
   virtual Stream& open(StreamEvents& events, Method method, bool upgrade) = 0;
   virtual std::uint32_t peer_keep_alive() const { return 0; }
-  // The next answer says that it is the last.
+  // Drains: the next answer says that it is the last.
   virtual void drain() {}
   virtual void cut(const Error& error) = 0;
-  // The connection is idle and closes; the last words, if there are any.
+  // The connection is idle and closes: sends a GOAWAY, where there is one.
   virtual void say_goodbye() {}
-  // Every stream is told, and nothing that still comes is.
+  // Resets every stream. Nothing that still comes is reported.
   virtual void close(const Error& error);
-  // When on_deadline() is due, for what only this kind waits for; 0: never.
+  // When on_deadline() is due; 0: never.
   virtual Nanos deadline() const { return 0; }
   virtual void on_deadline(Nanos) {}
-  // A server's read deadline has passed: of a head, or of an idle connection.
+  // Server: the read deadline of a head or of an idle connection has passed.
   virtual void read_timed_out() = 0;
 
-  // ---- input ----
-  // False: an idle client's connection, where bytes or an end mean that it is of no more use.
+  // ---- input ---- False for an idle connection to a server: bytes or an end mean that it cannot be used again.
   virtual bool expects_input() const { return true; }
   virtual bool may_read() const = 0;
   virtual void feed(std::string_view bytes) = 0;
   virtual void end_of_input() = 0;
-  // The transport has hung up and everything that may be read has been.
+  // The transport has hung up, and everything that may be read has been read.
   virtual void hung_up() {}
-  // Nothing that was read waits for its way on.
+  // Whether everything that was read has been passed on.
   virtual bool drained() const { return true; }
-  // What an error of the transport means.
+  // What an error of the transport means for streams.
   virtual Error broken(int error) const = 0;
 
   // ---- output ----
   virtual bool wants_to_write() const { return false; }
   virtual void produce() {}
-  // Views become ours.
+  // Copies what was given as views.
   virtual void own() {}
-  // Frames are made after the feed, not inside it.
+  // Whether output must wait because feed() runs: frames are made after it.
   virtual bool holds_output() const { return false; }
-  // What there is to send is small enough to wait for the end of the turn.
+  // Whether there is so little to send that it may wait for the end of the turn.
   virtual bool may_gather() const { return false; }
   virtual Nanos send_timeout() const = 0;
-  // Bytes have left our memory: streams are told, unless flow control holds theirs back.
+  // Bytes have left our memory: tells the streams whose bytes these are.
   virtual void return_credit() = 0;
-  // Everything up to the session's sent() is with the kernel.
+  // The kernel has everything up to the writer's sent(): ends the streams that were written.
   virtual void after_output() = 0;
-  // Bytes have left; what ran is not untouched any more.
+  // Client: bytes have been written, so the server may have seen the requests.
   void mark_written();
 
-  // StreamControl: what both kinds do alike.
+  // StreamControl, as far as both kinds do the same.
   void send_data(Stream& s, std::string_view data) final;
   void send_end(Stream& s, const Fields* trailers) final;
   void start_tunnel(Stream& s) final;
 
  protected:
   Stream& begin_stream();
-  // The stream has no part in anything any more; it stays readable for this turn.
+  // Removes the stream. It may still be read in this turn.
   virtual void end_stream(Stream& s);
   void drop_stream(Stream& s, const Error& error);
-  // `error` as the client's stream sees it: what was not written is safe to repeat.
+  // The error as that stream sees it: a request that was not written is safe to retry.
   virtual Error as_seen(const Stream& s, const Error& error) const;
   bool server() const;
-  // Streams that nobody waits for any more tell this.
+  // Takes the events of streams that nobody uses any more.
   static StreamEvents& nobody();
 
   // CodecSink
@@ -96,7 +93,7 @@ class Streams : public StreamControl, protected CodecSink {
   void on_end(WireStream& s, Fields* trailers) override;
 
   Session& session_;
-  Codec& any_codec_;  // owned by the kind
+  Codec& any_codec_;  // owned by the derived class
   IntrusiveList<Stream> list_;
   std::uint32_t count_ = 0;
   bool feeding_ = false;

@@ -4,7 +4,7 @@
 
 namespace albatross {
 
-// Eats header bytes or payload; false when more bytes are needed. Stops after each frame.
+// Follows header bytes or payload from `at`, up to the end of a header or frame. False when more bytes are needed.
 bool FrameTracker::step(std::string_view bytes, std::size_t& at) {
   if (left_ > 0) {
     std::uint64_t n = std::min<std::uint64_t>(left_, bytes.size() - at);

@@ -5,7 +5,7 @@
 namespace albatross {
 namespace {
 
-// `size` bytes, padded.
+// Writes `size` bytes in base64, padded.
 void write_base64(const unsigned char* bytes, std::size_t size, char* out) {
   static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   for (std::size_t i = 0; i < size; i += 3) {

@@ -1,4 +1,5 @@
-// The handshake values of RFC 6455 §4: a key for a request of ours, and what the server must answer to a key.
+// The handshake values of RFC 6455 §4: a key for a request of ours, and what a server must answer to a key. Pure
+// functions, any thread.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +10,9 @@ namespace albatross {
 inline constexpr std::size_t kWebsocketKeySize = 24;
 inline constexpr std::size_t kWebsocketAcceptSize = 28;
 
-// 16 bytes in base64. `out` has room for kWebsocketKeySize.
+// Writes 16 bytes in base64. `out` has room for kWebsocketKeySize bytes.
 void write_websocket_key(std::uint64_t random_high, std::uint64_t random_low, char* out);
-// base64(sha1(key + GUID)). `out` has room for kWebsocketAcceptSize.
+// Writes base64(sha1(key + GUID)). `out` has room for kWebsocketAcceptSize bytes.
 void write_websocket_accept(std::string_view key, char* out);
 
 }  // namespace albatross

@@ -25,14 +25,14 @@ constexpr std::string_view kKeys[kTexts] = {
     "server_group",   "termination",          "request_id",    "trace_id",
     "grpc_status",    "ssl_protocol",         "ssl_cipher"};
 
-// Stands in a JSON string as it is.
+// The characters that need no escape in a JSON string.
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> t{};
   for (int c = 0x20; c < 0x7f; ++c) t[static_cast<std::size_t>(c)] = c != '"' && c != '\\';
   return t;
 }();
 
-// JSON string content: what is not UTF-8 becomes the code point of its Latin-1 reading.
+// Appends the text as the content of a JSON string. A byte that is not UTF-8 is read as Latin-1.
 void escape(std::string_view s, std::string& out) {
   while (!s.empty()) {
     std::size_t plain = 0;
@@ -194,7 +194,7 @@ void AccessLog::flush(std::string& out) {
     if (n > 0) {
       at += static_cast<std::size_t>(n);
     } else if (errno != EINTR) {
-      write_failures_.fetch_add(1, std::memory_order_relaxed);  // a full disk: these lines are lost, and counted
+      write_failures_.fetch_add(1, std::memory_order_relaxed);  // the disk is full, say: the lines are lost
       break;
     }
   }

@@ -1,7 +1,7 @@
-// The access log (PRODUCT §8): a line of JSON for each request, formatted off the request path.
+// The access log: a line of JSON for each request, formatted off the request path. Owned by the Process.
 //
 // Each worker writes a LogRecord and the bytes of its texts into a ring of its own. One writer thread, which the log
-// owns, formats the records and writes the lines, every 200 ms or earlier if a ring is half full, and at stop(). A full
+// owns, formats the records and writes the lines: every 200 ms, earlier if a ring is half full, and at stop(). A full
 // ring drops records and counts them.
 #pragma once
 

@@ -44,7 +44,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
       return false;
     }
     if (ec == asio::error::connection_refused) ::unlink(at.c_str());  // left over from a process that died
-    mode_t old = ::umask(0177);                                       // 0600 from its first moment
+    mode_t old = ::umask(0177);                                       // mode 0600 from its first moment
     ec.clear();
     unix_acceptor.open(Local(), ec);
     if (!ec) unix_acceptor.bind(Local::endpoint(at), ec);
@@ -59,7 +59,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
   asio::local::stream_protocol::acceptor unix_acceptor;
   asio::ip::tcp::acceptor tcp_acceptor;
   std::string path;
-  std::string waiting;  // where it listens until the path is free
+  std::string waiting;  // where it listens until arrive()
   std::string address;
 };
 
@@ -123,7 +123,7 @@ bool Admin::start(const config::Admin& settings, const std::string& taken, std::
   bool is_default = settings.bind.text.empty();
   i.path = is_default ? default_admin_path() : settings.bind.host;
   if (is_default) {
-    std::error_code ignored;  // the listen below says what is wrong
+    std::error_code ignored;  // the checks below say what is wrong
     std::filesystem::create_directories(std::filesystem::path(i.path).parent_path(), ignored);
     struct stat folder {};
     if (::lstat(std::filesystem::path(i.path).parent_path().c_str(), &folder) != 0 || !S_ISDIR(folder.st_mode) ||
@@ -155,9 +155,9 @@ bool Admin::arrive(std::string& error) {
 void Admin::stop() {
   if (!impl_->waiting.empty()) {
     ::unlink(impl_->waiting.c_str());
-    impl_->path.clear();  // still the other's
+    impl_->path.clear();  // the path is still the other process's
   }
-  boost::system::error_code ignored;  // closing
+  boost::system::error_code ignored;  // closing anyway
   impl_->unix_acceptor.close(ignored);
   impl_->tcp_acceptor.close(ignored);
   if (!impl_->path.empty()) ::unlink(impl_->path.c_str());

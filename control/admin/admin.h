@@ -1,7 +1,8 @@
-// The admin API on the control thread: /v1/ verbs, /metrics, /health (PRODUCT §6), by Beast.
+// The admin API: /v1/ verbs, /metrics, /health, by Beast. The run command owns it, and it lives on the process's
+// io_context; control thread.
 //
 // On a unix socket (mode 0600) everything is allowed. On TCP reads are open; writes need the token, and Host and Origin
-// are checked, so that a web page cannot make a browser speak to it. Lives on the process's io_context; owned by main.
+// are checked, so that a web page cannot make a browser use the API.
 #pragma once
 
 #include <memory>
@@ -17,10 +18,10 @@ class Admin {
   explicit Admin(Control& control);
   ~Admin();
 
-  // Listens. With `off` does nothing. False and a reason on failure. `taken`: the socket of the process that we take
-  // over from, which still listens there; if it is ours, too, it is that after arrive().
+  // Listens; with `off` it does nothing. On failure returns false, and `error` says why. `taken`: the path of the admin
+  // socket of the process that this one takes over from. If this API is to have the same path, it gets it by arrive().
   bool start(const config::Admin& settings, const std::string& taken, std::string& error);
-  // The other process has left.
+  // The other process has left: takes its path.
   bool arrive(std::string& error);
   void stop();
   // "unix:/run/albatross/admin.sock" or "127.0.0.1:9900"; empty when off.
@@ -32,7 +33,7 @@ class Admin {
   std::shared_ptr<Impl> impl_;
 };
 
-// /run/albatross/admin.sock for root, else in the user's runtime directory.
+// /run/albatross/admin.sock for root, else a path in the user's runtime directory or in /tmp.
 std::string default_admin_path();
 bool parse_admin_address(const std::string& text, config::Bind& out);
 

@@ -22,7 +22,7 @@ using Response = http::response<http::string_body>;
 
 std::string error_json(const std::string& text) { return nlohmann::json{{"error", text}}.dump() + "\n"; }
 
-// A browser names the host it was told; a page that rebinds a name to us cannot name our address.
+// A web page that makes a browser connect here by DNS rebinding sends its own name as Host, not our address.
 bool host_is_ours(std::string_view host) {
   std::string_view h = host_of(host);
   if (h == "localhost") return true;
@@ -68,7 +68,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
 
   void close() {
     timer_.cancel();
-    boost::system::error_code ignored;  // going anyway
+    boost::system::error_code ignored;  // closing anyway
     socket_.close(ignored);
   }
 
@@ -91,7 +91,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
 
   void refuse(http::status status, const std::string& why) { respond(status, "application/json", error_json(why)); }
 
-  // What a TCP peer must show; empty if it may.
+  // Why a TCP peer may not make this request; empty if it may.
   std::string forbidden(const Request& request, bool write) const {
     if (!settings_.is_tcp) return {};
     if (!host_is_ours(view(request[http::field::host]))) return "the Host field is not an address of this machine";
@@ -154,7 +154,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
            "and /health");
   }
 
-  // From here on the socket speaks process/hand_over.h.
+  // After the 101 the socket speaks the protocol of process/hand_over.h.
   void hand_over() {
     if constexpr (std::is_same_v<Socket, boost::asio::local::stream_protocol::socket>) {
       response_ = Response(http::status::switching_protocols, 11);

@@ -1,4 +1,5 @@
-// One admin connection: requests in, answers out. Internal to admin.
+// One connection to the admin API: reads requests and answers them. It owns itself until it closes; control thread.
+// Internal to control/admin.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

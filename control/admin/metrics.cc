@@ -24,7 +24,7 @@ std::string number(double v) {
   return text;
 }
 
-// One exposition under construction.
+// The text while it is being built.
 class Page {
  public:
   void family(const char* name, const char* type, const char* help) {
@@ -61,7 +61,7 @@ std::string label(const char* key, const std::string& value) {
   return std::string(key) + "=\"" + escaped(value) + "\"";
 }
 
-// A counter for each name in the table.
+// One family, with a sample for each name in the table.
 template <class Stats, class F>
 void each(Page& page, const StatsTable<Stats>& table, const char* key, const char* name, const char* type,
           const char* help, F f) {
@@ -82,7 +82,7 @@ void by_class(Page& page, const StatsTable<Stats>& table, const char* key, const
   }
 }
 
-// Only of groups that had calls: for the others eighteen lines would say nothing.
+// Only for groups that had calls; others would have eighteen lines of zeros.
 void grpc(Page& p, const StatsTable<GroupStats>& t) {
   p.family("albatross_grpc_responses_total", "counter", "gRPC calls by group and the status that the client got.");
   for (const auto& [who, id] : t.names()) {
@@ -154,7 +154,7 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
   grpc(p, t);
 }
 
-// Something of each group, and of each server, of the snapshot.
+// One family, with a sample for each group, or for each server, of the snapshot.
 template <class F>
 void each_group(Page& p, const Snapshot& snapshot, const char* name, const char* type, const char* help, F f) {
   p.family(name, type, help);

@@ -1,5 +1,5 @@
-// /metrics: the Prometheus text format 0.0.4. Names start with albatross_ and are contract (docs/operations.md).
-// Control thread.
+// The text of /metrics, in the Prometheus format 0.0.4. The names start with albatross_ and are part of the contract
+// (docs/operations.md). Free function; control thread.
 #pragma once
 
 #include <string>

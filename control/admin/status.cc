@@ -53,7 +53,7 @@ json listener_json(const Control& control, const ListenerRuntime& l, const Stats
   return out;
 }
 
-// Requests, failures and the time that answers take, since the start.
+// Adds requests, failures and the time that answers take, since the start.
 void add_traffic(json& out, const std::string& name, const StatsTable<ServerStats>& stats) {
   if (!stats.has(name)) return;
   auto sum = [&](Counter ServerStats::*field) {

@@ -1,4 +1,4 @@
-// What /v1/status says: listeners, groups, servers, as JSON. Control thread.
+// The JSON of /v1/status: listeners, groups, servers. Free functions; control thread.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace albatross {
 
 std::string status_json(const Control& control);
 // A part of it, by its path: {"server_groups"}, {"server_groups", "blue", "servers", "10.0.0.1:80"}, {"listeners",
-// "web"}. "": there is no such thing.
+// "web"}. Empty if there is no such part.
 std::string status_part(const Control& control, const std::vector<std::string>& path);
 
 }  // namespace albatross

@@ -66,7 +66,7 @@ struct Call {
   bool has(const std::string& name) const { return options.contains(name); }
   bool dry_run() const { return has("dry_run"); }
 
-  // The body as an object of numbers.
+  // The body as an object of weights; nullopt if it is something else.
   std::optional<std::map<std::string, std::uint32_t>> numbers() const {
     json j = json::parse(body, nullptr, false);
     if (!j.is_object()) return std::nullopt;
@@ -95,7 +95,7 @@ struct Call {
     done(reply(control.changes().set_server_weight(group, address, given->at("weight"), dry_run()), dry_run()));
   }
 
-  // False, and it is answered: the timeout is none.
+  // Reads ?timeout. False if it is malformed, which has been answered then.
   bool window(std::optional<Nanos>& out) {
     if (!has("timeout")) return true;
     auto given = config::parse_duration(options["timeout"]);
@@ -107,7 +107,7 @@ struct Call {
     return true;
   }
 
-  // start(window, done) begins the drain. With ?wait the reply is the report.
+  // start(window, done) begins the drain. With ?wait the reply comes when it is over, with the report.
   template <class Start>
   void drain(Start start) {
     std::optional<Nanos> within;

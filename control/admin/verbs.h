@@ -1,4 +1,4 @@
-// The verbs under /v1/ that change the running process. Control thread.
+// The verbs under /v1/ that change the running process, and the journal of changes. Free functions; control thread.
 #pragma once
 
 #include <functional>
@@ -13,10 +13,11 @@ namespace albatross {
 struct ControlReply {
   int status = 200;
   std::string body;                      // JSON
-  std::function<void()> sent = nullptr;  // to be called when the reply has gone, or cannot
+  std::function<void()> sent = nullptr;  // to be called when the reply has been sent or cannot be sent
 };
 
-// `target` with its query. Answers by `done`, now or (drain?wait) when it is over; false: there is no such path.
+// Runs the verb of `target`, which includes the query. Replies by `done`, at once or, for drain?wait, when the drain is
+// over. False if there is no such path.
 bool run_verb(Control& control, const std::string& target, const std::string& body,
               std::function<void(ControlReply)> done);
 

@@ -8,7 +8,7 @@
 namespace albatross {
 namespace {
 
-// Parsing needs rows before it is known whose they are; one set a thread does.
+// Parsing needs rows before there is an arena for them. One set for each thread is enough.
 ParsedHead& scratch_head() {
   thread_local ParsedHead head;
   return head;
@@ -98,7 +98,7 @@ FeedResult H1Codec::feed(std::string_view bytes, CodecSink& sink) {
 
 FeedResult H1Codec::read_head(std::string_view bytes, CodecSink& sink) {
   head_started_ = true;
-  // A head cannot have become complete without another line's end.
+  // A head cannot have become complete without the end of another line.
   if (scanned_ > 0 && scanned_ <= bytes.size() && bytes.size() <= limits_->head &&
       std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_) == nullptr) {
     return {};

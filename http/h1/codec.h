@@ -1,8 +1,9 @@
-// HTTP/1.x as a Codec, both roles: one message at a time in each direction.
+// HTTP/1.x as a Codec, in both roles: one message at a time in each direction. Owned by SerialStreams; the connection's
+// thread.
 //
-// A server's codec reads requests and writes responses; a client's the reverse. After a message is read whole, feed()
-// eats nothing until next_message(). After a 101 both directions are a tunnel: data is verbatim. Heads are parsed where
-// they lie and copied once into the arena that the sink names.
+// A server's codec reads requests and writes responses, a client's the reverse. After a whole message feed() uses no
+// bytes until next_message(). After a 101 both directions are a tunnel, whose data is verbatim. Heads are parsed where
+// they lie and copied once, into the arena that the sink names.
 #pragma once
 
 #include "http/codec.h"
@@ -42,10 +43,10 @@ class H1Codec final : public SerialCodec {
   FeedResult read_trailers(std::string_view bytes, CodecSink& sink);
 
   const HeadLimits* limits_;
-  WireStream* stream_ = nullptr;  // whose message is being read
+  WireStream* stream_ = nullptr;  // the stream whose message is being read
   std::uint64_t left_ = 0;
   ChunkedReader chunked_;
-  std::uint32_t scanned_ = 0;  // a head without a new LF beyond here is not parsed again
+  std::uint32_t scanned_ = 0;  // bytes of a head that was incomplete: parsed again when an LF follows them
   Role role_;
   In in_ = In::kHead;
   BodyLength::Kind out_ = BodyLength::Kind::kNone;

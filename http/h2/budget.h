@@ -1,5 +1,5 @@
-// What one HTTP/2 peer may ask of us in a while: token buckets, refilled by the second. A peer in good faith never
-// meets them.
+// How much one HTTP/2 peer may ask for: a token bucket, refilled by the second. A peer in good faith does not reach the
+// limits. A value of one connection; one thread.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@ class Budget {
  public:
   constexpr Budget(double burst, double per_second) : left_(burst), burst_(burst), rate_(per_second) {}
 
-  // False when nothing is left.
+  // Takes a token. False if none is left.
   bool take(Nanos now) {
     if (now > at_) {
       if (at_ != 0) left_ = std::min(burst_, left_ + static_cast<double>(now - at_) / 1e9 * rate_);

@@ -1,11 +1,12 @@
-// nghttp2's view of a codec: its C callbacks, as calls of members, and its options. Internal to http/h2.
+// The C callbacks that nghttp2 calls, which call members of H2Codec, and nghttp2's options. The tables are constant and
+// shared by all threads. Internal to http/h2.
 #pragma once
 
 #include "http/h2/codec.h"
 
 namespace albatross {
 
-// From nghttp2's C callbacks to members.
+// Each callback calls the member of the codec that is `user`.
 struct H2Callbacks {
   static H2Codec& self(void* user) { return *static_cast<H2Codec*>(user); }
 
@@ -23,7 +24,7 @@ struct H2Callbacks {
     self(u).on_header({reinterpret_cast<char*>(n.base), n.len}, {reinterpret_cast<char*>(v.base), v.len});
     return 0;
   }
-  // nghttp2 would drop the field and go on; nobody may guess what was meant.
+  // Refuses the head. nghttp2 would drop the field and go on, and the rest could mean something else.
   static int bad_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*,
                         std::size_t, std::uint8_t, void*) {
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -77,7 +78,7 @@ struct H2Callbacks {
       nghttp2_option_new(&o);
       nghttp2_option_set_no_auto_window_update(o, 1);
       nghttp2_option_set_max_send_header_block_length(o, 256 * 1024);
-      nghttp2_option_set_stream_reset_rate_limit(o, 1'000'000, 1'000'000);  // counted here, with a name
+      nghttp2_option_set_stream_reset_rate_limit(o, 1'000'000, 1'000'000);  // off: H2Codec counts resets itself
       return o;
     }();
     return made;

@@ -1,4 +1,4 @@
-// The session with nghttp2: feeding and producing. See receive.cc and send.cc.
+// The session with nghttp2: feeding it and producing frames. receive.cc and send.cc have its callbacks.
 #include "http/h2/codec.h"
 
 #include <algorithm>
@@ -10,7 +10,8 @@ namespace albatross {
 
 namespace {
 
-// The first SETTINGS frame: its first entry says how many streams the peer may open. False: this is none.
+// Writes into our first SETTINGS frame how many streams the peer may open; that is its first entry. False if the frame
+// is another one.
 bool correct_settings(char* frame, std::size_t size, std::uint32_t max_streams) {
   constexpr std::size_t kValue = 9 + 2;
   if (size < kValue + 4 || frame[3] != NGHTTP2_SETTINGS || (frame[4] & NGHTTP2_FLAG_ACK) != 0) return false;
@@ -30,8 +31,8 @@ H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings
   } else {
     nghttp2_session_client_new3(&session_, H2Callbacks::table(), this, H2Callbacks::options(), h2_memory());
   }
-  // nghttp2 would end the connection at one stream too many (RFC 9113 §5.1.2 wants the stream's end): it is told twice
-  // the number, the peer the number (see produce), and between them the stream is refused.
+  // nghttp2 ends the connection at one stream too many, while RFC 9113 §5.1.2 asks for the end of the stream. So
+  // nghttp2 is told twice the number and the peer the number itself (see produce); streams in between are refused.
   nghttp2_settings_entry entries[4] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2 * settings.max_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window},
@@ -47,7 +48,7 @@ H2Codec::~H2Codec() { nghttp2_session_del(session_); }
 
 FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
   if (failure_ != Cause::kNone) return {bytes.size(), failure_, failure_detail_};
-  // RFC 9113 §8.1: who still sends after the whole answer is asked to stop.
+  // RFC 9113 §8.1: asks clients that still send after the whole answer to stop.
   lingering_.expire(now_, [this](std::int32_t id) { submit_reset(session_, id, NGHTTP2_NO_ERROR); });
   frames_.feed(bytes);
   if (!bytes.empty()) bytes_seen_ = true;
@@ -82,7 +83,7 @@ void H2Codec::produce(Output& out, CodecSink& sink) {
       }
       break;
     }
-    if (n == 0) break;  // nothing more, or write_data has filled the output
+    if (n == 0) break;  // there is nothing more, or write_data has filled the output
     char* room = out.reserve(static_cast<std::size_t>(n));
     std::copy_n(reinterpret_cast<const char*>(bytes), n, room);
     if (!settings_sent_) settings_sent_ = correct_settings(room, static_cast<std::size_t>(n), settings_.max_streams);
@@ -115,7 +116,7 @@ void H2Codec::consume(WireStream& s, std::size_t n) {
 
 void H2Codec::start_tunnel(WireStream& s) {
   s.tunnel = true;
-  // Either side may have ended already, unlike HTTP/1.1's.
+  // Unlike with HTTP/1.1, either side may have ended already.
   if (s.in == Direction::kBody) advance(s.in, Step::kTunnel);
   if (s.out == Direction::kBody) advance(s.out, Step::kTunnel);
 }

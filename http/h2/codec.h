@@ -1,12 +1,12 @@
-// HTTP/2 (RFC 9113) as a Codec, both roles, on nghttp2.
+// HTTP/2 (RFC 9113) as a Codec, in both roles, on nghttp2. Owned by MuxStreams; the connection's thread.
 //
-// nghttp2 frames, compresses and keeps the windows; what it does not do is here: budgets against floods, stream states
-// that it is lenient about, and heads by field_section.h. Received data is credited to
-// the connection at once and to its stream when the session consumes it, so a slow stream closes its own window only.
-// Data to send waits in its WireStream; produce() turns what the windows allow into frames, many streams in one write.
+// nghttp2 frames, compresses and keeps the windows. This adds what nghttp2 does not do: budgets against floods, stream
+// states that it is lenient about, and heads (http/field_section.h). Received data is credited to the connection at
+// once, and to its stream when the session consumes it, so a slow stream closes its own window only. Data to send waits
+// in its WireStream; produce() makes frames of what the windows allow, for many streams in one write.
 //
-// Extended CONNECT (RFC 8441) reads and writes as the websocket upgrade of HTTP/1.1: a GET with `upgrade`, answered by
-// 101.
+// An extended CONNECT (RFC 8441) reads and writes as the WebSocket upgrade of HTTP/1.1: a GET with `upgrade`, answered
+// by 101.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -23,7 +23,7 @@
 namespace albatross {
 
 struct H2Settings {
-  std::uint32_t max_streams = 128;           // that the peer may open; and the most we open on one connection
+  std::uint32_t max_streams = 128;           // the most that the peer may open, and that we open on one connection
   std::uint32_t stream_window = 128 * 1024;  // bytes
 };
 
@@ -31,7 +31,7 @@ inline constexpr std::string_view kH2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n
 
 class H2Codec final : public MuxCodec {
  public:
-  // `limits` outlives this.
+  // `limits` outlives this object.
   H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings);
   ~H2Codec() override;
   H2Codec(const H2Codec&) = delete;
@@ -66,8 +66,8 @@ class H2Codec final : public MuxCodec {
 
  private:
   friend struct H2Callbacks;
-  static constexpr std::size_t kWrite = 48 * 1024;     // one write's worth
-  static constexpr std::size_t kCopyBelow = 2 * 1024;  // smaller data goes behind its frame header in one piece
+  static constexpr std::size_t kWrite = 48 * 1024;     // bytes that produce() makes at a time
+  static constexpr std::size_t kCopyBelow = 2 * 1024;  // bytes; smaller data is copied behind its frame header
   static constexpr int kConnectionWindow = 16 * 1024 * 1024;
   static constexpr int kMaxInformational = 16;
 
@@ -93,19 +93,19 @@ class H2Codec final : public MuxCodec {
   void submit_request(WireStream& s, const Head& head, bool end);
   bool deaf() const { return stopped_ || failure_ != Cause::kNone; }
 
-  // From nghttp2_session_new to _del; its callbacks are called with this object.
+  // Made by the constructor, deleted by the destructor. Its callbacks get this object.
   nghttp2_session* session_ = nullptr;
   H2Settings settings_;
   Role role_;
-  CodecSink* sink_ = nullptr;  // inside feed() and produce()
-  Output* out_ = nullptr;      // inside produce()
+  CodecSink* sink_ = nullptr;  // set inside feed() and produce()
+  Output* out_ = nullptr;      // set inside produce()
   std::vector<WireStream*> fresh_;
 
-  FieldSection section_;         // that is being read
-  WireStream* block_ = nullptr;  // whose it is
+  FieldSection section_;         // of the header block that is being read
+  WireStream* block_ = nullptr;  // the stream that the block belongs to
 
   H2Frames frames_;
-  std::uint32_t live_ = 0;  // streams of the peer's that our owner has
+  std::uint32_t live_ = 0;  // server: the peer's streams that our owner has
   bool stopped_ = false;
   bool settings_sent_ = false;
   bool bytes_seen_ = false;
@@ -119,8 +119,8 @@ class H2Codec final : public MuxCodec {
 
   Nanos now_ = 0;
   Budget peer_resets_{1000, 200};
-  Budget glitches_{150, 10};    // errors of the peer's that cost a stream, empty data
-  Budget controls_{1000, 100};  // PING, SETTINGS, PRIORITY; data gives some back
+  Budget glitches_{150, 10};    // errors of the peer that cost a stream, and empty data frames
+  Budget controls_{1000, 100};  // PING, SETTINGS, PRIORITY and others; heads and data give some back
 };
 
 }  // namespace albatross

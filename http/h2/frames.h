@@ -1,5 +1,5 @@
-// Follows the frames of one direction of an HTTP/2 connection by their headers (RFC 9113 §4.1): whether a header block
-// is under way, which nghttp2 does not tell of blocks that it drops. Pure state.
+// Follows the frames of one direction of an HTTP/2 connection by their headers (RFC 9113 §4.1), to tell whether a
+// header block is under way. nghttp2 does not tell of blocks that it drops. A value of one connection; one thread.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@ namespace albatross {
 
 class H2Frames {
  public:
-  // `preface`: bytes in front of the first frame.
+  // `preface`: how many bytes come before the first frame.
   explicit H2Frames(std::uint32_t preface) : left_(preface) {}
 
   void feed(std::string_view bytes) {
@@ -27,9 +27,9 @@ class H2Frames {
     }
   }
 
-  // Between the first byte of a HEADERS frame's payload and the end of its block.
+  // Whether it is between the header of a HEADERS frame and the end of its block.
   bool in_block() const { return open_ != Open::kNone; }
-  // Header blocks that have begun so far.
+  // How many header blocks have begun so far.
   std::uint32_t blocks() const { return blocks_; }
 
  private:
@@ -51,7 +51,7 @@ class H2Frames {
   std::uint8_t header_[kHeader];
   std::uint8_t have_ = 0;
   Open open_ = Open::kNone;
-  std::uint32_t left_;  // of the payload under way
+  std::uint32_t left_;  // bytes to come of the payload under way
   std::uint32_t blocks_ = 0;
 };
 

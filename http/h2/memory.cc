@@ -8,7 +8,7 @@
 namespace albatross {
 namespace {
 
-// In front of each piece.
+// Precedes each piece in memory.
 struct alignas(std::max_align_t) Tag {
   std::size_t size;  // usable bytes
   std::uint32_t bin;
@@ -17,7 +17,7 @@ struct alignas(std::max_align_t) Tag {
 
 constexpr std::uint32_t kBins = 10;  // 32, 64, ... 16 KiB
 constexpr std::uint32_t kLarge = kBins;
-constexpr std::size_t kKeep = 1024 * 1024;  // bytes a bin
+constexpr std::size_t kKeep = 1024 * 1024;  // bytes for each bin
 
 struct Bins {
   Tag* free[kBins] = {};

@@ -1,6 +1,5 @@
-// Memory for nghttp2: freed pieces are kept by size and thread, so that streams and frames of a warm worker do not
-// touch the heap. What a thread frees it keeps, up to a bound. A piece may be freed on another thread than it came
-// from.
+// Memory for nghttp2. Each thread keeps freed pieces by size, up to 1 MiB of each size, so that streams and frames do
+// not touch the heap in the steady state. A piece may be freed on another thread than it came from. Any thread.
 #pragma once
 
 #include <nghttp2/nghttp2.h>

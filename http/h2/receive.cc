@@ -1,4 +1,4 @@
-// What comes: header blocks, data, the ends of streams, and what a peer must not do.
+// What nghttp2 reports of the peer: header blocks, data, the ends of streams, and violations.
 #include <algorithm>
 
 #include "http/h2/callbacks.h"
@@ -9,7 +9,8 @@ namespace {
 
 bool ends(const nghttp2_frame& f) { return (f.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0; }
 
-// RFC 9113 §8.7: what was refused, or is above the last stream of a GOAWAY, was not worked on.
+// Why a stream closed. RFC 9113 §8.7: a request that was refused, or is above the last stream of a GOAWAY, was not
+// processed.
 Error why_closed(Role role, const WireStream& s, std::uint32_t code) {
   const char* detail = s.why != nullptr ? s.why : nghttp2_http2_strerror(code);
   if (role == Role::kServer) {
@@ -41,7 +42,7 @@ void H2Codec::on_begin_frame(const nghttp2_frame_hd& hd) {
   }
 }
 
-// RFC 9113 §5.1: nghttp2 forgets streams that are over, and ignores what comes for them.
+// RFC 9113 §5.1: a frame on a closed stream is an error. nghttp2 forgets closed streams and ignores their frames.
 void H2Codec::check_closed(const nghttp2_frame_hd& hd) {
   if (role_ != Role::kServer || hd.stream_id > recent_.last() || hd.stream_id % 2 == 0) return;
   if (nghttp2_session_find_stream(session_, hd.stream_id) != nullptr) return;
@@ -110,7 +111,7 @@ void H2Codec::finish_response(bool end) {
 
 void H2Codec::finish_trailers(bool end) {
   WireStream& s = *block_;
-  // Without END_STREAM nghttp2 has reset the stream.
+  // nghttp2 has reset the stream if END_STREAM is missing.
   if (!end || !may(s.in, Step::kEnd)) return;
   advance(s.in, Step::kEnd);
   if (section_.over() != Cause::kNone) {

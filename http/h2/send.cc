@@ -1,4 +1,4 @@
-// What goes: heads, data as far as windows and the output allow, trailers, resets.
+// What is sent: heads, data as far as windows and the output allow, trailers, resets.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -10,7 +10,7 @@
 namespace albatross {
 namespace {
 
-// Rows for nghttp2, which copies them at once; one set a thread does.
+// Rows for nghttp2, which copies them at once. One set for each thread is enough.
 struct Rows {
   nghttp2_nv nv[kMaxFields + 64];
   std::size_t count = 0;
@@ -38,7 +38,7 @@ void add_fields(Rows& rows, const Fields& fields, bool tunnel) {
   }
 }
 
-// Moves `size` bytes of what waits to be sent.
+// Moves `size` bytes of the data that waits to be sent.
 void put_body(WireStream& s, std::size_t size, char* into) {
   while (size > 0 && !s.waiting.empty()) {
     iovec part;
@@ -54,14 +54,14 @@ void put_body(WireStream& s, std::size_t size, char* into) {
   s.fresh.remove_prefix(size);
 }
 
-// There is something to send again.
+// The stream has something to send again.
 void resume(nghttp2_session* session, WireStream& s) {
   if (!s.deferred) return;
   s.deferred = false;
   nghttp2_session_resume_data(session, static_cast<std::int32_t>(s.id));
 }
 
-// Decimal text of a number, as long as this lives.
+// The decimal text of a number, good as long as this object lives.
 class Decimal {
  public:
   explicit Decimal(std::uint64_t n) : end_(std::to_chars(text_, text_ + sizeof text_, n).ptr) {}
@@ -114,7 +114,7 @@ void H2Codec::submit_request(WireStream& s, const Head& head, bool end) {
   rows.add(":authority", head.authority);
   if (head.upgrade) {
     rows.add(":protocol", "websocket");
-    end = false;  // what follows is the tunnel
+    end = false;  // the tunnel follows
   }
   add_fields(rows, head.fields, head.upgrade);
   const Decimal length(head.body.length);
@@ -168,7 +168,7 @@ ssize_t H2Codec::read_data(WireStream& s, std::size_t room, std::uint32_t* flags
   return static_cast<ssize_t>(n);
 }
 
-// Small data goes with its frame header in one piece; large data as the view that it is.
+// Small data is copied behind its frame header. Large data is borrowed.
 int H2Codec::write_data(const std::uint8_t* header, WireStream& s, std::size_t size) {
   constexpr std::size_t kHeader = 9;
   bool copy = !s.waiting.empty() || size < kCopyBelow || (out_->gathering() && size + kHeader <= Block::kSize);
@@ -196,7 +196,7 @@ void H2Codec::on_sent(const nghttp2_frame& f) {
       recent_.reset_by_us(f.hd.stream_id);
       std::uint32_t code = f.rst_stream.error_code;
       bool theirs = code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL && code != NGHTTP2_INTERNAL_ERROR;
-      // Too many at once may be a client that has not read its limit yet.
+      // A client that has not read its limit yet may open too many streams at once.
       Budget& budget = code == NGHTTP2_REFUSED_STREAM ? peer_resets_ : glitches_;
       if (theirs && !budget.take(now_))
         give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "too many streams had to be reset");
@@ -212,7 +212,8 @@ void H2Codec::on_sent(const nghttp2_frame& f) {
   }
 }
 
-// Our message is whole. A server's exchange is over even if the request still comes: the stream lingers without it.
+// Our message is whole. The exchange of a server is over even if the request still comes; the stream lingers without
+// it.
 void H2Codec::response_sent(std::int32_t id) {
   WireStream* s = stream_of(session_, id);
   if (s == nullptr) return;

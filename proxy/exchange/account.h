@@ -1,6 +1,6 @@
-// What is known of an exchange when it is over: what its log line and its counters say. Filled by the phases; its
-// strings live in the exchange's arena, in its client's connection or in the configuration (own() makes copies of
-// those). Worker's thread.
+// What is known of an exchange when it is over: what its log line and its counters report. A member of the Request; its
+// phases fill it. Its strings live in the exchange's arena, in the client's connection or in the configuration; own()
+// copies those of the configuration. Worker's thread.
 #pragma once
 
 #include <string_view>
@@ -14,10 +14,10 @@
 namespace albatross {
 
 struct Account {
-  // Nanoseconds of the loop's clock; 0: not reached.
+  // Nanoseconds of the loop's clock, but for began_wall (wall time) and connect_time (a duration). 0: not reached.
   Nanos began = 0;
   Nanos began_wall = 0;
-  Nanos try_began = 0;  // of the last try
+  Nanos try_began = 0;  // when the last try took its server
   Nanos connect_time = 0;
   Nanos response_ended = 0;
   std::uint64_t body_received = 0;
@@ -29,7 +29,7 @@ struct Account {
   Cause termination = Cause::kNone;
 
   std::string_view host;           // as the client sent it
-  std::string_view forwarded_for;  // likewise
+  std::string_view forwarded_for;  // as the client sent it
   std::string_view client;
   std::string_view request_id;
   std::string_view trace_id;
@@ -39,18 +39,18 @@ struct Account {
   std::string_view rule;
   std::string_view group;
 
-  // The first cause stands.
+  // Sets the termination, unless an earlier cause is set.
   void ended_by(Cause cause) {
     if (termination == Cause::kNone) termination = cause;
   }
-  // Strings of the configuration are copied: it may go.
+  // Copies the strings of the configuration, so that it may be destroyed.
   void own(Arena& arena);
 };
 
-// Index into GroupStats::grpc.
+// The index of a grpc-status in GroupStats::grpc.
 std::size_t grpc_status_index(std::string_view text);
 
-// The access log's line.
+// Writes the record of the access log.
 void write_log(Services& services, const Account& a, const Head& request, Connection& client, Nanos now);
 
 }  // namespace albatross

@@ -1,4 +1,4 @@
-// What every request must pass before rules see it: identity, normalisation, loops, forwarding fields. Free functions
+// What every request passes before the rules see it: identity, normalisation, loops, forwarding fields. Free functions
 // on a request's head; what they make lives in the exchange's arena. Worker's thread.
 #pragma once
 
@@ -11,14 +11,15 @@
 
 namespace albatross {
 
-// X-Request-Id and traceparent: kept if sound, else made (W3C Trace Context).
+// Keeps X-Request-Id and traceparent (W3C Trace Context) if they are valid, else makes new ones.
 void identify(Services& services, Head& head, Arena& arena, Account& account);
 
-// Normalises the path; 421; counts passes through this proxy (463). The refusal's cause is kNone if it may go on.
+// Normalises the path, refuses hosts that the certificate does not cover (421), and counts passes through this proxy
+// (463). The refusal's cause is kNone if the request may go on.
 Refusal admit(Services& services, const ListenerRuntime& listener, Connection& client, Head& head, Arena& arena);
 
-// Who the client is and what URL it has, by the listener's policy, and the forwarding fields that the server gets
-// (PRODUCT §3).
+// Returns the client's address by the listener's policy, sets the URL that the client is believed to have used, and the
+// forwarding fields that the server gets.
 IpAddress forward_identity(const ListenerRuntime& listener, Request& r);
 
 }  // namespace albatross

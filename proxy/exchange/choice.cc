@@ -29,7 +29,7 @@ GroupChoice choose_group(Services& services, const Route& route, const Head& hea
     if (at < w) return {t.group, set_cookie};
     at -= w;
   }
-  return {route.targets[0].group, set_cookie};  // every weight is zero: the first, as its servers may still be healthy
+  return {route.targets[0].group, set_cookie};  // every weight is 0: the first group, which may still be healthy
 }
 
 std::uint64_t server_key(Services& services, const HashSource& by, const Head& head, std::string_view client) {

@@ -1,5 +1,5 @@
-// Where a request goes: its group by weight or by the client's cookie, and what decides on the server. Also the cookies
-// that keep a client there. Free functions; worker's thread.
+// Where a request goes: its group, by weight or by the client's cookie, and what decides on its server. Also the
+// cookies that keep a client there. Free functions; worker's thread.
 #pragma once
 
 #include "base/arena.h"
@@ -11,19 +11,19 @@ namespace albatross {
 
 struct GroupChoice {
   std::uint32_t group = 0;  // GroupSlot::id
-  bool set_cookie = false;  // the client is to be kept on it
+  bool set_cookie = false;  // the answer gives the client a cookie that keeps it on the group
 };
 GroupChoice choose_group(Services& services, const Route& route, const Head& head);
 
-// What the group's hash scheduler goes by. A request without it may go anywhere.
+// The key of the group's hash scheduler. A request that lacks what is hashed gets a random one.
 std::uint64_t server_key(Services& services, const HashSource& by, const Head& head, std::string_view client);
-// The candidate that the client's cookie names; Balancer::kNone.
+// The index of the server that the client's cookie names, or Balancer::kNone.
 int sticky_server(const GroupRuntime& group, const Head& head);
 
-// Keeps the client on the group.
+// Adds the cookie that keeps the client on the group.
 void add_group_cookie(const Route& route, std::string_view group, bool secure, Arena& arena, Head& head);
-// Keeps the client on the server, if the group is sticky. With the application's cookie: from the answer that sets that
-// one.
+// Adds the cookie that keeps the client on the server. If the group goes by an application's cookie, only to an answer
+// that sets that cookie.
 void add_server_cookie(const GroupRuntime& group, int candidate, bool secure, Arena& arena, Head& head);
 
 }  // namespace albatross

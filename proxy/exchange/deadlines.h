@@ -1,5 +1,5 @@
-// The deadlines of one exchange (PRODUCT §2). Pure: the exchange has one timer, armed for the nearest, and asks what is
-// due. Nanoseconds of the loop's clock; 0: none.
+// The deadlines of one exchange. A value in its Request, without side effects: the exchange has one timer, which it
+// arms for the nearest deadline, and asks what is due. Nanoseconds of the loop's clock; 0: none. Worker's thread.
 #pragma once
 
 #include <algorithm>
@@ -9,16 +9,16 @@
 namespace albatross {
 
 struct Deadlines {
-  Nanos body = 0;       // the gap in the request's body
-  Nanos response = 0;   // the answer's head, then the gap in its body
-  Nanos answer_by = 0;  // the head, whatever the try
+  Nanos body = 0;       // the next piece of the request's body
+  Nanos response = 0;   // the answer's head, then the next piece of its body
+  Nanos answer_by = 0;  // the answer's head, over all tries
   Nanos one_try = 0;    // of the try under way
-  Nanos queue = 0;      // room on a server
-  Nanos total = 0;      // everything
+  Nanos queue = 0;      // room on a server, while the request waits in the queue
+  Nanos total = 0;      // the whole exchange
   Nanos grpc = 0;       // the client's grpc-timeout; part of total
   Nanos body_began = 0;
 
-  // ~0: none.
+  // The nearest deadline; ~0: none.
   Nanos first() const {
     Nanos first = ~Nanos{0};
     for (Nanos d : {body, response, total, one_try, queue}) {
@@ -29,18 +29,18 @@ struct Deadlines {
   static bool due(Nanos deadline, Nanos now) { return deadline != 0 && now >= deadline; }
 
   void limit_total(Nanos by) { total = total == 0 ? by : std::min(total, by); }
-  // The client sends its body: it has `gap` for the next piece.
+  // The client sends its body: it has `gap` nanoseconds for the next piece.
   void body_moves(Nanos now, Nanos gap) {
     if (body_began == 0) body_began = now;
     body = now + gap;
   }
-  // Less came than a client in good faith sends, `gap` after it began.
+  // Whether the body has come at less than 240 bytes a second, once `gap` nanoseconds have passed since it began.
   bool body_too_slow(Nanos now, Nanos gap, std::uint64_t received) const {
     constexpr std::uint64_t kMinBytesPerSecond = 240;
     const Nanos took = now - body_began;
     return body_began != 0 && took > gap && received * kSecond < kMinBytesPerSecond * took;
   }
-  // One deadline over all tries, and perhaps (0: none) one for each.
+  // Keeps one deadline for the head over all tries, and sets one for this try; per_try 0: none.
   void limit_tries(Nanos now, Nanos per_try) {
     if (answer_by == 0) answer_by = response;
     response = answer_by;

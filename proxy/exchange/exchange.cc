@@ -1,4 +1,4 @@
-// The client's stream: its request comes and is matched, its end is the exchange's.
+// The client's side: the request arrives and is matched, and the exchange ends. Also what drains ask of it (Flow).
 #include "proxy/exchange/exchange.h"
 
 #include <charconv>
@@ -75,7 +75,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   identify(r_.services, r_.head, r_.arena, r_.account);
   Refusal why = admit(r_.services, *view_->listener, *r_.client, r_.head, r_.arena);
   if (why.cause != Cause::kNone) {
-    r_.head.keep_alive = false;  // nothing more is read from somebody who sends such things
+    r_.head.keep_alive = false;  // nothing more is read from a client that sends such a request
     return answer(downstream_error(why.cause, why.detail));
   }
   match();
@@ -85,7 +85,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   act();
 }
 
-// Which route, and what the request runs under from here on.
+// Finds the route, and the timeouts and limits of the request.
 void Exchange::match() {
   const Head& head = r_.head;
   const IpAddress source = forward_identity(*view_->listener, r_);
@@ -100,14 +100,14 @@ void Exchange::match() {
   r_.down->set_send_timeout(r_.timeouts().send);
   if (r_.timeouts().total != 0) r_.deadlines.total = r_.account.began + r_.timeouts().total;
   if (!r_.grpc) return;
-  // "100m": how long the client will wait.
+  // How long the client will wait, like "100m".
   if (auto patience = parse_grpc_timeout(head.fields.value(HeaderId::kGrpcTimeout))) {
     r_.deadlines.grpc = r_.account.began + *patience;
     r_.deadlines.limit_total(r_.deadlines.grpc);
   }
 }
 
-// Edits, then what answers. Edits in front of a redirect change what it is built from.
+// Applies the edits, then answers or forwards. A redirect is built from the edited request.
 void Exchange::act() {
   const Route& route = *route_;
   const ListenerRuntime& listener = *view_->listener;
@@ -144,7 +144,7 @@ void Exchange::on_data(Stream& s, std::string_view data) {
     case Phase::kOver: return;  // dropped; the connection closes after the answer
     default: break;
   }
-  if (r_.head.upgrade) return r_.body.hold(data);  // early bytes of a tunnel: the window bounds them
+  if (r_.head.upgrade) return r_.body.hold(data);  // bytes of a tunnel that came early; the window limits them
   if (r_.phase != Phase::kRespond && !r_.grpc && r_.settings != nullptr)
     r_.deadlines.body_moves(r_.now(), r_.timeouts().request_body);
   if (r_.settings != nullptr && r_.body.received() > r_.settings->body_limit) {
@@ -180,7 +180,7 @@ void Exchange::on_refused(Stream&, Cause cause, const char* detail) {
   r_.head.keep_alive = false;
   if (r_.phase == Phase::kReceive) {
     r_.head.fields = Fields(r_.arena);
-    identify(r_.services, r_.head, r_.arena, r_.account);  // a person who complains has at least an id to show
+    identify(r_.services, r_.head, r_.arena, r_.account);  // so that a person who complains has an id to show
   }
   answer(downstream_error(cause, detail));
 }
@@ -244,7 +244,7 @@ void Exchange::finish() {
   owner_.recycle(*this);
 }
 
-// An answer is on its way, or a tunnel: of the version that it began under only a few strings and times are needed.
+// While an answer or a tunnel is under way, only a few strings and times of the version that it began under are needed.
 void Exchange::detach() {
   if (view_ == nullptr || view_->current || (r_.phase != Phase::kTunnel && r_.phase != Phase::kRespond)) return;
   own_settings_ = *r_.settings;
@@ -297,7 +297,7 @@ void Exchange::end(Cause cause) {
     return end_tunnel(false);
   }
   if (r_.phase == Phase::kAnswered) {
-    // What the server said is still to be read by a client that does not.
+    // The answer waits for a client that does not read.
     r_.account.termination = cause;
     return drop_client();
   }

@@ -1,11 +1,12 @@
-// One proxied request, from its head to its log line. Phases, fixed:
+// One proxied request, from its head to its log line. Its phases are fixed:
 //
 //   receive head > normalise > match > act > choose server > acquire > forward > response act > send back > log
 //
-// An Exchange belongs to its worker, which recycles it; it is used on that thread only. It joins the client's Stream to
-// the Stream of its Try; a retry is a new Try with a new Lease. What lives as long as the request (heads, edited
-// fields) is in its arena. It pins the version of its listener that it began under (ListenerView) until the answer's
-// head has gone, or the request has become a tunnel, and that version is not served any more.
+// The Worker owns and reuses exchanges; worker's thread. An Exchange joins the client's Stream to the Stream of its
+// Try. A retry is a new Try with a new Lease. What lives as long as the request (heads, edited fields) is in its arena.
+//
+// It pins the version of its listener that it began under (ListenerView) until its end. If that version is replaced, it
+// lets go of it as soon as the answer's head has been sent or the request has become a tunnel: see detach().
 #pragma once
 
 #include "net/timer_wheel.h"
@@ -23,9 +24,9 @@ class Exchange;
 
 class ExchangeOwner {
  public:
-  // It is over.
+  // The exchange is over; it may be reused or destroyed later.
   virtual void recycle(Exchange& x) = 0;
-  // An exchange does not run by that version any more.
+  // The exchange does not run by that version any more.
   virtual void unpin(ListenerView& view) = 0;
 
  protected:
@@ -41,7 +42,7 @@ class Exchange final : public Deferred,
   Exchange(Services& services, ExchangeOwner& owner);
   ~Exchange() override;
 
-  // A request begins on the client's stream.
+  // Begins a request on the client's stream.
   void begin(ListenerSlot& slot, Connection& client, Stream& stream);
 
   // Flow
@@ -100,8 +101,8 @@ class Exchange final : public Deferred,
   MemberTimer<Exchange, &Exchange::on_timer> timer_{this};
   ListenerSlot* slot_ = nullptr;
   ListenerView* view_ = nullptr;  // null: detached
-  const Route* route_ = nullptr;  // of view_
-  RouteSettings own_settings_;    // what r_.settings says, when detached
+  const Route* route_ = nullptr;  // in view_; null: not matched, or detached
+  RouteSettings own_settings_;    // a copy of r_.settings, once detached
   Captures captures_;
   Pump to_client_;
   WebSocketTunnel tunnel_;

@@ -1,4 +1,4 @@
-// Response act, send back, and the answers that are ours (PRODUCT §4).
+// The answer: response act, send back, and our own answers.
 #include "proxy/exchange/exchange.h"
 
 namespace albatross {
@@ -12,7 +12,7 @@ bool Exchange::keep_client() const {
 void Exchange::on_response_head(Head& head, bool end) {
   if (head.status == 101) return upgrade(head);
   if (head.status < 200) return informational(head);
-  // RFC 8441 §5: there a 2xx is what opens the tunnel.
+  // RFC 8441 §5: over HTTP/2 a 2xx would open the tunnel.
   if (r_.head.upgrade && r_.client->can().extended_connect && head.status < 300) {
     return answer(upstream_error(Cause::kUpstreamMalformed, RetrySafety::kNever, "the server did not upgrade"));
   }
@@ -37,14 +37,14 @@ void Exchange::on_response_head(Head& head, bool end) {
   head.version = r_.head.version;
   head.keep_alive = keep_client() && head.body.kind != BodyLength::Kind::kUntilClose;
   r_.deadlines.one_try = 0;
-  r_.deadlines.body = 0;  // from here on either direction's bytes count
+  r_.deadlines.body = 0;  // from here on, bytes of either direction extend the response deadline
   r_.down->send_head(head, end);
   if (end) return response_done();
   set_deadlines();
   detach();
 }
 
-// 103 goes to clients that can take it, 100 to one that asked, nothing else.
+// Passes on a 103, and a 100 to a client that asked for it; to HTTP/1.0 clients neither.
 void Exchange::informational(const Head& head) {
   bool wanted = head.status == 103 || (head.status == 100 && r_.head.expect_continue);
   if (!wanted || r_.head.version == Version::kHttp10 || r_.down->head_sent()) return;
@@ -57,7 +57,7 @@ void Exchange::on_response_data(std::string_view data) {
   if (r_.phase == Phase::kTunnel) return pass(false, data);
   if (r_.phase != Phase::kRespond) return;
   r_.account.body_sent += data.size();
-  // A gap counts from here, or from when the client took what it has (on_sent).
+  // The gap counts from here, or from when the client has taken what was sent (on_sent).
   r_.deadlines.response = r_.now() + server_.response_gap();
   if (r_.head.method == Method::kHead) return server_.stream()->consume(data.size());
   to_client_.data(*r_.down, data);
@@ -96,8 +96,8 @@ void Exchange::answer(const Error& error) {
     return answer(r_.grpc ? own_grpc_answer(error, r_.arena, r_.account.grpc_status)
                           : own_answer(error, r_.head, r_.account.request_id, r_.arena));
   }
-  if (!late_status || r_.down->out_done()) return drop_client();  // too late for words
-  // The status can still follow in the trailers, and a gRPC client reads it there.
+  if (!late_status || r_.down->out_done()) return drop_client();  // too late to say why
+  // A gRPC client reads the status in the trailers, which can still follow.
   Fields trailers = grpc_status_fields(error, r_.arena, r_.account.grpc_status);
   r_.body.detach();
   r_.phase = Phase::kAnswered;

@@ -1,4 +1,4 @@
-// Deadlines: which are set when, and what happens when one has passed.
+// Deadlines: when each is set, and what happens when one has passed.
 #include "proxy/exchange/exchange.h"
 
 namespace albatross {
@@ -30,7 +30,7 @@ void Exchange::on_timer() {
   rearm();
 }
 
-// True if a deadline has ended the exchange or its try. A peer is only late when it is its turn.
+// True if a deadline has ended the exchange or its try. A peer is late only if the next move is its.
 bool Exchange::late(Nanos at) {
   Deadlines& d = r_.deadlines;
   auto fail = [this](const Error& error) {
@@ -50,7 +50,7 @@ bool Exchange::late(Nanos at) {
     return true;
   }
   if (Deadlines::due(d.body, at)) {
-    // Not while the server takes nothing.
+    // The client is not late while the server takes nothing.
     if (server_.stream() != nullptr && r_.down->waiting_for_peer()) return fail(downstream_error(Cause::kBodyTimeout));
     d.body = at + r_.timeouts().request_body;
   }

@@ -1,10 +1,11 @@
-// A request that became a WebSocket: bytes pass as they are, with frame boundaries watched.
+// A request that became a WebSocket: bytes pass as they are, and frame boundaries are followed.
 #include "proxy/exchange/exchange.h"
 #include "session/websocket_key.h"
 
 namespace albatross {
 
-// Each side has its own handshake where it speaks HTTP/2. False: the server's was wrong.
+// Completes the handshake where one side speaks HTTP/2, which has none of its own. False if the server's answer to our
+// key is wrong.
 bool Exchange::complete_handshake(Head& head) {
   char accept[kWebsocketAcceptSize];
   write_websocket_accept(r_.head.fields.value(HeaderId::kSecWebsocketKey), accept);
@@ -35,7 +36,7 @@ void Exchange::upgrade(Head& head) {
   r_.down->start_tunnel();
   server.start_tunnel();
   r_.body.set_whole(r_.down->in_done());
-  // What the client said on its tunnel before there was one.
+  // Bytes that the client sent before the tunnel was open.
   r_.body.flush_kept(server, r_.arena, [this](std::string_view bytes) { tunnel_.from_client().feed(bytes); });
   if (r_.body.whole()) server.send_end(nullptr);
   r_.deadlines.answered();

@@ -1,4 +1,4 @@
-// Choose group and server, wait for room, acquire a connection, forward.
+// Chooses group and server, waits for room, acquires a connection, forwards.
 #include "proxy/exchange/forwarding.h"
 #include "healthcheck/circuit.h"
 #include "http/grpc.h"
@@ -8,7 +8,7 @@
 namespace albatross {
 namespace {
 
-// What cannot be repeated takes a connection that has idled for less, or a fresh one.
+// A request that must not be repeated takes a connection that was idle for less than this, or a fresh one.
 constexpr Nanos kFreshEnough = 2 * kSecond;
 
 }  // namespace
@@ -38,7 +38,7 @@ void Forwarding::start(const Route& route) {
 void Forwarding::start_try(bool fresh) {
   ++attempts_;
   try_.begin(fresh || r_.head.upgrade);
-  r_.deadlines.one_try = 0;  // that of the try before
+  r_.deadlines.one_try = 0;  // it was that of the try before
   r_.phase = Phase::kConnect;
   const int i = group_->others_come_first() ? Balancer::kFull : take_server();
   if (i != Balancer::kFull) return connect();
@@ -51,8 +51,8 @@ void Forwarding::start_try(bool fresh) {
   owner_.rearm();
 }
 
-// One that takes the request now, and has it counted; or Balancer::kNone or kFull. Not one already tried, unless there
-// is no other.
+// Takes a server that has room, and counts the request there; or returns Balancer::kNone or kFull. A server that was
+// tried is taken only if there is no other.
 int Forwarding::take_server() {
   const GroupRuntime& g = group_->settings();
   GroupState::Ask ask;
@@ -65,7 +65,7 @@ int Forwarding::take_server() {
   return group_->take(flow_, ask, try_.lease);
 }
 
-// On the server that was taken, if there is one.
+// Connects to the server that was taken, if there is one.
 void Forwarding::connect() {
   if (!try_.lease) {
     group_->stats().no_server.add();
@@ -77,7 +77,7 @@ void Forwarding::connect() {
   r_.account.has_upstream = true;
   r_.account.upstream = r_.arena.copy(slot.address);  // the server may go while the answer leaves
   r_.account.try_began = r_.now();
-  // Only what certainly still lives may carry what cannot be repeated.
+  // A request that must not be repeated needs a connection that is certainly still open.
   const bool once_only = !is_idempotent(r_.head.method);
   try_.connect(*r_.services.pool, once_only && r_.now() > kFreshEnough ? r_.now() - kFreshEnough : 0);
   if (r_.phase == Phase::kConnect && r_.deadlines.total != 0) owner_.rearm();
@@ -92,7 +92,6 @@ bool Forwarding::leave_queue() {
   return true;
 }
 
-// Whatever the request waits for or runs on; it will not be forwarded any more.
 void Forwarding::cancel() {
   if (queued_) {
     queued_ = false;
@@ -110,8 +109,8 @@ void Forwarding::on_try_connected(Connection& c) {
   send_request();
 }
 
-// A websocket towards a server that speaks HTTP/2 needs RFC 8441 there. From a client that does, one towards HTTP/1.1
-// needs a key.
+// A WebSocket to a server that speaks HTTP/2 needs RFC 8441 on that server. A WebSocket from an HTTP/2 client to an
+// HTTP/1.1 server needs a key of ours.
 bool Forwarding::may_tunnel(Connection& c) {
   if (c.can().extended_connect) {
     if (c.can().takes_tunnels) return true;
@@ -127,7 +126,7 @@ bool Forwarding::may_tunnel(Connection& c) {
   return true;
 }
 
-// Where the client waits for a 100, the server is asked for it.
+// Asks the server for a 100 if the client waits for one.
 void Forwarding::send_request_head() {
   if (r_.deadlines.grpc != 0) {
     // The server gets what is left of the client's patience.
@@ -165,7 +164,7 @@ void Forwarding::send_request() {
 
 void Forwarding::on_request_sent(std::size_t bytes) {
   if (r_.head.upgrade) {
-    r_.body.pump().sent(bytes);  // what is kept are the tunnel's early bytes
+    r_.body.pump().sent(bytes);  // what is kept are early bytes of the tunnel
   } else {
     r_.body.sent(bytes);
   }

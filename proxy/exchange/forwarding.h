@@ -1,6 +1,6 @@
-// The server's side of one exchange: choose a group and a server, wait for room, acquire a connection, forward; when a
-// try fails, another one on another server, where that is safe (RFC 9110 §9.2.2). A member of an Exchange; worker's
-// thread.
+// The server's side of one exchange: chooses a group and a server, waits for room, acquires a connection, forwards, and
+// after a failed try begins another one on another server where that is safe (RFC 9110 §9.2.2). A member of an
+// Exchange; worker's thread.
 #pragma once
 
 #include <array>
@@ -13,13 +13,13 @@ namespace albatross {
 
 class ForwardingOwner {
  public:
-  // No try is left: the client gets an answer of ours.
+  // No try is left: the client gets our own answer.
   virtual void answer(const Error& error) = 0;
-  // The server's side of a tunnel has gone. `clean`: what was sent still goes to the client.
+  // The server has left the tunnel. `clean`: what it has sent still goes to the client.
   virtual void end_tunnel(bool clean) = 0;
-  // The request is with a server; deadlines have changed.
+  // The request has been sent to a server: sets the deadlines for that.
   virtual void set_deadlines() = 0;
-  // The timer is to look at the deadlines.
+  // Deadlines have changed: arms the timer anew.
   virtual void rearm() = 0;
 
  protected:
@@ -28,49 +28,49 @@ class ForwardingOwner {
 
 class Forwarding final : private TryEvents {
  public:
-  static constexpr int kMaxTries = 6;  // with those that were given back
+  static constexpr int kMaxTries = 6;  // those that servers gave back unread included
 
-  // All outlive this. `flow` holds the leases.
+  // All outlive this object. The leases are those of `flow`.
   Forwarding(Request& request, ForwardingOwner& owner, ResponseEvents& response, Flow& flow)
       : r_(request), owner_(owner), flow_(flow), try_(*this, response) {}
 
-  // A new request, nothing chosen.
+  // Resets for a new request.
   void begin();
-  // By the route that matched.
+  // Forwards by the route that matched.
   void start(const Route& route);
-  // Room may be there. False: it must go on waiting.
+  // A server may have room: tries to take one. False if the request must go on waiting.
   bool leave_queue();
-  // Whatever the request waits for or runs on; it will not be forwarded any more. The lease stays.
+  // Cancels what the request waits for or runs on. It is not forwarded any more. The lease is kept.
   void cancel();
 
-  // May the request be sent to another server after this answer, or (0) after none in time? Takes a token of the
-  // budget.
+  // Whether the request may be sent to another server after an answer with that status, or, with 0, after none came in
+  // time. Takes a token of the retry budget.
   bool may_ask_another(std::uint16_t status);
   void ask_another();
-  // What the try says about its server's health, and its group's.
+  // Reports the outcome of the try for passive checks and the group's circuit breaker.
   void judge(bool failed);
-  // The head of the answer that the client gets: cookies that keep it where it is. `route`: the one that matched.
+  // The client gets this answer's head: adds sticky cookies to it. `route`: the one that matched.
   void respond(const Route& route, Head& head);
-  // The server has agreed to a tunnel.
+  // The server has accepted the upgrade.
   void opened_tunnel() { try_.lease.answered(); }
-  // The server's answer is whole.
+  // The server's answer is whole: releases the lease and the stream.
   void respond_whole(Flow::Left how);
-  // The server was left.
+  // Releases the lease; `how` the flow left the server.
   void release(Flow::Left how) { try_.lease.release(how); }
   void end_tunnel() { try_.end_tunnel(); }
   void finish_tunnel() { try_.finish(); }
   // The exchange is over.
   void finish(Flow::Left how);
 
-  // How long the server may be silent: the route's time, or the group's if that is shorter.
+  // How long the server may be silent, nanoseconds: the route's timeout, or the group's if that is shorter.
   Nanos response_gap() const;
   Nanos per_try() const { return group_->settings().retries.per_try; }
-  // Null: none was chosen.
+  // Null if none was chosen.
   GroupState* group() const { return group_; }
-  // Null: there is none now.
+  // The stream to the server; null if there is none now.
   Stream* stream() const { return try_.stream(); }
   bool tried() const { return attempts_ > 0; }
-  // The WebSocket key is ours: the client's protocol has none.
+  // The WebSocket key is ours, because the client speaks HTTP/2, which has none.
   bool made_key() const { return made_key_; }
 
  private:
@@ -95,12 +95,12 @@ class Forwarding final : private TryEvents {
   Try try_;
   std::array<const ServerSlot*, kMaxTries> tried_{};
   int attempts_ = 0;
-  int given_back_ = 0;                  // of the attempts
+  int given_back_ = 0;                  // how many of the attempts servers gave back unread
   const ServerSlot* wanted_ = nullptr;  // the server that the client's cookie names
   bool queued_ = false;
-  bool set_cookie_ = false;  // the client is to be kept on the group
+  bool set_cookie_ = false;  // the answer gets the group's sticky cookie
   bool made_key_ = false;
-  bool circuit_trial_ = false;  // its outcome closes the group's circuit or opens it again
+  bool circuit_trial_ = false;  // this request tries a group whose circuit is open; its outcome decides
 };
 
 }  // namespace albatross

@@ -1,18 +1,17 @@
-// A try fails: another one, or an answer of our own. And how forwarding ends.
+// Decides on another try when one fails or its answer is not accepted, and ends forwarding.
 #include "healthcheck/circuit.h"
 #include "proxy/exchange/choice.h"
 #include "proxy/exchange/forwarding.h"
 
 namespace albatross {
 
-// What the try says about its server's health, and its group's.
 void Forwarding::judge(bool failed) {
   if (!try_.lease) return;
   try_.lease.judge(failed, circuit_trial_);
   circuit_trial_ = false;
 }
 
-// Is there another try to have, with the whole request at hand?
+// Whether another try is left and all of the request that has come is at hand.
 bool Forwarding::has_another_try() const {
   if (r_.account.status != 0 || r_.phase == Phase::kRespond || r_.phase == Phase::kAnswered ||
       r_.phase == Phase::kOver) {
@@ -23,13 +22,13 @@ bool Forwarding::has_another_try() const {
 
 bool Forwarding::may_retry(const Error& error) {
   const RetryPolicy& policy = group_->settings().retries;
-  // What a server gave back unread, as its connection ends, does not count as a try.
+  // A request that a server gave back unread, because its connection ends, does not count as a try.
   const bool given_back = error.retry == RetrySafety::kSafe && try_.connected();
   if (given_back && policy.tries > 1) ++given_back_;
   if (!has_another_try()) return false;
   switch (error.retry) {
-    // Where no server did work twice there is no budget: it is for the rest.
     case RetrySafety::kSafe:
+      // The server has done no work, so the retry doubles none and needs no token of the budget.
       if (!given_back && !policy.on_connect) return false;
       group_->stats().retries.add();
       return true;
@@ -43,7 +42,7 @@ bool Forwarding::may_retry(const Error& error) {
   return false;
 }
 
-// After an answer, or (0) after none in time for one try. An idempotent request may be executed twice: RFC 9110 §9.2.2.
+// An idempotent request may be executed twice: RFC 9110 §9.2.2.
 bool Forwarding::may_ask_another(std::uint16_t status) {
   const RetryPolicy& policy = group_->settings().retries;
   if (!is_idempotent(r_.head.method) || r_.head.upgrade || !has_another_try()) return false;
@@ -67,8 +66,8 @@ void Forwarding::on_try_failed(const Error& error) {
   if (r_.phase == Phase::kTunnel) return owner_.end_tunnel(error.cause == Cause::kNone);
   if (r_.phase == Phase::kAnswered) return try_.lease.release(flow_.left());
   if (!try_.connected()) r_.account.connect_time = try_.connect_time(r_.now());
-  // A kept connection that ends as it is used, or what a server gives back as it ends one, says nothing about the
-  // server.
+  // A kept connection that ends as it is used, and a request that was given back unread, say nothing about the server's
+  // health.
   const bool kept_ended = try_.reused() && error.retry == RetrySafety::kOnlyIfReused;
   const bool given_back = try_.connected() && error.retry == RetrySafety::kSafe;
   if (error.source == Source::kUpstream && !given_back && !kept_ended) judge(true);

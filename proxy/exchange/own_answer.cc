@@ -7,7 +7,7 @@
 namespace albatross {
 namespace {
 
-// JSON when it is named and plain text is not named before it.
+// The client prefers JSON if Accept names it, and names no text type before it.
 bool prefers_json(const Head& request) {
   std::string_view accept = request.fields.value(HeaderId::kAccept);
   std::size_t json = accept.find("application/json");

@@ -1,5 +1,5 @@
-// The proxy's own answers (PRODUCT §4): a short text that names the cause and the request id, JSON if the client
-// prefers it, trailers-only to a gRPC client. Free functions; everything made lives in the arena.
+// The proxy's own answers: a short text that names the cause and the request id, JSON if the client prefers it,
+// trailers-only for a gRPC client. Free functions; what they make lives in the arena. Worker's thread.
 #pragma once
 
 #include <string_view>
@@ -17,12 +17,12 @@ struct OwnAnswer {
 
 OwnAnswer own_answer(const Error& error, const Head& request, std::string_view request_id, Arena& arena);
 
-// grpc-status and grpc-message of a cause; `status` gets the former's text.
+// The grpc-status and grpc-message of an error; `status` gets the text of grpc-status.
 Fields grpc_status_fields(const Error& error, Arena& arena, std::string_view& status);
 OwnAnswer own_grpc_answer(const Error& error, Arena& arena, std::string_view& status);
 
-// Fields and framing that depend on the request, the client's connection and the clock. `trailers_only`: a gRPC answer
-// whose head is all.
+// Adds the Date field and the framing, which depend on the request. `body`: its size in bytes. `trailers_only`: a gRPC
+// answer that consists of its head.
 void complete_own_head(Head& head, std::size_t body, const Head& request, bool trailers_only, std::string_view date);
 
 std::string_view number_text(std::uint64_t n, Arena& arena);

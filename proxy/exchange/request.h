@@ -14,12 +14,12 @@
 namespace albatross {
 
 enum class Phase : std::uint8_t {
-  kReceive,  // its head comes
-  kConnect,  // waits for room, or for a connection
-  kForward,  // is with a server
-  kRespond,  // the answer's head has gone
+  kReceive,  // its head is awaited
+  kConnect,  // it waits for room or for a connection
+  kForward,  // it is with a server
+  kRespond,  // the answer's head has been sent
   kTunnel,
-  kAnswered,  // the whole answer was given; it still leaves
+  kAnswered,  // the whole answer was given to the client's stream and may still be leaving
   kOver,
 };
 
@@ -32,15 +32,16 @@ struct Request {
   bool secure() const { return believed.scheme == "https"; }
 
   Services& services;
-  Arena arena;  // everything below that is a view lives here, but what account.h says
+  Arena arena;  // holds what the views below refer to; account.h names the exceptions
   Account account;
   Deadlines deadlines;
   Head head;
   RequestBody body;
   Connection* client = nullptr;
-  Stream* down = nullptr;                   // the client's; null once it is over
+  Stream* down = nullptr;                   // the client's stream; null once it is over
   const RouteSettings* settings = nullptr;  // null: no rule has matched yet
-  // The URL as the client has it: this connection's, or what a trusted proxy says of the one in front of it (PRODUCT §3).
+  // The URL as the client has it: this connection's, or what a trusted proxy says of the one in front of it (PRODUCT
+  // §3).
   struct Believed {
     std::string_view scheme;
     std::string_view host;  // with its port; "": the request's own

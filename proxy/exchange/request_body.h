@@ -1,5 +1,5 @@
-// The request's body on its way to a server: what has come of it, what is kept for another try, how it ends. A member
-// of an Exchange; worker's thread.
+// The request's body on its way to a server: how much has come, what is kept for another try, how it ends. A member of
+// a Request; worker's thread.
 #pragma once
 
 #include "base/arena.h"
@@ -11,7 +11,7 @@ namespace albatross {
 
 class RequestBody {
  public:
-  // Kept for another try at most; what waits for a connection may be more by one read.
+  // The most bytes that are kept for another try. What waits for a connection may be more by one read.
   static constexpr std::size_t kReplay = 64 * 1024;
 
   explicit RequestBody(BlockPool& pool) : replay_(pool) {}
@@ -23,7 +23,7 @@ class RequestBody {
     whole_ = has_trailers_ = replayable_ = end_sent_ = false;
   }
   void clear() { replay_.clear(); }
-  // Credit has nowhere to go any more.
+  // The client's stream is done: credit is not passed on any more.
   void detach() { pump_.detach(); }
 
   // ---- from the client ----
@@ -41,10 +41,10 @@ class RequestBody {
   // ---- for another try ----
   void set_replayable(bool on) { replayable_ = on; }
   bool replayable() const { return replayable_; }
-  // Nothing is with a server yet: everything is kept.
+  // Keeps the data, while nothing has been sent to a server.
   void hold(std::string_view data) { replay_.append(data); }
   bool may_hold_more() const { return replay_.size() < kReplay; }
-  // On its way to a server: kept while it fits.
+  // Keeps a copy of data that is sent to a server. If it does not fit, the body cannot be sent again.
   void keep(std::string_view data) {
     if (replay_.size() + data.size() > kReplay) {
       replayable_ = false;
@@ -52,7 +52,7 @@ class RequestBody {
       replay_.append(data);
     }
   }
-  // All that came is at hand.
+  // Whether everything that has come is kept.
   bool complete() const { return replay_.size() == received_; }
   std::size_t held() const { return replay_.size(); }
 
@@ -61,7 +61,7 @@ class RequestBody {
   void send_kept(Stream& to) {
     replay_.each([&to](std::string_view piece) { to.send_data(piece); });
   }
-  // What is kept goes, through `watch(view)`, and is not kept any more.
+  // Sends what is kept and keeps it no longer. Calls watch(view) for each piece before it is sent.
   template <class F>
   void flush_kept(Stream& to, Arena& arena, F watch) {
     while (!replay_.empty()) {
@@ -73,7 +73,7 @@ class RequestBody {
       pump_.data(to, bytes);
     }
   }
-  // The end follows the last byte, once for each try.
+  // Sends the end of the body, once for each try.
   void send_end(Stream& to) {
     if (end_sent_) return;
     end_sent_ = true;
@@ -81,7 +81,7 @@ class RequestBody {
   }
   void mark_end_sent() { end_sent_ = true; }
   void new_try() { end_sent_ = false; }
-  // Credit for what has left.
+  // `bytes` have left our memory: passes the credit on to the client.
   void sent(std::size_t bytes) {
     if (!replay_.empty() && !replayable_) replay_.clear();
     pump_.sent(bytes);

@@ -1,5 +1,5 @@
-// One attempt to have a request answered by one server: a Lease, then a connection, then a stream. An Exchange has one
-// at a time; what it tells comes by TryEvents and ResponseEvents, and nothing does after cancel(). Worker's thread.
+// One attempt to have a request answered by one server: a Lease, then a connection, then a stream. Forwarding has one
+// at a time. It reports by TryEvents and ResponseEvents, and reports nothing after cancel(). Worker's thread.
 #pragma once
 
 #include "proxy/upstream/lease.h"
@@ -12,7 +12,7 @@ class TryEvents {
  public:
   virtual void on_try_connected(Connection& c) = 0;
   virtual void on_try_failed(const Error& error) = 0;
-  // Bytes of the request have left our memory.
+  // `bytes` of the request have left our memory.
   virtual void on_request_sent(std::size_t bytes) = 0;
 
  protected:
@@ -36,23 +36,24 @@ class Try final : private StreamEvents, private UpstreamWaiter {
   Try(const Try&) = delete;
   Try& operator=(const Try&) = delete;
 
-  // A new one, without a server yet. `fresh`: only a new connection will do.
+  // Begins a new try, without a server yet. `fresh`: it takes only a new connection.
   void begin(bool fresh);
-  // Its lease is taken: gets a connection. `since`: a reused one must not have idled since before then (0: any).
+  // Gets a connection to the server of its lease. `since`: a connection that has been idle since before that time is
+  // not reused (0: any is).
   void connect(UpstreamPool& pool, Nanos since);
-  // On the connection that on_try_connected() gave.
+  // Opens a stream on the connection that on_try_connected() gave.
   void open(Connection& c, Method method, bool upgrade) { stream_ = &c.open_stream(*this, method, upgrade); }
-  // Ends the connecting or the stream; the lease stays.
+  // Ends the connecting or the stream. The lease is kept.
   void cancel();
-  // The response is whole: the connection may serve again.
+  // The response is whole: lets go of the stream, so that the connection may serve again.
   void finish();
-  // A tunnel ends behind what was sent.
+  // Ends a tunnel after what was sent.
   void end_tunnel();
 
   Stream* stream() const { return stream_; }
   bool connected() const { return connected_ != 0; }
   bool reused() const { return reused_; }
-  // From taking the server to the connection; until now if there is none.
+  // Nanoseconds from taking the server to having a connection; until `now` if there is none.
   Nanos connect_time(Nanos now) const { return (connected() ? connected_ : now) - lease.since(); }
 
   Lease lease;
@@ -76,9 +77,9 @@ class Try final : private StreamEvents, private UpstreamWaiter {
   TryEvents& events_;
   ResponseEvents& response_;
   UpstreamPool* pool_ = nullptr;
-  Connection* opening_ = nullptr;  // being connected
+  Connection* opening_ = nullptr;  // a connection that is being opened for this try
   Stream* stream_ = nullptr;
-  Nanos connected_ = 0;  // 0: not yet
+  Nanos connected_ = 0;  // when the connection was ready; 0: not yet
   bool reused_ = false;  // the connection had served before
   bool fresh_ = false;
 };

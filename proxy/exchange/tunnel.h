@@ -1,5 +1,5 @@
-// A WebSocket inside an exchange: where frames begin in either direction, so that our close frame lands between two of
-// them (RFC 6455 §5.5.1). Holds no bytes. Worker's thread.
+// Where WebSocket frames begin in either direction of a tunnel, so that our close frame comes between two of them (RFC
+// 6455 §5.5.1). A member of an Exchange; holds no bytes. Worker's thread.
 #pragma once
 
 #include "session/pump.h"
@@ -15,7 +15,8 @@ class WebSocketTunnel {
   FrameTracker& from_server() { return from_server_; }
   bool between_frames() const { return from_client_.at_boundary() && from_server_.at_boundary(); }
 
-  // Bytes of one direction go on. `ending`: only the rest of the frame under way does; true then, when it is complete.
+  // Passes on bytes of one direction. With `ending`, only the rest of the frame under way is passed on, and the result
+  // is true when that frame is complete.
   static bool pass(Pump& pump, Stream& to, FrameTracker& frames, std::string_view data, bool ending) {
     if (!ending) {
       frames.feed(data);
@@ -28,7 +29,8 @@ class WebSocketTunnel {
     return n < data.size() || frames.at_boundary();
   }
 
-  // A close frame where a frame may begin; where one is under way it would only be payload. Either may be null.
+  // Sends a close frame to each side where a frame may begin. Inside another frame it would be read as payload. Either
+  // side may be null.
   void send_going_away(Stream* client, Stream* server, Arena& arena);
 
  private:

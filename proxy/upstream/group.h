@@ -1,8 +1,8 @@
-// What one worker has of a server group: who is next, the pools of its servers, its queue, its retry budget. It stays
-// while the configuration changes around it: update() takes a new version, and what is known of servers that stay is
+// What one worker keeps of a server group: the balancer, the pools of its servers, its queue, its retry budget. It
+// lives on while the configuration changes: update() takes a new version, and what is known of servers that stay is
 // kept.
 //
-// Owned by the Worker, which keeps it while a lease is on it; worker's thread.
+// The Worker owns it, and keeps it while a lease or a request is on it. Worker's thread.
 #pragma once
 
 #include <memory>
@@ -24,48 +24,49 @@ class GroupState {
   GroupState(const GroupState&) = delete;
   GroupState& operator=(const GroupState&) = delete;
 
-  // Serves by this version from now on. O(servers).
+  // Serves by this version from now on. Takes O(servers).
   void update(std::shared_ptr<const GroupRuntime> runtime);
-  // Weights have changed; `table` for the hash schedulers.
+  // Weights have changed: reads them again. `table` is for the hash schedulers.
   void refresh(std::shared_ptr<const HashTable> table);
-  // The configuration does not have it any more: its servers are left, who runs on them finishes.
+  // The configuration has dropped the group: closes idle connections to its servers. What runs on them finishes.
   void remove();
-  // After that, when nothing runs on it: its servers' pools may go.
+  // After remove(), when nothing runs on it: its servers' pools may be destroyed.
   void forget_servers();
 
   const GroupRuntime& settings() const { return *runtime_; }
   GroupStats& stats() const { return *stats_; }
   Nanos now() const { return services_.now(); }
   bool any_usable() const { return balancer_.any_usable(now()); }
-  // Nothing runs on it.
+  // Whether nothing runs on it.
   bool idle() const { return leases_ == 0 && active_ == 0; }
 
-  // A request begins and ends on the group, whatever becomes of its tries.
+  // A request begins and ends on the group, however many tries it has.
   void enter();
   void leave();
 
-  // May a request go to the group, by its circuit breaker? Counts what is refused.
+  // Whether the circuit breaker lets a request through. Counts those that it refuses.
   Admission admit();
 
-  // Takes the server that is next, or says that there is none (kNone) or none with room (kFull). `wanted`: the
-  // candidate that a cookie names. `key`: what the hash schedulers go by.
+  // Takes the next server and puts its lease into `into`. Returns its index; or Balancer::kNone if there is none, or
+  // kFull if none has room. `wanted`: the index of the server that a cookie names. `key`: for the hash schedulers.
   struct Ask {
     std::uint64_t key = 0;
     int wanted = Balancer::kNone;
-    std::span<const ServerSlot* const> tried;  // not these, unless there is no other
+    std::span<const ServerSlot* const> tried;  // taken only if there is no other
   };
   int take(Flow& flow, const Ask& ask, Lease& into);
-  // Must a request that comes now wait, whether there is room or not?
+  // Whether a new request must wait even if there is room, because others wait.
   bool others_come_first() const { return queue_ && queue_->others_come_first(); }
-  // False: there is no queue, or it is full.
+  // False if there is no queue or it is full.
   bool enqueue(Flow& flow);
-  // It waits no longer.
+  // The flow waits no longer.
   void dequeue(Flow& flow);
   void room_freed() {
     if (queue_) queue_->room_freed();
   }
 
-  // A share of the active requests, at least 10 a second (PRODUCT §2), per worker. False: none is left.
+  // Takes one retry of the budget: a share of the active requests, at least 10 a second, for each worker. False if none
+  // is left.
   bool take_retry_token();
 
   // For Lease.
@@ -80,10 +81,10 @@ class GroupState {
   std::shared_ptr<const GroupRuntime> runtime_;
   GroupStats* stats_ = nullptr;
   Balancer balancer_;
-  std::vector<ServerPool*> pools_;     // beside the balancer's candidates
-  std::unique_ptr<GroupQueue> queue_;  // null: nothing ever waits
+  std::vector<ServerPool*> pools_;     // by the index of the balancer's candidates
+  std::unique_ptr<GroupQueue> queue_;  // null: no request ever waits
   std::uint32_t leases_ = 0;
-  std::uint32_t active_ = 0;  // requests
+  std::uint32_t active_ = 0;  // requests on the group
   double retry_tokens_ = 10;  // see take_retry_token
   Nanos tokens_at_ = 0;
 };

@@ -15,7 +15,7 @@ void GroupQueue::push(Flow& flow) {
   flows_.push_back(flow);
   slot_->waiting.fetch_add(1);
   if (first) say_who_is_first();
-  room_freed();  // it may have been before this one was seen to wait
+  room_freed();  // room may have been freed before this flow was seen to wait
 }
 
 void GroupQueue::remove(Flow& flow) {
@@ -25,7 +25,7 @@ void GroupQueue::remove(Flow& flow) {
   slot_->waiting.fetch_sub(1);
   if (!first) return;
   say_who_is_first();
-  room_freed();  // the room that it was woken for, if it has left
+  room_freed();  // passes on the room that this flow was woken for, if it has left
 }
 
 int GroupQueue::who_is_first() const {
@@ -50,7 +50,8 @@ void GroupQueue::room_freed() {
   }
 }
 
-// As long as it is our turn and there is room. Who was woken and has nobody left passes it on.
+// Serves its flows as long as it is this worker's turn and there is room. A worker that was woken and has no flow left
+// wakes the next.
 void GroupQueue::on_ready() {
   while (!empty() && (local_ || who_is_first() == services_.index())) {
     if (!flows_.front().leave_queue()) return;

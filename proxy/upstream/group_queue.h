@@ -1,6 +1,6 @@
-// Flows that wait until a server of their group has room: first come, first served. One per group and worker, owned by
-// its GroupState; this worker's thread. GroupSlot says to all workers whose first has waited longest, so that room goes
-// there, whichever worker finds it.
+// The flows of one worker that wait until a server of their group has room, first come, first served. GroupState owns
+// it; worker's thread. GroupSlot tells all workers whose first flow has waited longest, so that room goes there,
+// whichever worker finds it.
 #pragma once
 
 #include <memory>
@@ -15,22 +15,23 @@ class GroupQueue final : public Ready {
  public:
   GroupQueue(Services& services, std::shared_ptr<GroupSlot> slot) : services_(services), slot_(std::move(slot)) {}
 
-  // Room that is each worker's own (connections) makes each worker serve its own; else there is one order over all.
+  // `local`: room belongs to each worker (connections are limited), so each serves its own flows. Otherwise there is
+  // one order over all workers.
   void set_local(bool local) { local_ = local; }
-  // Must a request that comes now wait, whether there is room or not?
+  // Whether a new request must wait even if there is room, because others wait.
   bool others_come_first() const { return local_ ? !empty() : anybody_waits(); }
   void push(Flow& flow);
-  // If it waits here.
+  // Does nothing if it does not wait here.
   void remove(Flow& flow);
   bool empty() const { return flows_.empty(); }
-  // On all workers.
+  // The number of flows that wait, on all workers.
   std::uint32_t waiting() const { return slot_->waiting.load(std::memory_order_relaxed); }
-  // A server may have room for a request: the one who has waited longest tries, here or on another worker.
+  // A server may have room: the flow that has waited longest tries to take it, here or on another worker.
   void room_freed();
 
  private:
   bool anybody_waits() const { return slot_->waiting.load() > 0; }
-  // The worker whose first has waited longest; -1: none waits.
+  // The index of the worker whose first flow has waited longest; -1: none waits.
   int who_is_first() const;
   void on_ready() override;
   void say_who_is_first();

@@ -1,9 +1,9 @@
-// One server, taken for one try of a flow: what the try is counted in, and what it tells of its server. A retry, and
-// whoever else sends something to a server, has a Lease of its own.
+// One server, taken for one try of a flow. It holds the counts that the try is part of, and reports on the server. A
+// retry has a lease of its own.
 //
-// A GroupState gives it out (GroupState::take) and outlives it. Move-only; it is released once, at the latest when it
-// is destroyed. While it is held it is in its server's list, and so is its flow for who drains that server. Worker's
-// thread.
+// GroupState::take() makes it; the GroupState outlives it. It can be moved but not copied, and is released once, at the
+// latest by its destructor. While it is held, it is in its server's list, so that a drain of the server finds its flow.
+// Worker's thread.
 #pragma once
 
 #include <utility>
@@ -34,13 +34,14 @@ class Lease final : public ListHook<Lease> {
   // When it was taken; nanoseconds of the loop's clock.
   Nanos since() const { return since_; }
 
-  // What the try has met, for ejection, outliers and the group's circuit. `trial`: its outcome decides the circuit.
+  // Reports whether the try failed, for ejection, outliers and the group's circuit breaker. `trial`: its outcome
+  // decides on the circuit.
   void judge(bool failed, bool trial);
-  // The head of an answer has come.
+  // The head of the answer has come.
   void answered();
   // The answer is whole.
   void finished(int status);
-  // The try is over, and how it left the server: what it counts in is given back, drains are told, room is passed on.
+  // The try is over: gives its counts back, tells drains `how` the flow left the server, and passes the room on.
   void release(Flow::Left how);
 
  private:

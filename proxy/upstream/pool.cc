@@ -11,16 +11,16 @@
 namespace albatross {
 namespace {
 
-// What the pool keeps of a connection: its owner_data.
+// What the pool keeps of a connection, as its owner_data.
 struct PooledConnection {
-  // While it is being opened: who waits for it, and which of the server's addresses it tries.
+  // While it is being opened: who waits for it, the index of the address that it tries, and how many were tried.
   struct Opening {
     std::vector<UpstreamWaiter*> waiters;
     std::size_t address = 0;
     std::size_t tried = 0;
   };
   ServerPool* pool;
-  std::uint32_t generation;  // of the pool's settings when it was opened
+  std::uint32_t generation;  // that of the pool when it was opened
   bool shared;
   std::unique_ptr<Opening> opening;
 };
@@ -28,7 +28,7 @@ struct PooledConnection {
 PooledConnection& pooled(Connection& c) { return *static_cast<PooledConnection*>(c.owner_data); }
 PooledConnection::Opening* opening_of(Connection& c) { return pooled(c).opening.get(); }
 ServerPool& pool_of(Connection& c) { return *pooled(c).pool; }
-// The settings have changed so that it may not serve again.
+// The settings have changed so that it must not serve again.
 bool outdated(Connection& c) { return pooled(c).generation != pool_of(c).generation; }
 
 bool takes_waiter(Connection& c, std::size_t most) {
@@ -46,7 +46,7 @@ Error connect_error(int error) {
                 : error == ECONNREFUSED  ? Cause::kConnectRefused
                                          : Cause::kConnectFailed;
   const char* detail = error == ENXIO ? "a source address is not one of this machine" : nullptr;
-  // No server is to blame for what we are short of.
+  // The server is not at fault when this machine has run out of something.
   ours |= error == EADDRNOTAVAIL || error == ENXIO;
   return {cause, ours ? Source::kInternal : Source::kUpstream, RetrySafety::kSafe, error, detail};
 }
@@ -63,7 +63,7 @@ bool ServerPool::has_room() const {
   for (Connection* c : shared) {
     if (takes_stream(*c) || takes_waiter(*c, H2Settings{}.max_streams)) return true;
   }
-  // One that idles at another server of the group makes room.
+  // An idle connection to another server of the group can be closed to make room.
   return group->idle > 0 && (settings->max_connections == 0 || open < settings->max_connections);
 }
 
@@ -133,7 +133,7 @@ void UpstreamPool::retire(ServerPool& pool) {
 
 void UpstreamPool::retire_idle(ServerPool& pool) {
   while (!pool.unused.empty()) pool.unused.front().close_idle();
-  // What still runs on shared ones is finished; on_idle closes what is not listed any more.
+  // Streams of shared connections finish. on_idle closes a shared connection that is not listed any more.
   std::vector<Connection*> shared = std::move(pool.shared);
   pool.shared.clear();
   for (Connection* c : shared) {
@@ -156,7 +156,7 @@ void UpstreamPool::unlink(ServerPool& pool, Connection& c) {
   --pool.group->idle;
 }
 
-// To stay below a limit: one of its own, or else of its group.
+// Closes an idle connection to stay below a limit: one of this server, or else one of its group.
 bool UpstreamPool::close_one_idle(ServerPool& pool) {
   if (!pool.unused.empty()) {
     pool.unused.front().close_idle();
@@ -171,7 +171,7 @@ bool UpstreamPool::close_one_idle(ServerPool& pool) {
   return false;
 }
 
-// One with room, or one being opened whose waiter this one becomes.
+// A shared connection with a stream left, or one that is being opened, for which `waiter` then waits.
 Connection* UpstreamPool::shared_for(ServerPool& pool, UpstreamWaiter& waiter) {
   for (Connection* c : pool.shared) {
     if (!takes_stream(*c)) continue;
@@ -215,7 +215,7 @@ Result<Connection*> UpstreamPool::acquire(ServerPool& pool, UpstreamWaiter& wait
   return connect(pool, pool.preferred, &waiter);
 }
 
-// From the next of the source addresses that has a port left.
+// Opens a socket from the next source address that has a port left.
 int UpstreamPool::open_socket(ServerPool& pool, const SocketAddress& to) {
   const std::vector<IpAddress>& from = pool.settings->source_addresses;
   if (from.empty() || to.family() == AF_UNIX) return start_connect(to);
@@ -226,7 +226,7 @@ int UpstreamPool::open_socket(ServerPool& pool, const SocketAddress& to) {
     fd = start_connect(to, &source);
     if (fd != -EADDRNOTAVAIL) return fd;
   }
-  return fd != 0 ? fd : start_connect(to);  // none of that family
+  return fd != 0 ? fd : start_connect(to);  // no source address is of that family
 }
 
 Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address, UpstreamWaiter* waiter) {
@@ -272,7 +272,7 @@ Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address,
 
 void UpstreamPool::cancel(Connection& opening, UpstreamWaiter& waiter) {
   if (auto* o = opening_of(opening)) std::erase(o->waiters, &waiter);
-  // A shared one goes on: the next request will want it.
+  // A shared connection is opened all the same: the next request will want it.
   if (!pooled(opening).shared) opening.close_idle();
 }
 
@@ -284,7 +284,7 @@ void UpstreamPool::on_open(Connection& c) {
   o->waiters.front()->on_connected(c);
 }
 
-// As many as the server takes at once; the others get another connection.
+// Serves as many waiters as the server takes streams. The others get another connection.
 void UpstreamPool::serve_waiters(ServerPool& pool, Connection& c, const std::vector<UpstreamWaiter*>& waiters) {
   bool takes_any = c.can_open();
   for (UpstreamWaiter* w : waiters) {
@@ -317,7 +317,7 @@ void UpstreamPool::on_idle(Connection& c) {
     link(pool, c);
     return c.set_idle_deadline(now + pool.settings->idle);
   }
-  if (pool.idle >= pool.settings->keep) pool.unused.back().close_idle();  // the newest is the likeliest to live
+  if (pool.idle >= pool.settings->keep) pool.unused.back().close_idle();  // newer ones are likelier to be open still
   link(pool, c);
   Nanos patience = pool.settings->idle;
   if (c.peer_keep_alive() != 0) {

@@ -1,12 +1,12 @@
-// Connections to servers, kept alive and reused, one pool per worker.
+// Connections of one worker to servers, kept open and reused. The Worker owns the UpstreamPool; worker's thread.
 //
-// HTTP/1.1: idle connections are taken last in, first out; one with bytes or a hang-up pending is never taken. HTTP/2:
-// few connections, each filled up to what the server takes before another is opened; requests that come meanwhile wait
-// for one. Caps are per process, divided by workers, at least one.
+// HTTP/1.1: the connection that became idle last is taken first. One with bytes or a hang-up pending is never taken.
+// HTTP/2: there are few connections, and each is filled up to what the server takes before another is opened. Requests
+// that come while one is being opened wait for it. Limits of the process are divided by the workers, at least one each.
 //
-// A ServerPool is what a worker has of one server. It lives while a group names its server, a lease is on it or a
-// connection is open. A connection belongs to the generation of settings that it was opened by: when they change so
-// that it must not be used any more, it closes as soon as it is idle.
+// A ServerPool is the part of one server. It lives while a group has its server, a lease is on it or a connection is
+// open. A connection belongs to the generation of settings that it was opened with. When the settings change so that it
+// must not be used any more, it closes as soon as it is idle.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@
 
 namespace albatross {
 
-// Connections to all servers of a group, of this worker.
+// The number of this worker's connections to all servers of a group.
 struct GroupConnections {
   std::uint32_t open = 0;
   std::uint32_t idle = 0;
@@ -32,7 +32,7 @@ struct GroupConnections {
 
 class UpstreamWaiter {
  public:
-  // The connection that is being opened has changed (another address of the same server).
+  // Another connection is being opened instead, to another address of the same server or because the first was full.
   virtual void on_connecting(Connection& c) = 0;
   virtual void on_connected(Connection& c) = 0;
   virtual void on_connect_failed(const Error& error) = 0;
@@ -44,55 +44,56 @@ class UpstreamWaiter {
 struct ServerPool final : Room {
   std::shared_ptr<ServerSlot> slot;
   std::shared_ptr<const ServerSettings> settings;
-  std::uint32_t generation = 0;  // of settings->key
-  int candidate = -1;            // its index in its group's balancer; -1: the group does not have it any more
+  std::uint32_t generation = 0;  // counts up when settings->key changes
+  int candidate = -1;            // its index in its group's balancer; -1: the group has dropped it
   GroupStatsRef group_stats_ref;
   ServerStatsRef stats_ref;
   GroupStats* group_stats = nullptr;
   ServerStats* stats = nullptr;
-  IntrusiveList<Lease> leases;  // requests on the server
+  IntrusiveList<Lease> leases;  // of the requests on the server
   bool retired = false;
-  std::size_t preferred = 0;  // which address answered last
+  std::size_t preferred = 0;  // the index of the address that answered last
   std::uint32_t open = 0;
   std::uint32_t idle = 0;
-  IntrusiveList<Connection> unused;  // idle, the newest first
-  std::vector<Connection*> shared;   // HTTP/2: open or opening, for new requests
+  IntrusiveList<Connection> unused;  // idle connections, the newest first
+  std::vector<Connection*> shared;   // HTTP/2: open or being opened, for new requests
   std::shared_ptr<GroupConnections> group;
   std::size_t next_source = 0;
 
-  // An idle connection, a stream of a shared one, or another connection.
+  // Whether a request finds an idle connection, a stream of a shared one, or may open another connection.
   bool has_room() const override;
   bool may_connect() const;
 };
 
 class UpstreamPool final : private ConnectionOwner {
  public:
-  // `make_room`: out of descriptors; true if one was given back. `freed`: a server with a limit may have room.
+  // `make_room` is called when descriptors have run out, and returns whether it freed one. `freed` is called when a
+  // server with a limit may have room.
   UpstreamPool(SessionContext& context, std::function<bool()> make_room, std::function<void(ServerPool&)> freed);
   ~UpstreamPool();
 
-  // The pool of a server, made or updated. Settings with another key close what is idle.
+  // Makes or updates the pool of a server. Settings with another key close its idle connections.
   ServerPool& server(const std::shared_ptr<ServerSlot>& slot, std::shared_ptr<const ServerSettings> settings,
                      const GroupStatsRef& group_stats, const ServerStatsRef& stats, int worker);
-  // Null if nobody has asked for it.
+  // Null if the server has no pool.
   ServerPool* find(const ServerSlot& slot);
-  // Its group does not have it any more. It goes when nothing is on it.
+  // Its group has dropped the server. sweep() destroys the pool when nothing is on it.
   void forget(ServerPool& pool);
-  // Pools that were forgotten, and that have neither connection nor lease, are gone. Not from inside the pool's own
-  // calls.
+  // Destroys forgotten pools without connections and leases. Not to be called from inside the pool's own calls.
   void sweep();
 
-  // The server is gone or drains: idle connections close now, others when they come back.
+  // The server is gone or drains: closes idle connections now, and others when they become idle.
   void retire(ServerPool& pool);
-  // Idle connections close; the server may be used again.
+  // Closes idle connections. The server may be used again.
   void retire_idle(ServerPool& pool);
 
-  // A connection for one request: an open one, or one being opened whose waiter hears later (never from inside this
-  // call). `newest_only_since`: a reused one must not have idled since before then (0: any).
+  // A connection for one request: an open one, or one that is being opened, of which the waiter hears later and never
+  // from inside this call. `fresh`: a new one, unless the server speaks HTTP/2. `newest_only_since`: a connection that
+  // has been idle since before that time is not reused (0: any is).
   Result<Connection*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
-  // The waiter does not want it any more.
+  // The waiter does not want the connection any more.
   void cancel(Connection& opening, UpstreamWaiter& waiter);
-  // Idle connections to every server close.
+  // Closes the idle connections to every server.
   void close_idle();
   void close_all();
 
