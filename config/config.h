@@ -43,7 +43,7 @@ struct Value {
   bool written() const { return at.written(); }
 };
 
-// A text pattern of a condition (PRODUCT §1 "Values"). `text` is for kExact and kPrefix the plain bytes, for kWildcard
+// A text pattern of a condition. `text` is for kExact and kPrefix the plain bytes, for kWildcard
 // the pattern with its `\` escapes, for kRegex the source for RE2.
 struct Pattern {
   enum class Kind : std::uint8_t { kExact, kPrefix, kWildcard, kRegex };
@@ -73,7 +73,7 @@ struct Forward {
   std::optional<Value<Duration>> sticky;  // 1 s .. 86400 s: how long a client stays on the group that it first got
 };
 
-// Templates: their variables (PRODUCT §1) are not expanded yet; routing compiles them.
+// Templates: their variables are not expanded yet; routing compiles them.
 struct Redirect {
   std::optional<Value<std::string>> protocol, host, port, path, query;
   Value<std::uint16_t> code{308};  // 301 302 303 307 308
@@ -105,7 +105,7 @@ struct Action {
   Place at{};
 };
 
-// A listener's timers (PRODUCT §2).
+// A listener's timers.
 struct Timeouts {
   Value<Duration> idle{Duration(15'000)};
   Value<Duration> handshake{Duration(10'000)};

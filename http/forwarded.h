@@ -1,4 +1,4 @@
-// X-Forwarded fields (PRODUCT §3): who the client is, and what the server is told of it. Pure functions on a request's
+// X-Forwarded fields: who the client is, and what the server is told of it. Pure functions on a request's
 // fields; new values are in the fields' arena.
 #pragma once
 

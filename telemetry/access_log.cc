@@ -18,12 +18,15 @@ constexpr std::size_t kRing = 4u << 20;
 constexpr std::size_t kMaxText = 4096;
 constexpr auto kTexts = static_cast<std::size_t>(LogText::kCount);
 
-constexpr std::string_view kKeys[kTexts] = {
-    "request_method", "request_uri",          "host",          "client_ip",
-    "scheme",         "server_protocol",      "upstream_addr", "http_user_agent",
-    "http_referer",   "http_x_forwarded_for", "listener",      "rule",
-    "server_group",   "termination",          "request_id",    "trace_id",
-    "grpc_status",    "ssl_protocol",         "ssl_cipher"};
+constexpr std::string_view kKeys[kTexts] = {"request_method", "request_uri",
+                                            "host",           "client_ip",
+                                            "scheme",         "server_protocol",
+                                            "upstream_addr",  "http_user_agent",
+                                            "http_referer",   "http_x_forwarded_for",
+                                            "listener",       "rule",
+                                            "server_group",   "termination",
+                                            "request_id",     "trace_id",
+                                            "ssl_protocol",   "ssl_cipher"};
 
 // The characters that need no escape in a JSON string.
 constexpr std::array<bool, 256> kPlain = [] {
@@ -159,6 +162,10 @@ void AccessLog::format(const LogRecord& r, const char* texts, std::string& out) 
   if (r.attempts > 0) {
     field("attempts");
     number(r.attempts, out);
+  }
+  if (r.grpc_status >= 0) {
+    field("grpc_status");
+    number(static_cast<std::uint64_t>(r.grpc_status), out);
   }
   if (r.has_upstream) {
     if (r.upstream_status != 0) {

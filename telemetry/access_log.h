@@ -38,7 +38,6 @@ enum class LogText : std::uint8_t {
   kTermination,
   kRequestId,
   kTraceId,
-  kGrpcStatus,
   kSslProtocol,
   kSslCipher,
   kCount
@@ -56,6 +55,7 @@ struct LogRecord {
   std::uint16_t upstream_status = 0;  // 0: no response
   std::uint16_t client_port = 0;      // 0: a unix socket
   std::uint8_t attempts = 0;
+  std::int16_t grpc_status = -1;                                        // -1: the response had none
   bool has_upstream = false;                                            // a server was asked
   std::uint16_t sizes[static_cast<std::size_t>(LogText::kCount)] = {};  // of the texts; set by write()
 };

@@ -176,7 +176,7 @@ void traffic_of_servers(Page& p, const Snapshot& snapshot, const StatsTable<Serv
     std::string name = g.name + "/" + e.slot->address;
     return t.has(name) ? t.sum(name, f) : std::uint64_t{0};
   };
-  each_server(p, snapshot, "albatross_server_requests_total", "counter", "Requests sent to each control.",
+  each_server(p, snapshot, "albatross_server_requests_total", "counter", "Requests sent to each server.",
               [&](const GroupRuntime& g, const ServerEntry& e) {
                 return sum(g, e, [](const S& s) { return s.started.get(); });
               });
@@ -197,7 +197,7 @@ void servers(Page& p, const Control& control, const ProcessView& view) {
   each_group(p, snapshot, "albatross_circuit_open", "gauge",
              "1 while the circuit breaker lets nothing, or one request, through.",
              [](const GroupSlot& s) { return std::uint64_t{s.open_until.load() != 0}; });
-  each_server(p, snapshot, "albatross_server_connections_open", "gauge", "Connections to each control.",
+  each_server(p, snapshot, "albatross_server_connections_open", "gauge", "Connections to each server.",
               [](const GroupRuntime&, const ServerEntry& e) { return std::uint64_t{e.slot->connections.load()}; });
   each_server(p, snapshot, "albatross_server_ports_used_ratio", "gauge",
               "Local ports that connections to each server hold or held in the last minute, of those there are; 1: no "
@@ -252,7 +252,7 @@ void process(Page& p, const ProcessView& view) {
   p.family("albatross_configuration_generation", "gauge", "Counts up with each configuration in force.");
   p.sample("", view.snapshot.generation);
   p.family("albatross_start_time_seconds", "gauge", "When the process started, in seconds since the epoch.");
-  p.sample("", static_cast<double>(view.started_at / kSecond));
+  p.sample("", std::uint64_t{view.started_at / kSecond});
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ void put_fields(Writer& w, const Fields& fields) {
 }
 
 void put_length(Writer& w, std::uint64_t n) {
-  w.put("content-length: ");
+  w.put("Content-Length: ");
   w.number(n);
   w.put("\r\n");
 }
@@ -62,13 +62,13 @@ void write_request_head(const Head& head, Output& out) {
   put_fields(w, head.fields);
   switch (head.body.kind) {
     case BodyLength::Kind::kLength: put_length(w, head.body.length); break;
-    case BodyLength::Kind::kChunked: w.put("transfer-encoding: chunked\r\n"); break;
+    case BodyLength::Kind::kChunked: w.put("Transfer-Encoding: chunked\r\n"); break;
     default: break;
   }
   if (head.upgrade) {
-    w.put("connection: Upgrade\r\nupgrade: websocket\r\n");
+    w.put("Connection: Upgrade\r\nUpgrade: websocket\r\n");
   } else if (!head.keep_alive) {
-    w.put("connection: close\r\n");
+    w.put("Connection: close\r\n");
   }
   w.put("\r\n");
   out.commit(static_cast<std::size_t>(w.p - start));
@@ -85,20 +85,20 @@ void write_response_head(const Head& head, Output& out) {
   w.put("\r\n");
   put_fields(w, head.fields);
   if (head.status == 101) {
-    w.put("connection: Upgrade\r\nupgrade: websocket\r\n");
+    w.put("Connection: Upgrade\r\nUpgrade: websocket\r\n");
   } else if (head.status >= 200) {
     switch (head.body.kind) {
       case BodyLength::Kind::kLength: put_length(w, head.body.length); break;
-      case BodyLength::Kind::kChunked: w.put("transfer-encoding: chunked\r\n"); break;
+      case BodyLength::Kind::kChunked: w.put("Transfer-Encoding: chunked\r\n"); break;
       case BodyLength::Kind::kNone:
         if (head.declared_length >= 0) put_length(w, static_cast<std::uint64_t>(head.declared_length));
         break;
       case BodyLength::Kind::kUntilClose: break;
     }
     if (!head.keep_alive) {
-      w.put("connection: close\r\n");
+      w.put("Connection: close\r\n");
     } else if (head.version == Version::kHttp10) {
-      w.put("connection: keep-alive\r\n");
+      w.put("Connection: keep-alive\r\n");
     }
   }
   w.put("\r\n");

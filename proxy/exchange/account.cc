@@ -11,6 +11,15 @@ std::string_view version_text(Version v) {
   return v == Version::kHttp10 ? "HTTP/1.0" : v == Version::kHttp11 ? "HTTP/1.1" : "HTTP/2.0";
 }
 
+// A status that is no number is UNKNOWN, as clients of gRPC take it; -1 if there is none.
+std::int16_t grpc_status_number(std::string_view text) {
+  constexpr std::int16_t kUnknown = 2;
+  if (text.empty()) return -1;
+  std::int16_t n = kUnknown;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  return error == std::errc{} && end == text.data() + text.size() && n >= 0 ? n : kUnknown;
+}
+
 }  // namespace
 
 void Account::own(Arena& arena) {
@@ -32,6 +41,7 @@ void write_log(Services& services, const Account& a, const Head& request, Connec
   r.body_bytes_sent = a.body_sent;
   r.request_length = request.wire_size + a.body_received;
   r.attempts = a.attempts;
+  r.grpc_status = grpc_status_number(a.grpc_status);
   r.has_upstream = a.has_upstream;
   if (r.has_upstream) {
     r.upstream_status = a.upstream_status;
@@ -56,7 +66,6 @@ void write_log(Services& services, const Account& a, const Head& request, Connec
   set(LogText::kTermination, info(a.termination).name);
   set(LogText::kRequestId, a.request_id);
   set(LogText::kTraceId, a.trace_id);
-  set(LogText::kGrpcStatus, a.grpc_status);
   if (const TlsInfo* tls = client.tls()) {
     set(LogText::kSslProtocol, tls->protocol);
     set(LogText::kSslCipher, tls->cipher);

@@ -89,7 +89,7 @@ class Exchange final : public Deferred,
   void pass(bool from_client, std::string_view data);
   void end_tunnel(bool clean) override;
 
-  // exchange_time.cc: deadlines
+  // exchange_deadlines.cc: deadlines
   void on_timer();
   void set_deadlines() override;
   void rearm() override;

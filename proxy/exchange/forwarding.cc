@@ -2,7 +2,7 @@
 #include "proxy/exchange/forwarding.h"
 #include "healthcheck/circuit.h"
 #include "http/grpc.h"
-#include "proxy/exchange/choice.h"
+#include "proxy/exchange/stickiness.h"
 #include "session/websocket_key.h"
 
 namespace albatross {

@@ -1,7 +1,7 @@
 // Decides on another try when one fails or its answer is not accepted, and ends forwarding.
 #include "healthcheck/circuit.h"
-#include "proxy/exchange/choice.h"
 #include "proxy/exchange/forwarding.h"
+#include "proxy/exchange/stickiness.h"
 
 namespace albatross {
 

@@ -40,8 +40,7 @@ struct Request {
   Connection* client = nullptr;
   Stream* down = nullptr;                   // the client's stream; null once it is over
   const RouteSettings* settings = nullptr;  // null: no rule has matched yet
-  // The URL as the client has it: this connection's, or what a trusted proxy says of the one in front of it (PRODUCT
-  // §3).
+  // The URL as the client has it: this connection's, or what a trusted proxy says of the one in front of it.
   struct Believed {
     std::string_view scheme;
     std::string_view host;  // with its port; "": the request's own

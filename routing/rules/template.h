@@ -1,4 +1,4 @@
-// Texts with variables (PRODUCT §1), such as "${host}/x/${1}": compiled to parts once, expanded for each request.
+// Texts with variables, such as "${host}/x/${1}": compiled to parts once, expanded for each request.
 //
 // A Template owns its text and is const after compile(); any thread may expand it.
 #pragma once

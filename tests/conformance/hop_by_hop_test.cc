@@ -1,5 +1,4 @@
-// What belongs to one connection stays on it, and what a client may not say is not passed on: RFC 9110 §7.6, PRODUCT
-// §3.
+// What belongs to one connection stays on it, and what a client may not say is not passed on: RFC 9110 §7.6.
 #include "tests/conformance/corpus.h"
 
 using namespace albatross::test;

@@ -1,4 +1,4 @@
-// One path for the rules and for the server (PRODUCT §1): no spelling of /admin gets around a rule that denies it.
+// One path for the rules and for the server: no spelling of /admin gets around a rule that denies it.
 #include "tests/conformance/corpus.h"
 
 using namespace albatross::test;

@@ -1,4 +1,4 @@
-// The access log (PRODUCT §8): one JSON line a request, a closed list of fields, nothing that a client can break out
+// The access log: one JSON line a request, a closed list of fields, nothing that a client can break out
 // of.
 #include <set>
 
@@ -157,7 +157,7 @@ TEST_CASE("gRPC's status is logged, from the head and from the trailers", "[log]
   TestProxy proxy(Setup{.servers = {up.address()}});
   Client client(proxy.port());
   client.get("/", "Content-Type: application/grpc\r\n");
-  CHECK(proxy.log(1)[0]["grpc_status"] == "7");
+  CHECK(proxy.log(1)[0]["grpc_status"] == 7);
 }
 
 TEST_CASE("the log file can be moved away", "[log]") {

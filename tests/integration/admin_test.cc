@@ -1,6 +1,8 @@
 // The admin API: who may do what, over a unix socket and over TCP, and that nobody can hurt it.
 #include <sys/stat.h>
 
+#include <ctime>
+
 #include "tests/integration/program.h"
 #include "tests/support/client.h"
 #include "tests/support/fake_upstream.h"
@@ -134,7 +136,9 @@ TEST_CASE("a failed reload over the API says why", "[admin]") {
 
 TEST_CASE("the metrics are what promtool takes", "[admin]") {
   FakeUpstream up;
+  const std::time_t before = std::time(nullptr);
   Bed bed(kUnix, {.servers = {up.address()}, .group = "health_check: {interval: 100ms}"});
+  const std::time_t after = std::time(nullptr);
   Client client(bed.program.address());
   for (int i = 0; i < 3; ++i) client.get("/");
   REQUIRE(eventually([&] { return bed.ask("GET /metrics").body.find("_requests_total{") != std::string::npos; }));
@@ -145,6 +149,9 @@ TEST_CASE("the metrics are what promtool takes", "[admin]") {
     if (line.empty() || line[0] == '#') continue;
     ++samples;
     CHECK(line.starts_with("albatross_"));
+    if (!line.starts_with("albatross_start_time_seconds ")) continue;
+    const std::time_t started = std::stoll(line.substr(line.find(' ')));
+    CHECK((before <= started && started <= after));
   }
   CHECK(samples > 10);
   if (std::system("command -v promtool > /dev/null 2>&1") != 0) SKIP("promtool is not installed");

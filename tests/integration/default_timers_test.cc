@@ -1,4 +1,4 @@
-// Every timer of PRODUCT §2 with its default, under a clock that the test moves: nothing just before, the end just
+// Every timer with its default, under a clock that the test moves: nothing just before, the end just
 // after.
 #include "tests/integration/secure.h"
 #include "tests/integration/timers.h"

@@ -1,4 +1,4 @@
-// What the proxy says of the client to the server, and what it keeps, adds and strips (PRODUCT §3).
+// What the proxy says of the client to the server, and what it keeps, adds and strips.
 #include "tests/support/client.h"
 #include "tests/support/fake_upstream.h"
 #include "tests/support/test_proxy.h"

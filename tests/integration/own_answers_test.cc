@@ -1,4 +1,4 @@
-// The answers that are the proxy's own (PRODUCT §4).
+// The answers that are the proxy's own.
 #include "tests/support/client.h"
 #include "tests/support/fake_upstream.h"
 #include "tests/support/test_proxy.h"

@@ -449,7 +449,7 @@ class Calls(Case):
         failure(lambda: c.unary_unary("Fail")(b"x", timeout=PATIENCE))
         failure(lambda: list(c.unary_stream("FailLater")(b"x", timeout=PATIENCE)))
         c.unary_unary("Nap")(b"", timeout=PATIENCE)
-        for path, code in ("Fail", "9"), ("FailLater", "15"), ("Nap", "0"):
+        for path, code in ("Fail", 9), ("FailLater", 15), ("Nap", 0):
             line = self.logged(self.p, f"/test.Service/{path}")[-1]
             self.assertEqual((line["grpc_status"], line["status"], line["request_method"]), (code, 200, "POST"), line)
 
@@ -616,7 +616,7 @@ class Time(Case):
         self.assertTrue(0.19 <= time.monotonic() - began < 1.0)
         self.assertTrue(reset.wait(1))
         line = self.logged(proxy, "/s/m")[0]
-        self.assertEqual((line["grpc_status"], line["termination"], line["status"]), ("4", "total_timeout", 200))
+        self.assertEqual((line["grpc_status"], line["termination"], line["status"]), (4, "total_timeout", 200))
 
     def test_deadline_in_a_stream(self):
         """The head has gone: the status comes in trailers."""
@@ -729,7 +729,7 @@ class Faults(Case):
             self.trailers_only(peer, peer.request("/s/m", end=end), 14)
         self.assertEqual(failure(lambda: self.client(proxy).unary_unary("Echo")(b"", timeout=PATIENCE))[0], Code.UNAVAILABLE)
         for line in self.logged(proxy, "/s/m", 2):
-            self.assertEqual((line["grpc_status"], line["status"], line["termination"]), ("14", 200, "connect_refused"))
+            self.assertEqual((line["grpc_status"], line["status"], line["termination"]), (14, 200, "connect_refused"))
 
     def test_server_dies(self):
         """However a server goes, the client gets a status, and never OK."""
@@ -867,7 +867,7 @@ class Leaving(Case):
         failed, stopped = self.load(self.client(proxy), 500, "Nap", then=lambda: one.stop(grace=PATIENCE))
         self.assertTrue(stopped.wait(2 * PATIENCE), "the server did not get rid of its calls")
         # What reaches grpcio between its stop and its GOAWAY it cancels itself, also without a proxy.
-        by_server = [l for l in proxy.log(500) if l.get("grpc_status") == "1" and "termination" not in l]
+        by_server = [l for l in proxy.log(500) if l.get("grpc_status") == 1 and "termination" not in l]
         self.assertLess(len(by_server), 8)
         self.assertEqual(failed, [(Code.CANCELLED, "CANCELLED")] * len(by_server))
 
@@ -899,7 +899,7 @@ class Leaving(Case):
         self.assertEqual(proxy.process.wait(PATIENCE), 0)
         self.assertTrue(service.seen[b"t"][1].wait(2))
         line = self.logged(proxy, "/test.Service/Tick")[0]
-        self.assertEqual((line["grpc_status"], line["termination"]), ("14", "drain_cut"))
+        self.assertEqual((line["grpc_status"], line["termination"]), (14, "drain_cut"))
 
 
 ALBATROSS = albatross_path()

@@ -18,7 +18,7 @@ Loaded load_text(const std::string& text, Format format = Format::kYaml);
 // Everything that was printed about the text; for failure messages.
 std::string printed(const Diagnostics& diagnostics);
 
-// PRODUCT's example, less what this version does not build.
+// A configuration with something of most kinds.
 extern const char* const kExample;
 
 // A tree as JSON text: quoted scalars as strings, the rest as they stand where JSON has them.

@@ -165,6 +165,10 @@ TEST_CASE("trailers that frame, route or authenticate are stripped") {
                            "Forwarded",
                            "X-Real-IP",
                            "Proxy",
+                           "X-Forwarded-ClientCert-SubjectDN",
+                           "X-Forwarded-ClientCert-IssuerDN",
+                           "X-Forwarded-ClientCert-Fingerprint",
+                           "X-Forwarded-ClientCert-ClientVerify",
                            "X_Y"}) {
     names += std::string(name) + ": evil\r\n";
   }

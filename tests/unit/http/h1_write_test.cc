@@ -75,19 +75,19 @@ TEST_CASE("a request has one host, one framing field and nothing of the last hop
   m.head.fields.add("X-A", "1");
   m.head.fields.add("Gone", "1");
   m.head.fields.remove("gone");
-  CHECK(request_text(m.head) == "POST /p?q=1 HTTP/1.1\r\nHost: a:80\r\nX-A: 1\r\ncontent-length: 5\r\n\r\n");
+  CHECK(request_text(m.head) == "POST /p?q=1 HTTP/1.1\r\nHost: a:80\r\nX-A: 1\r\nContent-Length: 5\r\n\r\n");
   m.head.body = {BodyLength::Kind::kChunked, 0};
   m.head.query = "";
-  CHECK(request_text(m.head) == "POST /p? HTTP/1.1\r\nHost: a:80\r\nX-A: 1\r\ntransfer-encoding: chunked\r\n\r\n");
+  CHECK(request_text(m.head) == "POST /p? HTTP/1.1\r\nHost: a:80\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
 TEST_CASE("a request says close and upgrade when it means them") {
   Get m;
   CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\n\r\n");
   m.head.keep_alive = false;
-  CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\nconnection: close\r\n\r\n");
+  CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\nConnection: close\r\n\r\n");
   m.head.upgrade = true;
-  CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+  CHECK(request_text(m.head) == "GET /p HTTP/1.1\r\nHost: a:80\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
 }
 
 TEST_CASE("a request that names no host has an empty one") {
@@ -102,14 +102,14 @@ TEST_CASE("a response has one framing field") {
   m.head.body = {BodyLength::Kind::kLength, INT64_MAX};
   m.head.fields.add("Content-Length", "5");
   m.head.fields.add("X", "y");
-  CHECK(response_text(m.head) == "HTTP/1.1 200 OK\r\nX: y\r\ncontent-length: 9223372036854775807\r\n\r\n");
+  CHECK(response_text(m.head) == "HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 9223372036854775807\r\n\r\n");
   m.head.body = {BodyLength::Kind::kChunked, 0};
   m.head.keep_alive = false;
   m.head.reason = "Fine";
   CHECK(response_text(m.head) ==
-        "HTTP/1.1 200 Fine\r\nX: y\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+        "HTTP/1.1 200 Fine\r\nX: y\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
   m.head.body = {BodyLength::Kind::kUntilClose, 0};
-  CHECK(response_text(m.head) == "HTTP/1.1 200 Fine\r\nX: y\r\nconnection: close\r\n\r\n");
+  CHECK(response_text(m.head) == "HTTP/1.1 200 Fine\r\nX: y\r\nConnection: close\r\n\r\n");
 }
 
 TEST_CASE("a response without a body may say how long it would be") {
@@ -117,9 +117,9 @@ TEST_CASE("a response without a body may say how long it would be") {
   m.head.status = 304;
   CHECK(response_text(m.head) == "HTTP/1.1 304 Not Modified\r\n\r\n");
   m.head.declared_length = 7;
-  CHECK(response_text(m.head) == "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n");
+  CHECK(response_text(m.head) == "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n");
   m.head.version = Version::kHttp10;
-  CHECK(response_text(m.head) == "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\nconnection: keep-alive\r\n\r\n");
+  CHECK(response_text(m.head) == "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nConnection: keep-alive\r\n\r\n");
 }
 
 TEST_CASE("informational responses have neither framing nor connection fields") {
@@ -131,7 +131,7 @@ TEST_CASE("informational responses have neither framing nor connection fields") 
   CHECK(response_text(m.head) == "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n");
   m.head.status = 101;
   CHECK(response_text(m.head) ==
-        "HTTP/1.1 101 Switching Protocols\r\nlink: </x>\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+        "HTTP/1.1 101 Switching Protocols\r\nlink: </x>\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
 }
 
 TEST_CASE("chunks are framed in hexadecimal") {
@@ -149,7 +149,7 @@ TEST_CASE("chunks are framed in hexadecimal") {
   trailers.add("grpc-status", "0");
   trailers.add("Content-Length", "evil");
   codec.send_end(one_stream(), &trailers, w.out);
-  CHECK(w.text() == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n12c\r\n" + data +
+  CHECK(w.text() == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n12c\r\n" + data +
                         "\r\n1\r\ny\r\n0\r\ngrpc-status: 0\r\n\r\n");
 }
 
@@ -162,11 +162,11 @@ TEST_CASE("bodies with a length and answers to HEAD are not chunked") {
   codec.send_head(fresh_stream(), m.head, false, w.out);
   codec.send_data(one_stream(), "hi", w.out);
   codec.send_end(one_stream(), nullptr, w.out);
-  CHECK(w.text() == "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
+  CHECK(w.text() == "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
   w.out.clear();
   m.head.body = {BodyLength::Kind::kChunked, 0};
   codec.send_head(fresh_stream(), m.head, true, w.out);
-  CHECK(w.text() == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+  CHECK(w.text() == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
 TEST_CASE("what is read and written again means the same") {

@@ -33,7 +33,7 @@ TEST_CASE("a response in pieces of a byte is the same response") {
   f.request("POST", 5).send_data("hello");
   f.stream = nullptr;
   f.turns(100);
-  CHECK(f.wire->received() == "POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 5\r\n\r\nhello");
+  CHECK(f.wire->received() == "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
 }
 
 TEST_CASE("the server's patience is remembered") {

@@ -216,6 +216,6 @@ class ClientFixture : public Fixture {
 };
 
 inline constexpr const char* kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-inline constexpr const char* kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+inline constexpr const char* kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 }  // namespace albatross::session_test

@@ -144,7 +144,7 @@ TEST_CASE("a malformed request is answered, nothing more is read as a request, a
     f.send(std::string(bytes) + kGet);
     CHECK(f.heard().find("refused malformed_request;finished;") != std::string::npos);
     CHECK(f.streams == 1);
-    CHECK(f.wire->received() == "HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno");
+    CHECK(f.wire->received() == "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
     CHECK(f.wire->shut);
     CHECK_FALSE(f.wire->closed);
     f.send(kGet);

@@ -7,7 +7,7 @@ namespace albatross::session_test {
 namespace {
 
 constexpr const char* kAsk = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-constexpr const char* kYes = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+constexpr const char* kYes = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 void accept(Stream& s, Arena& arena) {
   Head h;

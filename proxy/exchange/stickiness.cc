@@ -1,4 +1,4 @@
-#include "proxy/exchange/choice.h"
+#include "proxy/exchange/stickiness.h"
 
 #include <charconv>
 
