@@ -1,4 +1,8 @@
 // The patterns of conditions: the shorthand in one text and the explicit forms.
+#include <algorithm>
+
+#include "base/text.h"
+#include "base/uri_path.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
 
@@ -61,12 +65,21 @@ const Object<Pattern>& pattern_table() {
   return table;
 }
 
-using PatternCheck = bool (*)(Decoder&, const Pattern&);
+// Checks a pattern, and brings it to the form that requests have.
+using PatternCheck = bool (*)(Decoder&, Pattern&);
 
-bool check_host(Decoder& d, const Pattern& pattern) {
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+bool check_host(Decoder& d, Pattern& pattern) {
   if (pattern.kind == Kind::kRegex) return true;
   if (pattern.text.empty()) {
     d.error(pattern.at, "the host is empty");
+    return false;
+  }
+  if (!is_ascii(pattern.text)) {
+    d.error(pattern.at, "a host is compared as clients send it, in ASCII", "write the name in its xn-- form");
     return false;
   }
   if (pattern.text.find('/') != std::string::npos) {
@@ -81,14 +94,86 @@ bool check_host(Decoder& d, const Pattern& pattern) {
   return true;
 }
 
-bool check_path(Decoder& d, const Pattern& pattern) {
-  if (pattern.kind == Kind::kRegex || pattern.text.starts_with('/')) return true;
-  if (pattern.kind == Kind::kWildcard && (pattern.text.starts_with('*') || pattern.text.starts_with('?'))) return true;
-  d.error(pattern.at, "a path starts with /", "did you mean \"/" + pattern.text.substr(0, 64) + "\"?");
+// No request line has these as they are: clients write them as escapes.
+bool is_sent_escaped(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte <= 0x20 || byte >= 0x7f;
+}
+
+// The normal form of the literal parts of a wildcard, whose `\` escapes stay.
+std::string normal_wildcard(std::string_view text) {
+  std::string out;
+  char escape[3];
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size() && !is_sent_escaped(text[i + 1])) {
+      out += text.substr(i++, 2);
+      continue;
+    }
+    if (text[i] == '\\') continue;  // what follows is written as an escape
+    const int v = text[i] == '%' ? escaped_byte(text, i) : -1;
+    if (v >= 0) i += 2;
+    if (v >= 0 && v < 0x80 && is_unreserved(static_cast<char>(v))) {
+      out += static_cast<char>(v);
+    } else if (v >= 0 || is_sent_escaped(text[i])) {
+      out.append(escape, write_percent(escape, v >= 0 ? static_cast<char>(v) : text[i]));
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+bool has_dot_segment(std::string_view path) {
+  for (std::size_t at = path.find("/."); at != std::string_view::npos; at = path.find("/.", at + 1)) {
+    const std::string_view segment = path.substr(at + 1, path.find('/', at + 1) - at - 1);
+    if (segment == "." || segment == "..") return true;
+  }
   return false;
 }
 
-bool check_nothing(Decoder&, const Pattern&) { return true; }
+bool normalise_wildcard(Decoder& d, Pattern& pattern) {
+  pattern.text = normal_wildcard(pattern.text);
+  if (!has_dot_segment(pattern.text)) return true;
+  d.error(pattern.at, "no path has a segment \".\" or \"..\" when it is compared", "write the path without it");
+  return false;
+}
+
+bool normalise_literal(Decoder& d, Pattern& pattern) {
+  std::string sent;
+  char escape[3];
+  for (char c : pattern.text) {
+    if (is_sent_escaped(c)) {
+      sent.append(escape, write_percent(escape, c));
+    } else {
+      sent += c;
+    }
+  }
+  pattern.text.resize(sent.size());
+  const NormalPath normal = write_normal_path(sent, EncodedSlash::kPass, pattern.text.data());
+  if (normal.error != nullptr) {
+    d.error(pattern.at, std::string("no request matches this: ") + normal.error, "write a percent sign as %25, and leave dot segments out");
+    return false;
+  }
+  pattern.text.resize(normal.size);
+  return true;
+}
+
+bool check_path(Decoder& d, Pattern& pattern) {
+  if (pattern.kind == Kind::kRegex) return true;
+  const bool any_start = pattern.text.starts_with('*') || pattern.text.starts_with('?');
+  if (!pattern.text.starts_with('/') && (pattern.kind != Kind::kWildcard || !any_start)) {
+    d.error(pattern.at, "a path starts with /", "did you mean \"/" + pattern.text.substr(0, 64) + "\"?");
+    return false;
+  }
+  if (pattern.kind == Kind::kWildcard) return normalise_wildcard(d, pattern);
+  if (const std::size_t query = pattern.text.find_first_of("?#"); query != std::string::npos) {
+    d.error(pattern.at, "a path is compared without its query", "write " + pattern.text.substr(0, query));
+    return false;
+  }
+  return normalise_literal(d, pattern);
+}
+
+bool check_nothing(Decoder&, Pattern&) { return true; }
 
 bool ends_in_escape(const std::string& text) {
   std::size_t slashes = 0;

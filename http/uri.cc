@@ -6,16 +6,6 @@
 namespace albatross {
 namespace {
 
-// RFC 3986 §2.3.
-bool unreserved(char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
-
-// The byte that the escape at text[i], a '%', stands for; -1 if it is no escape.
-int escaped_byte(std::string_view text, std::size_t i) {
-  if (i + 2 >= text.size()) return -1;
-  int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 bool valid_port(std::string_view p) {
   if (p.empty() || p.size() > 5) return false;
   unsigned n = 0;
@@ -30,7 +20,7 @@ bool valid_reg_name(std::string_view h) {
   if (h.empty() || h.size() > 255) return false;
   for (std::size_t i = 0; i < h.size(); ++i) {
     char c = h[i];
-    if (unreserved(c)) continue;
+    if (is_unreserved(c)) continue;
     if (int v = c == '%' ? escaped_byte(h, i) : -1; v >= 0) {
       if (v <= 0x20 || v == 0x7f) return false;
       i += 2;
@@ -41,11 +31,6 @@ bool valid_reg_name(std::string_view h) {
   return true;
 }
 
-// A segment "." or ".." with parameters behind it: servers that drop the parameters would climb.
-bool dots_with_parameters(std::string_view segment) {
-  return segment.substr(0, 2) == ".;" || segment.substr(0, 3) == "..;";
-}
-
 bool needs_work(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
@@ -54,8 +39,6 @@ bool needs_work(std::string_view path) {
   }
   return false;
 }
-
-Refusal bad(const char* detail) { return {Cause::kBadPath, detail}; }
 
 }  // namespace
 
@@ -116,50 +99,10 @@ Refusal split_target(Head& head) {
 Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena, std::string_view& out) {
   out = path;
   if (!needs_work(path)) return {};
-  // First pass: escapes. A decoded character is unreserved, so no new "%" or "/" can appear.
   char* text = arena.bytes(path.size());
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    char c = path[i];
-    if (c == '\\' && slashes == EncodedSlash::kReject) return bad("a backslash in the path");
-    if (c != '%') {
-      text[n++] = c;
-      continue;
-    }
-    int v = escaped_byte(path, i);
-    if (v < 0) return bad("a bad escape in the path");
-    i += 2;
-    if ((v == '/' || v == '\\' || v == 0) && slashes == EncodedSlash::kReject)
-      return bad("an encoded slash, backslash or NUL in the path");
-    if (unreserved(static_cast<char>(v)) && v < 0x80) {
-      text[n++] = static_cast<char>(v);
-    } else {
-      n = static_cast<std::size_t>(write_percent(text + n, static_cast<char>(v)) - text);
-    }
-  }
-  // Second pass: dot segments (RFC 3986 §5.2.4), in place; what is written never overtakes what is read.
-  std::size_t w = 0;
-  for (std::size_t i = 0; i < n;) {
-    std::size_t start = i + 1;  // text[i] is '/'
-    std::size_t end = start;
-    while (end < n && text[end] != '/') ++end;
-    std::string_view segment(text + start, end - start);
-    if (dots_with_parameters(segment)) return bad("a dot segment with parameters");
-    bool last = end == n;
-    if (segment == "." || segment == "..") {
-      if (segment == "..") {
-        while (w > 0 && text[w - 1] != '/') --w;
-        if (w > 0) --w;
-      }
-      if (last) text[w++] = '/';
-    } else {
-      text[w++] = '/';
-      for (std::size_t k = start; k < end; ++k) text[w++] = text[k];
-    }
-    i = end;
-  }
-  if (w == 0) text[w++] = '/';
-  out = {text, w};
+  const NormalPath normal = write_normal_path(path, slashes, text);
+  if (normal.error != nullptr) return {Cause::kBadPath, normal.error};
+  out = {text, normal.size};
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/arena.h"
+#include "base/uri_path.h"
 #include "http/framing.h"
 
 namespace albatross {
@@ -20,11 +21,8 @@ std::string_view port_of(std::string_view authority);
 // and https, "*" unless the method is OPTIONS, and what is no target. The path is not normalised yet.
 Refusal split_target(Head& head);
 
-enum class EncodedSlash : bool { kReject, kPass };
-
-// Decodes the escapes of unreserved characters, writes other escapes in upper case, resolves dot segments, and keeps
-// empty segments. Refuses bad escapes and dot segments with parameters ("..;x"), and unless they are to pass `%2F`,
-// `%5C`, `\` and `%00`. `out` is `path` itself if that is normal already, else in the arena.
+// The normal form of a path, or why it has none: base/uri_path.h. `out` is `path` itself if that is normal already,
+// else in the arena.
 Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena, std::string_view& out);
 
 }  // namespace albatross

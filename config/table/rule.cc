@@ -99,8 +99,10 @@ const Object<Condition>& condition_table() {
     t.one_key();
     t.field("host", as<Kind::kHost, &Condition::patterns>, list_of<Pattern>(host_pattern(), 1, true),
             "The host without its port, in any case; `*.` may span several labels.");
-    t.field("path", as<Kind::kPath, &Condition::patterns>, list_of<Pattern>(path_pattern(), 1, true),
-            "The normalised path, case-sensitive.");
+    t.field(
+        "path", as<Kind::kPath, &Condition::patterns>, list_of<Pattern>(path_pattern(), 1, true),
+        "The normalised path, case-sensitive. Patterns other than regexes are normalised, too: `/%7Euser`, `/ü` and "
+        "`/a b` match what clients send for them.");
     t.field("header", whole<Kind::kHeader>,
             object("header_condition", header_condition, "{name: user-agent, values: [\"*Mobile*\"]}"),
             "The value of a header.");

@@ -86,6 +86,30 @@ TEST_CASE("every kind of condition decides", "[rules]") {
                 {"none", "/not/x", "X-No: 1\r\n"}});
 }
 
+TEST_CASE("a path pattern is brought to the form that requests have", "[rules]") {
+  TestProxy proxy(Setup{.listener = naming({{"umlaut", "{path: [/ü, \"/%c3%a4\"]}"},
+                                            {"home", "{path: {prefix: /%7Euser}}"},
+                                            {"dash", "{path: {exact: /a%2db}}"},
+                                            {"dots", "{path: /x/../y}"},
+                                            {"blank", "{path: /a b}"},
+                                            {"wild", "{path: [\"/w%7e*/ö\", '/\\*/*']}"},
+                                            {"percent", "{path: /100%25}"}}),
+                        .actions = kOtherwise});
+  check(proxy, {{"umlaut", "/%c3%bc"},
+                {"umlaut", "/%C3%A4"},
+                {"home", "/~user/x"},
+                {"home", "/%7euser"},
+                {"dash", "/a-b"},
+                {"dots", "/y"},
+                {"dots", "/x/../y"},
+                {"none", "/x/y"},
+                {"blank", "/a%20b"},
+                {"wild", "/w~1/%c3%b6"},
+                {"wild", "/*/2"},
+                {"none", "/w/2"},
+                {"percent", "/100%25"}});
+}
+
 TEST_CASE("method and source address decide", "[rules]") {
   TestProxy proxy(Setup{.listener = naming({{"method", "{method: [PUT, PATCH]}"},
                                             {"far", "{source_ip: [10.0.0.0/8, \"2001:db8::/32\"]}"},

@@ -9,7 +9,8 @@ struct Fixture {
   Arena arena;
   Fields fields{arena};
   Captures captures;
-  TemplateValues values{.host = "example.com",
+  TemplateValues values{.written_port = {},
+                        .host = "example.com",
                         .path = "/a",
                         .query = "q=1",
                         .port = "8443",

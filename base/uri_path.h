@@ -1,0 +1,26 @@
+// The normal form of paths (RFC 3986 §6.2): the one that rules, logs and servers see, and that the patterns of rules
+// are brought to. Pure functions, any thread.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace albatross {
+
+// RFC 3986 §2.3.
+bool is_unreserved(char c);
+// The byte that the escape at text[i], a '%', stands for; -1 if it is no escape.
+int escaped_byte(std::string_view text, std::size_t i);
+
+enum class EncodedSlash : bool { kReject, kPass };
+
+struct NormalPath {
+  const char* error = nullptr;  // what is wrong with the path; null: nothing
+  std::size_t size = 0;         // of what was written
+};
+// Decodes the escapes of unreserved characters, writes other escapes in upper case, resolves dot segments, and keeps
+// empty segments. Refuses bad escapes and dot segments with parameters ("..;x"), and unless they are to pass `%2F`,
+// `%5C`, `\` and `%00`. The path begins with "/". `out` has room for as many bytes as the path has.
+NormalPath write_normal_path(std::string_view path, EncodedSlash slashes, char* out);
+
+}  // namespace albatross
