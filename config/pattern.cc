@@ -151,7 +151,8 @@ bool normalise_literal(Decoder& d, Pattern& pattern) {
   pattern.text.resize(sent.size());
   const NormalPath normal = write_normal_path(sent, EncodedSlash::kPass, pattern.text.data());
   if (normal.error != nullptr) {
-    d.error(pattern.at, std::string("no request matches this: ") + normal.error, "write a percent sign as %25, and leave dot segments out");
+    d.error(pattern.at, std::string("no request matches this: ") + normal.error,
+            "write a percent sign as %25, and leave dot segments out");
     return false;
   }
   pattern.text.resize(normal.size);
