@@ -62,7 +62,7 @@ void check(std::string_view input) {
     require(cut.text == whole.text, "cuts matter", whole.text, cut.text);
   }
   H1Codec codec(Role::kClient, setting.limits);
-  codec.open(fresh_stream(), setting.request, setting.upgrade);
+  open_asked(codec, setting);
   Rewriter rewriter(setting.request);
   (void)codec.feed(bytes, rewriter);
 }

@@ -70,6 +70,11 @@ struct Run {
 };
 
 inline Run run(const Setting& setting, const std::vector<std::string_view>& pieces);
+// A client's codec as it is when its request has left.
+inline void open_asked(H1Codec& codec, const Setting& setting) {
+  codec.open(fresh_stream(), setting.request, setting.upgrade);
+  one_stream().out = Direction::kEnded;
+}
 inline Run run(const Setting& setting, std::string_view whole) { return run(setting, std::vector{whole}); }
 inline std::vector<std::string_view> single_bytes(std::string_view bytes);
 // Pieces of 1..longest bytes, chosen by a small generator from `seed`.
@@ -167,10 +172,7 @@ inline void Recorder::on_end(WireStream&, Fields* trailers) {
 
 inline Run run(const Setting& setting, const std::vector<std::string_view>& pieces) {
   H1Codec codec(setting.role, setting.limits);
-  if (setting.role == Role::kClient) {
-    codec.open(fresh_stream(), setting.request, setting.upgrade);
-    one_stream().out = Direction::kEnded;  // the request has left
-  }
+  if (setting.role == Role::kClient) open_asked(codec, setting);
   Recorder sink;
   Run out;
   std::string held;
