@@ -1,9 +1,11 @@
 #include "routing/rules/route.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/siphash.h"
 #include "base/text.h"
+#include "routing/rules/regex.h"
 
 namespace albatross {
 namespace {
@@ -27,9 +29,36 @@ void change(RouteTimeouts& timeouts, const config::RuleTimeouts& by) {
   take(timeouts.tunnel, by.tunnel);
 }
 
+// How many groups the path regexes of the rule have at most, as ${1} and its like name them.
+int groups_of(const config::Rule& rule) {
+  int most = 0;
+  for (const config::Condition& c : rule.conditions) {
+    if (c.kind != config::Condition::Kind::kPath) continue;
+    for (const config::Pattern& p : c.patterns) {
+      if (p.kind != config::Pattern::Kind::kRegex) continue;
+      const RE2 regex(piece(p.text), regex_options(p.ignore_case, RegexBudget().pattern));
+      if (regex.ok()) most = std::max(most, regex.NumberOfCapturingGroups());
+    }
+  }
+  return most;
+}
+
+// A variable as other products write it, "$1" or "#{path}"; empty if there is none.
+std::string_view foreign_variable(std::string_view text) {
+  for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+    if (text[i] == '$' && is_digit(text[i + 1])) return text.substr(i, 2);
+    const std::size_t end = text[i] == '#' && text[i + 1] == '{' ? text.find('}', i) : std::string_view::npos;
+    if (end != std::string_view::npos) return text.substr(i, end + 1 - i);
+  }
+  return {};
+}
+
 class Compiler {
  public:
   Compiler(ServerTable& table, Diagnostics& out) : table_(table), out_(out) {}
+
+  // Of the rule whose actions come next; null: the default actions.
+  void begin(const config::Rule* rule) { rule_ = rule; }
 
   void actions(const std::vector<config::Action>& actions, const std::string& path, Route& route) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
@@ -41,8 +70,7 @@ class Compiler {
         case config::Action::Kind::kFixedResponse: fixed(a.fixed_response, route); break;
         case config::Action::Kind::kRewrite: rewrite(a.rewrite, at + ".rewrite", route); break;
         case config::Action::Kind::kInsertHeader:
-          edit_header(Edit::Kind::kInsert, a.header, route).value =
-              Template::compile(a.header.value, at + ".insert_header.value", out_);
+          edit_header(Edit::Kind::kInsert, a.header, route).value = text(a.header.value, at + ".insert_header.value");
           break;
         case config::Action::Kind::kRemoveHeader: edit_header(Edit::Kind::kRemove, a.header, route); break;
       }
@@ -51,9 +79,24 @@ class Compiler {
 
  private:
   using OptionalText = std::optional<config::Value<std::string>>;
-  std::optional<Template> optional(const OptionalText& text, const std::string& path) {
-    if (!text) return std::nullopt;
-    return Template::compile(*text, path, out_);
+  std::optional<Template> optional(const OptionalText& of, const std::string& path) {
+    if (!of) return std::nullopt;
+    return text(*of, path);
+  }
+
+  Template text(const config::Value<std::string>& of, const std::string& path) {
+    Template result = Template::compile(of, path, out_);
+    const int n = result.greatest_capture();
+    if (n > 0 && (rule_ == nullptr || groups_of(*rule_) < n)) {
+      out_.warning(
+          of.at, path, "${" + std::to_string(n) + "} is always empty: no path regex of the rule has that group",
+          "it is what ( ) number " + std::to_string(n) + " of a condition such as path: \"~^/x/(.*)$\" matched");
+    }
+    if (const std::string_view foreign = foreign_variable(*of); !foreign.empty()) {
+      out_.warning(of.at, path, "\"" + std::string(foreign) + "\" is no variable and stays as it is",
+                   "variables are written ${1}, ${path}, ${header:x-name}");
+    }
+    return result;
   }
 
   void forward(const config::Forward& f, Route& route) {
@@ -105,6 +148,7 @@ class Compiler {
 
   ServerTable& table_;
   Diagnostics& out_;
+  const config::Rule* rule_ = nullptr;
 };
 
 // Percent-encodes what may not stand in a path or query; what is already an escape stays.
@@ -146,6 +190,7 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
     RouteSettings settings = base;
     if (i == listener.rules.size()) {
       r.address = listener.name.value + "/default";
+      compiler.begin(nullptr);
       compiler.actions(listener.default_actions, path + ".default_actions", r);
     } else {
       const config::Rule& rule = listener.rules[i];
@@ -153,6 +198,7 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
       r.address = listener.name.value + "/" + rule.name.value;
       change(settings.timeouts, rule.timeouts);
       if (rule.body_limit) settings.body_limit = rule.body_limit->value;
+      compiler.begin(&rule);
       compiler.actions(rule.actions, config::element_path(path + ".rules", i) + ".actions", r);
     }
     r.settings = settle(settings);

@@ -111,8 +111,10 @@ bool Template::is_literal() const {
   return parts_.empty() || (parts_.size() == 1 && parts_.front().kind == Kind::kLiteral);
 }
 
-bool Template::uses_captures() const {
-  return std::any_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.kind == Kind::kCapture; });
+int Template::greatest_capture() const {
+  int greatest = 0;
+  for (const Part& part : parts_) greatest = std::max(greatest, part.capture);
+  return greatest;
 }
 
 std::string_view Template::value_of(const Part& part, const TemplateValues& values) {

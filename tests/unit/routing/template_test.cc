@@ -2,6 +2,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "routing/rules/route.h"
+#include "tests/unit/routing/routing_support.h"
+
 namespace albatross::test {
 namespace {
 
@@ -48,6 +51,30 @@ config::Diagnostic error_of(const std::string& text) {
   CHECK(out.all()[0].at.line == 3);
   CHECK(out.all()[0].path == "listeners[0].rules[1].actions[0].rewrite.path");
   return out.all()[0];
+}
+
+// What `check` says of a rule with this condition that redirects to this path; "" if it says nothing.
+std::string warning_of(config::Condition condition, const std::string& to) {
+  config::Listener listener;
+  add_rule(listener, {std::move(condition)});
+  config::Action& action = listener.rules[0].actions.emplace_back();
+  action.kind = config::Action::Kind::kRedirect;
+  action.redirect.path = config::Value<std::string>{to, {3, 7}};
+  config::Diagnostics out("test.yaml", "");
+  ServerTable table;
+  compile_routes(listener, "l", table, out);
+  CHECK(out.ok());
+  return out.all().empty() ? "" : out.all()[0].message;
+}
+
+TEST_CASE("variables that no request fills are warned of") {
+  CHECK(warning_of(path({prefix("/x")}), "/${1}").starts_with("${1} is always empty"));
+  CHECK(warning_of(path({regex("^/x/(.*)$")}), "/${3}").starts_with("${3} is always empty"));
+  CHECK(warning_of(host({regex("(.*)")}), "/${1}").starts_with("${1} is always empty"));
+  CHECK(warning_of(path({regex("^/x/(.*)$")}), "/$1").starts_with("\"$1\" is no variable"));
+  CHECK(warning_of(path({prefix("/x")}), "/y/#{path}").starts_with("\"#{path}\" is no variable"));
+  CHECK(warning_of(path({regex("^/(x)/(.*)$")}), "/${1}${2}").empty());
+  CHECK(warning_of(path({exact("/a"), regex("^/(x)")}), "/${1}$#${path}").empty());
 }
 
 TEST_CASE("every variable is expanded") {
