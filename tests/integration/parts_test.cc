@@ -26,7 +26,7 @@ std::string listener(const std::string& name, int rules, const std::string& body
 }
 
 std::string two_listeners(const std::string& first, const std::string& second) {
-  return "listeners:\n" + listener("many", 1000, first) + listener("few", 3, second) + "server_groups: []\n";
+  return "listeners:\n" + listener("many", 10000, first) + listener("few", 3, second) + "server_groups: []\n";
 }
 
 struct Parts {
