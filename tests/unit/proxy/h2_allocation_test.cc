@@ -101,7 +101,8 @@ std::string front(std::uint16_t plain, std::uint16_t h2) {
   const std::string edits = R"({"insert_header": {"name": "x-a", "value": "${client_ip} ${listener}"}},
     {"insert_header": {"name": "x-b", "value": "b"}}, {"remove_header": {"name": "x-2"}})";
   return R"({"listeners": [{"name": "web", "bind": "127.0.0.1:0", "protocol": "http", "http2": true,
-      "rules": [{"name": "r", "priority": 1, "conditions": [{"path": ["/h1/*"]}, {"header": {"name": "x-1", "values": ["*"]}}],
+      "rules": [{"name": "r", "priority": 1,
+          "conditions": [{"path": ["/h1/*"]}, {"header": {"name": "x-1", "values": ["*"]}}],
         "actions": [)" +
          edits + R"(, {"forward": "h1"}]}],
       "default_actions": [)" +

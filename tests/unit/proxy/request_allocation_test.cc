@@ -15,9 +15,11 @@ constexpr const char* kBackend = R"({
 
 std::string front(std::uint16_t port) {
   return R"({"listeners": [{"name": "web", "bind": "127.0.0.1:0", "protocol": "http",
-      "rules": [{"name": "r", "priority": 1, "conditions": [{"path": ["/x/*"]}, {"header": {"name": "x-1", "values": ["*"]}}],
+      "rules": [{"name": "r", "priority": 1,
+        "conditions": [{"path": ["/x/*"]}, {"header": {"name": "x-1", "values": ["*"]}}],
         "actions": [{"insert_header": {"name": "x-a", "value": "${client_ip} ${listener}"}},
-                    {"insert_header": {"name": "x-b", "value": "b"}}, {"remove_header": {"name": "x-2"}}, {"forward": "g"}]}],
+                    {"insert_header": {"name": "x-b", "value": "b"}}, {"remove_header": {"name": "x-2"}},
+                    {"forward": "g"}]}],
       "default_actions": [{"forward": "g"}]}],
     "server_groups": [{"name": "g", "servers": [{"address": "127.0.0.1:)" +
          std::to_string(port) + R"("}]}], "admin": "off", "workers": 1, "access_log": {"path": "/dev/null"}})";
