@@ -122,7 +122,7 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
     h.authority = c.host->empty() ? target_.host : *c.host;
     h.scheme = target_.tls ? "https" : "http";
     h.keep_alive = false;
-    h.fields.add(HeaderId::kUserAgent, "user-agent", "albatross-health");
+    h.fields.add(HeaderId::kUserAgent, "User-Agent", "albatross-health");
     Stream& stream = connection.open_stream(*this, h.method, false);
     stream.send_head(h, true);
   }
@@ -144,9 +144,9 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
     h.authority = target_.check.host->empty() ? target_.host : *target_.check.host;
     h.scheme = target_.tls ? "https" : "http";
     h.body = {BodyLength::Kind::kChunked, 0};
-    h.fields.add(HeaderId::kContentType, "content-type", "application/grpc");
+    h.fields.add(HeaderId::kContentType, "Content-Type", "application/grpc");
     h.fields.add(HeaderId::kTe, "te", "trailers");
-    h.fields.add(HeaderId::kUserAgent, "user-agent", "albatross-health");
+    h.fields.add(HeaderId::kUserAgent, "User-Agent", "albatross-health");
     Stream& stream = c.open_stream(*this, h.method, false);
     stream.send_head(h, false);
     stream.send_data(request_);

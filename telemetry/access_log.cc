@@ -149,33 +149,24 @@ void AccessLog::format(const LogRecord& r, const char* texts, std::string& out) 
     out += key;
     out += "\":";
   };
-  if (r.client_port != 0) {
-    field("client_port");
-    number(r.client_port, out);
-  }
-  field("request_time");
-  seconds(r.request_time, out);
-  field("request_length");
-  number(r.request_length, out);
-  field("body_bytes_sent");
-  number(r.body_bytes_sent, out);
-  if (r.attempts > 0) {
-    field("attempts");
-    number(r.attempts, out);
-  }
-  if (r.grpc_status >= 0) {
-    field("grpc_status");
-    number(static_cast<std::uint64_t>(r.grpc_status), out);
-  }
+  const auto count = [&](std::string_view key, std::uint64_t n) {
+    field(key);
+    number(n, out);
+  };
+  const auto duration = [&](std::string_view key, Nanos n) {
+    field(key);
+    seconds(n, out);
+  };
+  if (r.client_port != 0) count("client_port", r.client_port);
+  duration("request_time", r.request_time);
+  count("request_length", r.request_length);
+  count("body_bytes_sent", r.body_bytes_sent);
+  if (r.attempts > 0) count("attempts", r.attempts);
+  if (r.grpc_status >= 0) count("grpc_status", static_cast<std::uint64_t>(r.grpc_status));
   if (r.has_upstream) {
-    if (r.upstream_status != 0) {
-      field("upstream_status");
-      number(r.upstream_status, out);
-    }
-    field("upstream_response_time");
-    seconds(r.upstream_response_time, out);
-    field("upstream_connect_time");
-    seconds(r.upstream_connect_time, out);
+    if (r.upstream_status != 0) count("upstream_status", r.upstream_status);
+    duration("upstream_response_time", r.upstream_response_time);
+    duration("upstream_connect_time", r.upstream_connect_time);
   }
   out += "}\n";
 }

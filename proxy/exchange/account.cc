@@ -27,9 +27,8 @@ void Account::own(Arena& arena) {
 }
 
 std::size_t grpc_status_index(std::string_view text) {
-  std::size_t n = kGrpcStatuses;
-  const bool number = std::from_chars(text.data(), text.data() + text.size(), n).ptr == text.data() + text.size();
-  return number && !text.empty() && n < kGrpcStatuses - 1 ? n : kGrpcStatuses - 1;
+  const std::int16_t n = grpc_status_number(text);
+  return n >= 0 && n < static_cast<std::int16_t>(kGrpcStatuses - 1) ? static_cast<std::size_t>(n) : kGrpcStatuses - 1;
 }
 
 void write_log(Services& services, const Account& a, const Head& request, Connection& client, Nanos now) {

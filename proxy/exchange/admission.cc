@@ -31,7 +31,7 @@ bool valid_traceparent(std::string_view t) {
   return trace && span && (t.size() == 55 ? t.substr(0, 2) != "ff" : t.substr(0, 2) != "00");
 }
 
-// "albatross-trace: 1a2b3c4d=2, …": how often each instance has seen this request. Adds one for this process.
+// "Albatross-Trace: 1a2b3c4d=2, …": how often each instance has seen this request. Adds one for this process.
 Refusal count_loop(const std::string& me, Head& head, Arena& arena) {
   const std::string_view before = head.fields.joined(HeaderId::kAlbatrossTrace);
   char* text = arena.bytes(before.size() + me.size() + 2 * kMaxInstances + 8);
@@ -51,7 +51,7 @@ Refusal count_loop(const std::string& me, Head& head, Arena& arena) {
   p = std::copy_n(me.data(), me.size(), p);
   *p++ = '=';
   p = std::to_chars(p, p + 4, passes + 1).ptr;
-  head.fields.set(HeaderId::kAlbatrossTrace, "albatross-trace", {text, static_cast<std::size_t>(p - text)});
+  head.fields.set(HeaderId::kAlbatrossTrace, "Albatross-Trace", {text, static_cast<std::size_t>(p - text)});
   return {};
 }
 

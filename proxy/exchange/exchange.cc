@@ -116,7 +116,7 @@ void Exchange::act() {
     own.head.fields = Fields(r_.arena);
     own.head.status = route.code;
     own.body = route.body;
-    if (!own.body.empty()) own.head.fields.add(HeaderId::kContentType, "content-type", route.content_type);
+    if (!own.body.empty()) own.head.fields.add(HeaderId::kContentType, "Content-Type", route.content_type);
     return answer(own);
   }
   if (!route.edits.empty()) {
@@ -132,7 +132,7 @@ void Exchange::act() {
     values.host = host_of(r_.believed.host);
     values.written_port = port_of(r_.believed.host);
   }
-  own.head.fields.add(HeaderId::kLocation, "location", redirect_location(route, values, r_.arena));
+  own.head.fields.add(HeaderId::kLocation, "Location", redirect_location(route, values, r_.arena));
   answer(own);
 }
 

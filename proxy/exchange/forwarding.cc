@@ -141,7 +141,7 @@ void Forwarding::send_request_head() {
     for (const Field& f : r_.head.fields) {
       if (!f.removed) out.fields.add(f.id, f.name(), f.value());
     }
-    out.fields.add(HeaderId::kExpect, "expect", "100-continue");
+    out.fields.add(HeaderId::kExpect, "Expect", "100-continue");
   }
   try_.stream()->send_head(out, out.body.empty() && !out.upgrade);
 }

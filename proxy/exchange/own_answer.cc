@@ -35,18 +35,18 @@ OwnAnswer own_answer(const Error& error, const Head& request, std::string_view r
   h.fields = Fields(arena);
   h.status = why.status == 0 ? 500 : why.status;
   if (prefers_json(request)) {
-    h.fields.add(HeaderId::kContentType, "content-type", "application/json");
+    h.fields.add(HeaderId::kContentType, "Content-Type", "application/json");
     a.body = arena.concat(Text("{\"status\":"), number_text(h.status, arena), Text(",\"cause\":\""), why.name,
                           Text("\",\"detail\":\""), detail_of(error), Text("\",\"request_id\":\""), request_id,
                           Text("\"}\n"));
   } else {
-    h.fields.add(HeaderId::kContentType, "content-type", "text/plain; charset=utf-8");
+    h.fields.add(HeaderId::kContentType, "Content-Type", "text/plain; charset=utf-8");
     const bool named = !request_id.empty();
     a.body = arena.concat(number_text(h.status, arena), Text(" "), reason_phrase(h.status), Text("\n"), why.name,
                           Text(": "), detail_of(error), Text("\n"), Text(named ? "request id: " : ""), request_id,
                           Text(named ? "\n" : ""));
   }
-  if (h.status == 503) h.fields.add(HeaderId::kRetryAfter, "retry-after", "1");
+  if (h.status == 503) h.fields.add(HeaderId::kRetryAfter, "Retry-After", "1");
   return a;
 }
 
@@ -62,12 +62,12 @@ OwnAnswer own_grpc_answer(const Error& error, Arena& arena, std::string_view& st
   OwnAnswer a;
   a.head.fields = grpc_status_fields(error, arena, status);
   a.head.status = 200;
-  a.head.fields.add(HeaderId::kContentType, "content-type", "application/grpc");
+  a.head.fields.add(HeaderId::kContentType, "Content-Type", "application/grpc");
   return a;
 }
 
 void complete_own_head(Head& head, std::size_t body, const Head& request, bool trailers_only, std::string_view date) {
-  head.fields.add(HeaderId::kDate, "date", date);
+  head.fields.add(HeaderId::kDate, "Date", date);
   const bool bodyless = head.status == 204 || head.status == 304;
   if (!bodyless && !trailers_only) head.body = {BodyLength::Kind::kLength, body};
   if (request.method == Method::kHead && !bodyless) {

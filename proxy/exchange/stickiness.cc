@@ -82,7 +82,7 @@ void add_group_cookie(const Route& route, std::string_view group, bool secure, A
   std::string_view value =
       arena.concat(route.sticky_cookie, std::string_view("="), group, std::string_view("; Path=/; Max-Age="),
                    number_text(route.sticky / kSecond, arena), attributes(secure));
-  head.fields.add(HeaderId::kSetCookie, "set-cookie", value);
+  head.fields.add(HeaderId::kSetCookie, "Set-Cookie", value);
 }
 
 void add_server_cookie(const GroupRuntime& group, int candidate, bool secure, Arena& arena, Head& head) {
@@ -94,7 +94,7 @@ void add_server_cookie(const GroupRuntime& group, int candidate, bool secure, Ar
   const ServerEntry& server = group.servers[static_cast<std::size_t>(candidate)];
   std::string_view value = arena.concat(sticky.cookie, std::string_view("="), server.sticky_value,
                                         std::string_view("; Path=/"), age, attributes(secure));
-  head.fields.add(HeaderId::kSetCookie, "set-cookie", value);
+  head.fields.add(HeaderId::kSetCookie, "Set-Cookie", value);
 }
 
 }  // namespace albatross

@@ -35,7 +35,6 @@ class Template {
   // Of a literal a view of this template; else the text is built in the arena. What a request does not have is empty.
   std::string_view expand(const TemplateValues& values, Arena& arena) const;
   bool is_literal() const;
-  bool uses_captures() const { return greatest_capture() > 0; }
   // The N of the greatest ${N}, 1 to 9; 0 if there is none.
   int greatest_capture() const;
 
