@@ -11,6 +11,8 @@ struct Dead {
   Fd placeholder = refusing_port(port);
   Setup setup() const { return Setup{.servers = {loopback(port)}}; }
 };
+
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 }  // namespace
 
 TEST_CASE("an own answer names the cause and the request", "[answers]") {
@@ -40,6 +42,28 @@ TEST_CASE("an own answer is JSON for who prefers it", "[answers]") {
   }
   for (const char* accept : {"*/*", "text/html", "text/html, application/json"}) {
     CHECK(client.get("/", std::string("Accept: ") + accept + "\r\n").get("content-type").starts_with("text/plain"));
+  }
+}
+
+TEST_CASE("the names of the proxy's own fields have the usual case", "[answers]") {
+  FakeUpstream up;
+  TestProxy proxy(Setup{.servers = {up.address()},
+                        .listener =
+                            "rules:\n  - {name: r, priority: 1, conditions: [{path: /old}], actions: [{redirect: "
+                            "{path: /new}}]}\n  - {name: f, priority: 2, conditions: [{path: /fixed}], actions: "
+                            "[{fixed_response: {body: hi}}]}\n"});
+  Client client(proxy.port());
+  std::string answers;
+  for (const char* path : {"/old", "/fixed"}) {
+    client.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    answers += client.read_until("\r\n\r\n");
+  }
+  for (const char* name : {"\nLocation: ", "\nContent-Type: ", "\nContent-Length: ", "\nDate: "}) {
+    INFO(name << " in " << answers);
+    CHECK(answers.find(name) != std::string::npos);
+  }
+  for (std::size_t at = answers.find("\r\n"); at + 2 < answers.size(); at = answers.find("\r\n", at + 2)) {
+    CHECK_FALSE(is_lower(answers[at + 2]));
   }
 }
 
