@@ -52,8 +52,6 @@ class Transport : public IoHandler {
   // Closes the connection at once. With `abort` the peer sees a reset, not an end. Idempotent.
   virtual void close(bool abort) = 0;
   virtual bool is_open() const = 0;
-  // Frees memory that only traffic needs.
-  virtual void release_buffers() {}
   // What the handshake agreed on; null without TLS.
   virtual const TlsInfo* tls() const { return nullptr; }
   // Whether the certificate that the peer was shown is good for that host. False without TLS.
