@@ -17,6 +17,7 @@ constexpr std::array<CauseInfo, static_cast<std::size_t>(Cause::kCount)> kTable 
     {"tunnel_timeout", "the tunnel was idle for too long", 0, 4},
     {"idle_timeout", "the connection was idle", 0, 4},
     {"handshake_failed", "the TLS handshake failed", 0, 14},
+    {"clear_text", "this port speaks HTTPS, and the request came in clear: use https://", 400, 13},
     {"expectation_failed", "the expectation is not supported", 417, 12},
     {"misdirected", "this connection does not serve that host", 421, 12},
     {"unsupported_version", "the HTTP version is not supported", 505, 12},

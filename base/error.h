@@ -35,6 +35,7 @@ enum class Cause : std::uint8_t {
   kTunnelTimeout,
   kIdle,
   kHandshakeFailed,
+  kClearText,
   kExpectationFailed,
   kMisdirected,
   kUnsupportedVersion,

@@ -6,8 +6,9 @@
 namespace albatross::cli {
 
 struct AdminTarget {
-  std::string address;  // "unix:/path" or "host:port"; empty: the default socket
-  std::string token;    // what a write over TCP carries; may be empty
+  std::string address;  // "unix:/path", "/path" or "host:port"; empty: that of `config`, or the default socket
+  std::string token;    // what a write over TCP carries; empty: that of `config`, if it has one
+  std::string config;   // the file that the process runs; may be empty
 };
 
 struct AdminReply {
@@ -15,6 +16,9 @@ struct AdminReply {
   std::string body;
   std::string error;
 };
+
+// What went wrong, for a person: without the JSON around it.
+std::string error_text(const AdminReply& reply);
 
 AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target,
                      const std::string& body = "");

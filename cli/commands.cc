@@ -6,12 +6,13 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/version.h"
 #include "config/load.h"
 
 namespace albatross::cli {
 namespace {
 
-constexpr const char* kVersion = "albatross " ALBATROSS_VERSION;
+std::string version_text() { return std::string("albatross ") + kVersion + " (" + kCommit + ")"; }
 
 // What the command line is parsed into, and the exit code of the command that ran.
 struct Line {
@@ -20,7 +21,8 @@ struct Line {
   RespondOptions respond;
   WeightOptions weight;
   DrainOptions drain;
-  std::string check_file, admin, token, topic;
+  AdminTarget target;
+  std::string check_file, topic;
   bool json = false, markdown = false, dry_run = false;
   int code = 0;
 };
@@ -82,7 +84,8 @@ void add_servers(CLI::App& app, Line& line) {
   run->add_option("-c,--config,FILE", line.run.config, "the configuration, YAML or JSON");
   run->add_option("--from", line.run.from, "listen here, without a file: 8080 or 127.0.0.1:8080");
   run->add_option("--to", line.run.to, "forward there: 3000 (of this machine) or 10.0.0.5:3000");
-  run->add_option("--admin", line.run.admin, "the admin address: unix:/path, 127.0.0.1:9900 or off");
+  run->add_option("--admin", line.run.admin,
+                  "where the admin API listens, in place of the file's admin: unix:/path, 127.0.0.1:9900 or off");
   run->add_option("--take-over", line.run.take_over,
                   "the admin socket of a running process: takes its listening sockets, and it drains and ends");
   run->add_flag("--watch", line.run.watch, "reload when the file changes");
@@ -98,9 +101,14 @@ void add_servers(CLI::App& app, Line& line) {
 
 void add_clients(CLI::App& app, Line& line) {
   const auto connect = [&line](CLI::App* client) {
-    client->add_option("--admin", line.admin, "where the running process listens: unix:/path or 127.0.0.1:9900");
     client
-        ->add_option("--token", line.token, "what a write over TCP carries; the environment keeps it from other users")
+        ->add_option("--admin", line.target.address,
+                     "the admin address of the running process: unix:/path, 127.0.0.1:9900 or lb.internal:9900")
+        ->envname("ALBATROSS_ADMIN");
+    client->add_option("-c,--config", line.target.config, "take the admin address from this configuration file");
+    client
+        ->add_option("--token", line.target.token,
+                     "the token for writes over TCP; in the environment other users do not see it")
         ->envname("ALBATROSS_ADMIN_TOKEN");
     client->add_flag("--json", line.json, "print JSON");
   };
@@ -111,7 +119,7 @@ void add_clients(CLI::App& app, Line& line) {
   const auto add = [&](const char* name, const char* what, int (*command)(const AdminTarget&, bool)) {
     CLI::App* client = app.add_subcommand(name, what);
     connect(client);
-    client->callback([&line, command] { line.code = command({line.admin, line.token}, line.json); });
+    client->callback([&line, command] { line.code = command(line.target, line.json); });
   };
   CLI::App* weight =
       app.add_subcommand("weight", "shift weights on the running process: of a rule's groups, or of a server");
@@ -119,9 +127,7 @@ void add_clients(CLI::App& app, Line& line) {
   weight->add_option("WEIGHTS", line.weight.weights, "GROUP=W … for a rule, W for a server; 0 to 10000");
   weight->add_flag("--reset", line.weight.reset, "back to what the file says");
   changes(weight);
-  weight->callback([&line] {
-    line.code = weight_command({line.admin, line.token}, line.weight, line.dry_run, line.json);
-  });
+  weight->callback([&line] { line.code = weight_command(line.target, line.weight, line.dry_run, line.json); });
 
   CLI::App* drain =
       app.add_subcommand("drain", "give a server, or a listener, no new requests, and let those on it finish");
@@ -130,23 +136,19 @@ void add_clients(CLI::App& app, Line& line) {
   drain->add_option("--timeout", line.drain.timeout,
                     "when what is left is cut: 30s, 5m; default the group's connection_drain, or shutdown.drain");
   changes(drain);
-  drain->callback([&line] {
-    line.code = drain_command({line.admin, line.token}, line.drain, line.dry_run, line.json);
-  });
+  drain->callback([&line] { line.code = drain_command(line.target, line.drain, line.dry_run, line.json); });
 
   CLI::App* undrain = app.add_subcommand("undrain", "let a drained server or listener take requests again");
   undrain->add_option("WHAT", line.drain.what, "GROUP/SERVER, or LISTENER")->required();
   changes(undrain);
-  undrain->callback([&line] {
-    line.code = undrain_command({line.admin, line.token}, line.drain.what, line.dry_run, line.json);
-  });
+  undrain->callback([&line] { line.code = undrain_command(line.target, line.drain.what, line.dry_run, line.json); });
 
   CLI::App* top = app.add_subcommand("top", "requests, failures and times of the running process, live");
   top->add_option("--interval", line.top.interval, "seconds between two looks")->check(CLI::Range(0.1, 3600.0));
   top->add_option("-n,--count", line.top.count, "how many times; default until interrupted")
       ->check(CLI::Range(1, 1'000'000));
   connect(top);
-  top->callback([&line] { line.code = top_command({line.admin, line.token}, line.top, line.json); });
+  top->callback([&line] { line.code = top_command(line.target, line.top, line.json); });
 
   add("status", "listeners, groups and servers of the running process", status_command);
   add("reload", "let the running process read its file again", reload_command);
@@ -180,9 +182,9 @@ int schema_command(bool markdown) {
 
 int version_command(bool json) {
   if (json) {
-    std::cout << nlohmann::json{{"name", "albatross"}, {"version", ALBATROSS_VERSION}}.dump() << "\n";
+    std::cout << nlohmann::json{{"name", "albatross"}, {"version", kVersion}, {"commit", kCommit}}.dump() << "\n";
   } else {
-    std::cout << kVersion << "\n";
+    std::cout << version_text() << "\n";
   }
   return 0;
 }
@@ -191,7 +193,7 @@ int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("albatross: an application load balancer that you own", "albatross");
   app.require_subcommand(1);
-  app.set_version_flag("-v,--version", kVersion, "print the version");
+  app.set_version_flag("-v,--version", version_text(), "print the version");
   Line line;
   line.run.command.assign(argv, argv + argc);
   add_servers(app, line);

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/timestamp.h"
 #include "cli/commands.h"
 
 namespace albatross::cli {
@@ -40,21 +41,16 @@ bool split_name(const std::string& text, std::string& first, std::string& second
   return true;
 }
 
-std::string seconds(double s) {
-  std::string text = std::to_string(s);
-  return text.substr(0, text.find('.') + 4) + " s";
-}
-
 int print(const AdminReply& r, bool as_json) {
   if (r.status == 0) {
-    std::cerr << "albatross: " << r.error << "\n";
+    std::cerr << "albatross: " << error_text(r) << "\n";
     return 1;
   }
   json s = json::parse(r.body, nullptr, false);
   if (as_json) {
     std::cout << r.body;
   } else if (r.status != 200 || !s.is_object()) {
-    std::cerr << "albatross: " << (s.is_object() ? s.value("error", r.body) : r.body) << "\n";
+    std::cerr << "albatross: " << error_text(r) << "\n";
   } else {
     std::cout << (s.value("dry_run", false) ? "would be: " : "") << s.value("message", "") << "\n";
     for (const json& w : s["warnings"]) std::cerr << "warning: " << w.get<std::string>() << "\n";
@@ -63,7 +59,7 @@ int print(const AdminReply& r, bool as_json) {
       std::cout << d.value("finished", 0) << " finished, " << d.value("moved", 0)
                 << " moved, cut: " << d["cut"].value("http", 0) << " http, " << d["cut"].value("websocket", 0)
                 << " websocket, " << d["cut"].value("grpc", 0) << " grpc; the longest after "
-                << seconds(d.value("longest", 0.0)) << "\n";
+                << duration_text(static_cast<Nanos>(d.value("longest", 0.0) * 1e9)) << "\n";
     }
   }
   return r.status == 200 ? 0 : 1;

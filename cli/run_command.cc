@@ -1,3 +1,4 @@
+#include <fnmatch.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -7,12 +8,16 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/event.h"
 #include "cli/commands.h"
+#include "cli/notify.h"
 #include "cli/take_over.h"
 #include "config/load.h"
 #include "control/admin/admin.h"
+#include "control/admin/admin_address.h"
 #include "process/process.h"
 
 namespace albatross::cli {
@@ -27,7 +32,7 @@ int fail(const std::string& why) {
 // takes over.
 class Signals {
  public:
-  Signals(Process& process, Successor& successor, std::string admin)
+  Signals(Process& process, Successor& successor, std::vector<std::string> admin)
       : process_(process),
         successor_(successor),
         admin_(std::move(admin)),
@@ -42,7 +47,7 @@ class Signals {
     set_.async_wait([this](boost::system::error_code ec, int signal) {
       if (ec) return;
       if (signal == SIGHUP) {
-        process_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
+        process_.reload([](const ReloadResult&) {});  // the event log has the result
       } else if (signal == SIGUSR1) {
         process_.reopen_logs();
       } else if (signal == SIGUSR2) {
@@ -55,47 +60,85 @@ class Signals {
   }
   Process& process_;
   Successor& successor_;
-  std::string admin_;
+  std::vector<std::string> admin_;
   boost::asio::signal_set set_;
 };
 
-// Reloads 100 ms after the file, or a link to it, was replaced or written.
+// Reloads 100 ms after the file, one that it includes, or a link to one, was replaced, written or removed.
 class Watch {
  public:
   Watch(Process& process, const std::string& file)
-      : process_(process), name_(std::filesystem::path(file).filename()), events_(process.io()), timer_(process.io()) {
-    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    std::string folder = std::filesystem::absolute(file).parent_path();
-    if (fd < 0 || inotify_add_watch(fd, folder.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0) {
-      std::cerr << "albatross: cannot watch " << folder << "\n";
-      if (fd >= 0) ::close(fd);
+      : process_(process), file_(std::filesystem::absolute(file)), events_(process.io()), timer_(process.io()) {
+    const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0) {
+      print_event(Level::kError, std::string("cannot watch files: ") + std::strerror(errno));
       return;
     }
     events_.assign(fd);
+    watch_folders();
     wait();
   }
 
  private:
+  // Those of the configuration in force. Folders that it does not name any more stay watched, and nothing in them
+  // matches.
+  void watch_folders() {
+    patterns_ = process_.view().config.includes;
+    patterns_.push_back(file_);
+    for (const std::filesystem::path pattern : patterns_) {
+      const std::string folder = pattern.parent_path();
+      const std::uint32_t what = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE;
+      const int watch = inotify_add_watch(events_.native_handle(), folder.c_str(), what);
+      if (watch >= 0) {
+        folders_[watch] = folder;
+      } else {
+        print_event(Level::kError, "cannot watch " + folder + ": changes in it are not noticed");
+      }
+    }
+  }
+  bool concerns_us(const inotify_event& e) const {
+    if (e.len == 0) return false;
+    if (std::string_view(e.name) == "..data") return true;  // Kubernetes replaces a link of that name beside the files
+    const auto folder = folders_.find(e.wd);
+    const std::string path = folder == folders_.end() ? "" : folder->second + "/" + e.name;
+    return std::any_of(patterns_.begin(), patterns_.end(), [&path](const std::string& pattern) {
+      return ::fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0;
+    });
+  }
   void wait() {
     events_.async_read_some(boost::asio::buffer(buffer_), [this](boost::system::error_code ec, std::size_t n) {
       if (ec) return;
       for (std::size_t at = 0; at + sizeof(inotify_event) <= n;) {
         const auto* e = reinterpret_cast<const inotify_event*>(buffer_ + at);
-        // Kubernetes replaces a link named ..data beside the file.
-        if (e->len > 0 && (name_ == e->name || std::string_view(e->name) == "..data")) soon();
+        if (concerns_us(*e)) soon();
         at += sizeof(inotify_event) + e->len;
       }
       wait();
     });
   }
+  // What changes during a reload may have been read before it did.
   void soon() {
+    if (reloading_) {
+      again_ = true;
+      return;
+    }
     timer_.expires_after(std::chrono::milliseconds(100));
     timer_.async_wait([this](boost::system::error_code ec) {
-      if (!ec) process_.reload([](const ReloadResult& r) { std::cerr << r.message << "\n"; });
+      if (ec) return;
+      reloading_ = true;
+      process_.reload([this](const ReloadResult&) {  // the event log has the result
+        reloading_ = false;
+        watch_folders();
+        if (std::exchange(again_, false)) soon();
+      });
     });
   }
   Process& process_;
-  std::string name_;
+  std::string file_;
+  std::vector<std::string> patterns_;
+  std::map<int, std::string> folders_;  // by their watch
+  bool reloading_ = false;
+  bool again_ = false;  // something has changed since the reload began
   boost::asio::posix::stream_descriptor events_;
   boost::asio::steady_timer timer_;
   alignas(inotify_event) char buffer_[4096];
@@ -115,6 +158,7 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   Admin* ours = nullptr;
   ProcessOptions options;
   options.handed_over = [&ours] { ours->stop(); };
+  options.stage = Notifier::stage;
   Process process(config, options);
   std::string error;
   TakeOver before;
@@ -127,17 +171,20 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   ours = &admin;
   if (!admin.start(config->admin, before.socket(), error)) return fail("admin: " + error);
   // From here on this process serves, whatever becomes of the other one.
-  if (!before.finish(error) || !admin.arrive(error)) std::cerr << "albatross: " << error << "\n";
+  if (!before.finish(error) || !admin.arrive(error)) print_event(Level::kError, error);
   for (const config::Listener& l : config->listeners) {
-    std::cerr << "albatross: " << *l.name << " listens on "
-              << (l.protocol.value == config::Listener::Protocol::kHttps ? "https://" : "http://")
-              << process.address(l.name) << "\n";
+    const bool secure = l.protocol.value == config::Listener::Protocol::kHttps;
+    print_event(Level::kInfo, *l.name + " listens on " + (secure ? "https://" : "http://") + process.address(l.name));
   }
-  if (!how.quiet && !admin.address().empty()) std::cerr << "albatross: admin on " << admin.address() << "\n";
+  for (const std::string& at : how.quiet ? std::vector<std::string>() : admin.addresses()) {
+    print_event(Level::kInfo, "admin on " + at);
+  }
   Successor successor(process, how.command);
-  Signals signals(process, successor, admin.address());
+  Signals signals(process, successor, admin.addresses());
   std::optional<Watch> watcher;
   if (how.watch) watcher.emplace(process, config->file);
+  Notifier notifier(process, !how.take_over.empty());
+  notifier.ready();
   process.run();
   admin.stop();
   return 0;
@@ -217,10 +264,12 @@ int run_command(const RunOptions& o) {
     out.print(std::cerr);
     return 1;
   }
+  config->admin.overridden = !o.admin.empty();
   if (o.admin == "off") config->admin.off = true;
   if (!o.admin.empty() && o.admin != "off") {
     config->admin.off = false;
-    if (!parse_admin_address(o.admin, config->admin.bind))
+    config->admin.binds.resize(1);
+    if (!parse_admin_address(o.admin, config->admin.binds[0]))
       return wrong_run("--admin: write unix:/path, 127.0.0.1:9900 or off");
   }
   return serve(config, out, {o.watch, false, o.take_over, o.command},

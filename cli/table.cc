@@ -38,14 +38,21 @@ double real(const json& j, const char* key) { return j.contains(key) && j[key].i
 std::string health(const json& server) {
   std::string out = text(server, "health");
   if (server.value("draining", false)) out += server.value("drained", false) ? ", drained" : ", draining";
-  if (server.contains("ejected")) out += ", ejected for " + std::to_string(number(server, "ejected") + 1) + " s";
+  if (server.contains("ejected")) {
+    out += ", ejected for another " + std::to_string(number(server, "ejected") + 1) + " s: " + text(server, "ejection");
+  }
+  if (server.contains("slow_start")) {
+    out += ", slow start at " + std::to_string(static_cast<int>(real(server, "slow_start") * 100)) + " %";
+  }
   if (!text(server, "last_failure").empty()) out += ": " + text(server, "last_failure");
   return out;
 }
 
 std::string trouble(const json& group) {
   std::string out;
-  if (group.value("fail_open", false)) out = "no server is healthy: all of them get traffic";
+  if (group.value("fail_open", false))
+    out = "no server is healthy: those that do not drain get the requests all the same";
+  if (group.value("no_server", false)) out = "no server takes requests: they get 503";
   if (group.contains("circuit_open")) out += std::string(out.empty() ? "" : ", ") + "circuit open";
   if (number(group, "waiting") > 0)
     out += (out.empty() ? "" : ", ") + std::to_string(number(group, "waiting")) + " waiting";

@@ -7,10 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
+
+#include "base/event.h"
 
 namespace albatross::cli {
 namespace {
@@ -85,14 +87,16 @@ bool TakeOver::finish(std::string& error) {
   return false;
 }
 
-void Successor::start(const std::string& admin) {
+void Successor::start(const std::vector<std::string>& admin) {
   if (pid_ != 0) {
-    std::cerr << "albatross: SIGUSR2: a new process is being started already\n";
+    print_event(Level::kWarning, "SIGUSR2: a new process is being started already");
     return;
   }
-  if (!admin.starts_with("unix:")) {
-    std::cerr << "albatross: SIGUSR2: a new process asks at the admin socket, and this one has none; run with admin on "
-                 "unix:/path\n";
+  const auto socket =
+      std::find_if(admin.begin(), admin.end(), [](const std::string& at) { return at.starts_with("unix:"); });
+  if (socket == admin.end()) {
+    print_event(Level::kError,
+                "SIGUSR2: a new process asks at the admin socket, and this one has none; add unix:/path to admin.bind");
     return;
   }
   std::vector<std::string> words;
@@ -103,21 +107,21 @@ void Successor::start(const std::string& admin) {
       words.push_back(command_[i]);
     }
   }
-  words.insert(words.end(), {"--take-over", admin.substr(5)});
+  words.insert(words.end(), {"--take-over", socket->substr(5)});
   std::vector<char*> argv;
   for (std::string& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
   // Some libraries open descriptors without O_CLOEXEC.
   if (::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
-    std::cerr << "albatross: SIGUSR2: close_range: " << std::strerror(errno) << "\n";
+    print_event(Level::kWarning, std::string("SIGUSR2: close_range: ") + std::strerror(errno));
   wait();
   if (int error = posix_spawnp(&pid_, argv[0], nullptr, nullptr, argv.data(), environ); error != 0) {
     pid_ = 0;
     ended_.cancel();
-    std::cerr << "albatross: SIGUSR2: cannot start " << words[0] << ": " << std::strerror(error) << "\n";
+    print_event(Level::kError, "SIGUSR2: cannot start " + words[0] + ": " + std::strerror(error));
     return;
   }
-  std::cerr << "albatross: SIGUSR2: process " << pid_ << " takes over\n";
+  print_event(Level::kInfo, "SIGUSR2: process " + std::to_string(pid_) + " takes over");
 }
 
 void Successor::wait() {
@@ -125,7 +129,8 @@ void Successor::wait() {
     if (ec) return;
     int status = 0;
     if (pid_ == 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return wait();
-    std::cerr << "albatross: process " << pid_ << " has ended and did not take over; this one goes on\n";
+    print_event(Level::kError,
+                "process " + std::to_string(pid_) + " has ended and did not take over; this one goes on");
     pid_ = 0;
   });
 }

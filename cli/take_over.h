@@ -33,8 +33,8 @@ class Successor {
  public:
   Successor(Process& process, std::vector<std::string> command)
       : command_(std::move(command)), ended_(process.io(), SIGCHLD) {}
-  // `admin`: the address of this process's admin API.
-  void start(const std::string& admin);
+  // `admin`: the addresses of this process's admin API.
+  void start(const std::vector<std::string>& admin);
 
  private:
   void wait();

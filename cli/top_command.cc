@@ -28,7 +28,7 @@ bool look(const AdminTarget& admin, Look& out) {
   out.at = Clock::now();
   out.status = r.status == 200 ? json::parse(r.body, nullptr, false) : json();
   if (out.status.is_object()) return true;
-  std::cerr << "albatross: " << (r.status == 0 ? r.error : "status " + std::to_string(r.status)) << "\n";
+  std::cerr << "albatross: " << error_text(r) << "\n";
   return false;
 }
 
@@ -59,6 +59,10 @@ json rates_of_server(const json& server, const json* before, double seconds) {
            {"state", health(server)}};
   out["requests_per_second"] = since(server, before, "requests") / seconds;
   out["failures_per_second"] = since(server, before, "failures") / seconds;
+  const json none = json::object();
+  const json& classes = server.contains("responses") ? server["responses"] : none;
+  const json* old = before != nullptr && before->contains("responses") ? &(*before)["responses"] : nullptr;
+  for (const char* c : {"2xx", "3xx", "4xx", "5xx"}) out[c] = since(classes, old, c) / seconds;
   double answers = since(server, before, "answers");
   out["response_time"] = answers > 0 ? since(server, before, "response_time_sum") / answers : 0.0;
   return out;
@@ -81,6 +85,7 @@ json rates(const Look& before, const Look& now) {
   for (const json& g : now.status["server_groups"]) {
     const json* old = find(before.status["server_groups"], "name", text(g, "name"));
     json group{{"name", text(g, "name")}, {"trouble", trouble(g)}, {"servers", json::array()}};
+    group["without_address"] = g.value("without_address", json::array());
     for (const json& s : g["servers"]) {
       const json* was = old != nullptr ? find((*old)["servers"], "address", text(s, "address")) : nullptr;
       group["servers"].push_back(rates_of_server(s, was, seconds));
@@ -100,18 +105,23 @@ void print(const json& r, bool on_terminal) {
                     fixed(real(l, "requests_per_second"), 0)});
   }
   print_table(rows, {20, 28, 13, 12}, 2);
-  rows = {{"GROUP", "SERVER", "WEIGHT", "REQUESTS/S", "IN FLIGHT", "FAILED/S", "MS", "CONNECTIONS", "  STATE"}};
+  rows = {{"GROUP", "SERVER", "WEIGHT", "REQUESTS/S", "4XX/S", "5XX/S", "FAILED/S", "IN FLIGHT", "MS", "CONNECTIONS",
+           "  STATE"}};
   for (const json& g : r["server_groups"]) {
     for (const json& s : g["servers"]) {
       rows.push_back({text(g, "name"), text(s, "address"), std::to_string(number(s, "weight")),
-                      fixed(real(s, "requests_per_second"), 0), std::to_string(number(s, "in_flight")),
-                      fixed(real(s, "failures_per_second"), 1), fixed(real(s, "response_time") * 1000, 1),
-                      std::to_string(number(s, "connections")), "  " + text(s, "state")});
+                      fixed(real(s, "requests_per_second"), 0), fixed(real(s, "4xx"), 1), fixed(real(s, "5xx"), 1),
+                      fixed(real(s, "failures_per_second"), 1), std::to_string(number(s, "in_flight")),
+                      fixed(real(s, "response_time") * 1000, 1), std::to_string(number(s, "connections")),
+                      "  " + text(s, "state")});
+    }
+    for (const json& name : g["without_address"]) {
+      rows.push_back({text(g, "name"), name.get<std::string>() + ": no address yet"});
     }
     if (!text(g, "trouble").empty()) rows.push_back({text(g, "name"), text(g, "trouble")});
   }
   std::cout << "\n";
-  print_table(rows, {20, 28, 7, 12, 11, 10, 8, 13}, 2);
+  print_table(rows, {20, 28, 7, 12, 8, 8, 10, 11, 8, 13}, 2);
   std::cout << std::endl;
 }
 

@@ -19,6 +19,16 @@ bool is_ip(int family, const std::string& text) {
   return inet_pton(family, text.c_str(), bytes.data()) == 1;
 }
 
+// Also with the zone of a link-local address, "fe80::1%eth0".
+bool is_ip_v6(const std::string& host) {
+  constexpr std::size_t kLongestZone = 15;  // IF_NAMESIZE less the NUL
+  const std::size_t percent = host.find('%');
+  if (percent == std::string::npos) return is_ip(AF_INET6, host);
+  const std::string zone = host.substr(percent + 1);
+  const bool good = !zone.empty() && zone.size() <= kLongestZone && zone.find_first_of("/% \t") == std::string::npos;
+  return good && is_ip(AF_INET6, host.substr(0, percent));
+}
+
 bool is_host(const std::string& host) {
   // digits and dots alone can only be meant as an IPv4 address
   if (all_of(host, "0123456789.")) return is_ip(AF_INET, host);
@@ -46,7 +56,7 @@ Parsed<Address> no_port(std::string_view text) {
 
 }  // namespace
 
-bool is_ip(const std::string& host) { return is_ip(AF_INET, host) || is_ip(AF_INET6, host); }
+bool is_ip(const std::string& host) { return is_ip(AF_INET, host) || is_ip_v6(host); }
 
 Parsed<Address> parse_address(std::string_view text) {
   using Out = Parsed<Address>;
@@ -63,7 +73,7 @@ Parsed<Address> parse_address(std::string_view text) {
     if (close == std::string_view::npos) return Out::fail("the ] is missing", "write it like [::1]:8080");
     address.host = text.substr(1, close - 1);
     port = text.substr(close + 1);
-    if (!is_ip(AF_INET6, address.host)) return Out::fail(quote(address.host) + " is not an IPv6 address");
+    if (!is_ip_v6(address.host)) return Out::fail(quote(address.host) + " is not an IPv6 address");
     if (port.size() < 2 || port[0] != ':') return no_port(text);
     port.remove_prefix(1);
   } else {

@@ -25,6 +25,7 @@ constexpr Nanos nanos(Duration d) { return static_cast<Nanos>(d.count()) * kMill
 struct Place {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
+  std::uint32_t file = 0;  // the index in Diagnostics: 0 is the file that was named, others are those that it includes
   bool written() const { return line != 0; }
 };
 
@@ -68,9 +69,18 @@ struct WeightedGroup {
   Value<std::uint32_t> weight{100};  // 0..10000
 };
 
+// The SameSite attribute of a cookie. kNone sets Secure, too, because browsers refuse it otherwise.
+enum class SameSite : std::uint8_t { kLax, kStrict, kNone };
+
+// Keeps a client on the group that it first got.
+struct GroupSticky {
+  Value<Duration> max_age{Duration(1'000'000)};  // 1 s .. 86400 s
+  Value<SameSite> samesite{SameSite::kLax};
+};
+
 struct Forward {
-  std::vector<WeightedGroup> groups;      // at least one
-  std::optional<Value<Duration>> sticky;  // 1 s .. 86400 s: how long a client stays on the group that it first got
+  std::vector<WeightedGroup> groups;  // at least one
+  std::optional<GroupSticky> sticky;  // absent: a group is chosen for each request
 };
 
 // Templates: their variables are not expanded yet; routing compiles them.
@@ -111,6 +121,7 @@ struct Timeouts {
   Value<Duration> handshake{Duration(10'000)};
   Value<Duration> request_head{Duration(10'000)};
   Value<Duration> request_body{Duration(30'000)};
+  Value<std::uint64_t> request_body_rate{240};  // bytes a second at least, 0 .. 1 GiB; 0: any rate
   Value<Duration> response{Duration(60'000)};
   Value<Duration> send{Duration(60'000)};
   std::optional<Value<Duration>> total;  // absent: no limit
@@ -120,6 +131,7 @@ struct Timeouts {
 // What a rule changes of its listener's timers; absent: the listener's.
 struct RuleTimeouts {
   std::optional<Value<Duration>> request_body, response, send, total, tunnel;
+  std::optional<Value<std::uint64_t>> request_body_rate;
 };
 
 struct Limits {
@@ -159,11 +171,24 @@ struct XForwarded {
   Value<bool> host{false};
 };
 
+// Request fields whose names have a `_`, which some servers read as `-`.
+enum class Underscores : std::uint8_t {
+  kProtect,  // dropped where, with `-` for `_`, the proxy sets or strips the field or a rule reads or edits it
+  kPass,
+  kDrop
+};
+
+// What replaces the text of one of our own answers.
+struct ErrorPage {
+  std::uint16_t code = 0;   // 400 .. 599
+  Value<std::string> file;  // absolute path
+};
+
 // A parsed `bind`. kTcp with an empty host listens on v4 and v6.
 struct Bind {
   enum class Kind : std::uint8_t { kTcp, kUnix };
   Kind kind = Kind::kTcp;
-  std::string host;        // "", an address without brackets, or a name; kUnix: the absolute path
+  std::string host;        // "", an address without brackets, a zone behind "%", or a name; kUnix: the absolute path
   std::uint16_t port = 0;  // 0: the kernel picks
   std::string text;        // as written
   Place at{};
@@ -186,6 +211,8 @@ struct Listener {
   bool encoded_slash_pass = false;
   bool half_close = false;
   bool strict_sni = false;
+  Underscores underscores = Underscores::kProtect;
+  std::vector<ErrorPage> error_pages;
   Value<std::string> rule_set;  // empty: the rules are its own
   std::vector<Rule> rules;      // its own, or a copy of the rule_set's; sorted by priority
   std::vector<Action> default_actions;
@@ -221,6 +248,7 @@ struct Sticky {
   Value<std::string> cookie;                     // its name; empty: albatross-server-GROUP
   Value<std::string> app_cookie;  // ours is set only with this one, until the browser closes; empty: not so
   Value<std::string> key;         // the secret that the cookie's value is made with; empty: the group's name
+  Value<SameSite> samesite{SameSite::kLax};
 };
 
 // When a server that fails requests is ejected: for a while it gets none.
@@ -228,6 +256,8 @@ struct PassiveCheck {
   Value<std::uint32_t> failures{5};            // in a row, 1 .. 1000
   Value<Duration> ejection{Duration(30'000)};  // base time, multiplied by the number of recent ejections; 1 s .. 3600 s
   Value<std::uint32_t> max_ejected{50};        // percent of the group's servers at once, 1 .. 100
+  std::vector<std::pair<std::uint16_t, std::uint16_t>> codes{
+      {500, 599}};  // inclusive; responses that count as failures
   // Judged at each interval, for servers that had min_requests in it; 0: not judged.
   Value<std::uint32_t> failure_percent{0};     // 1 .. 100
   Value<std::uint32_t> latency_factor{0};      // times the median of the group's servers, 2 .. 100
@@ -308,7 +338,8 @@ struct ServerGroup {
   Value<Duration> connect_timeout{Duration(5000)};
   std::optional<Value<Duration>> response_timeout;  // absent: the rule's or the listener's
   Value<Duration> keep_alive_idle{Duration(60'000)};
-  Value<std::uint32_t> keep_alive_pool{32};  // idle connections to each server, of the whole process; 0: none kept
+  // Idle connections to each server, of the whole process; 0: none kept; absent: as many as were in use at once lately.
+  std::optional<Value<std::uint32_t>> keep_alive_pool;
   Retries retries;
   Value<std::uint32_t> max_requests{0};  // in flight on the group, of the whole process; 0: no limit
   Value<std::uint32_t> max_connections{
@@ -316,6 +347,7 @@ struct ServerGroup {
   Queue queue;
   std::optional<CircuitBreaker> circuit_breaker;
   Value<bool> drain_unhealthy{false};  // requests on a server that becomes unhealthy must end within connection_drain
+  Value<bool> accept_repeated_chunked{false};        // responses that say `Transfer-Encoding: chunked` twice are read
   std::vector<Value<std::string>> source_addresses;  // of connections to servers, in turn; empty: the kernel's choice
   UpstreamTls tls;
   Place at{};
@@ -329,9 +361,11 @@ struct AccessLog {
 };
 
 struct Admin {
-  Bind bind;                 // kUnix or kTcp; with an empty text the default socket
-  Value<std::string> token;  // writes over TCP need it; empty: there are none
-  bool off = false;          // `admin: off`
+  std::vector<Bind> binds;                // empty: the default socket
+  Value<std::string> token;               // writes over TCP need it; empty: there are none
+  std::vector<Value<std::string>> hosts;  // names that a request's Host may have over TCP, besides addresses
+  bool off = false;                       // `admin: off`
+  bool overridden = false;                // by the command line: what a file says is not used
 };
 
 // At SIGTERM: first new requests are accepted for `delay`, then those in flight have `drain` to end.
@@ -341,7 +375,9 @@ struct Shutdown {
 };
 
 struct Config {
-  std::string file;  // as given; empty for a built-in configuration
+  std::string file;                   // as given; empty for a built-in configuration
+  std::vector<std::string> includes;  // absolute paths with wildcards in the last part, of `include`
+  std::vector<std::string> included;  // absolute paths of the files that it has found
   std::vector<Listener> listeners;
   std::vector<ServerGroup> server_groups;
   std::vector<RuleSet> rule_sets;  // already copied into the listeners that name them

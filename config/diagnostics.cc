@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -76,7 +77,7 @@ std::vector<const Diagnostic*> by_place(const std::vector<Diagnostic>& all) {
   sorted.reserve(all.size());
   for (const Diagnostic& one : all) sorted.push_back(&one);
   std::stable_sort(sorted.begin(), sorted.end(), [](const Diagnostic* a, const Diagnostic* b) {
-    return std::pair(a->at.line, a->at.column) < std::pair(b->at.line, b->at.column);
+    return std::tuple(a->at.file, a->at.line, a->at.column) < std::tuple(b->at.file, b->at.line, b->at.column);
   });
   return sorted;
 }
@@ -109,40 +110,55 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-Diagnostics::Diagnostics(std::string file, std::string source) : file_(std::move(file)), source_(std::move(source)) {
-  if (source_.starts_with("\xef\xbb\xbf")) source_.erase(0, 3);
+Diagnostics::Diagnostics(std::string file, std::string source) { add_file(std::move(file), std::move(source)); }
+
+std::uint32_t Diagnostics::add_file(std::string file, std::string source) {
+  if (source.starts_with("\xef\xbb\xbf")) source.erase(0, 3);
+  files_.push_back({std::move(file), std::move(source)});
+  return static_cast<std::uint32_t>(files_.size() - 1);
+}
+
+std::string Diagnostics::place_text(Place at) const {
+  if (files_.size() == 1) return "line " + std::to_string(at.line);
+  return file(at.file) + ":" + std::to_string(at.line);
+}
+
+void Diagnostics::add(Diagnostic::Severity severity, Place at, std::string path, std::string message,
+                      std::string hint) {
+  if (reading_ != 0) at.file = reading_;
+  all_.push_back({severity, at, std::move(path), std::move(message), std::move(hint)});
 }
 
 void Diagnostics::error(Place at, std::string path, std::string message, std::string hint) {
   ++errors_;
   if (errors_ > kMostKept) return;
-  all_.push_back({Diagnostic::Severity::kError, at, std::move(path), std::move(message), std::move(hint)});
+  add(Diagnostic::Severity::kError, at, std::move(path), std::move(message), std::move(hint));
 }
 
 void Diagnostics::warning(Place at, std::string path, std::string message, std::string hint) {
   if (all_.size() > 2 * kMostKept) return;
-  all_.push_back({Diagnostic::Severity::kWarning, at, std::move(path), std::move(message), std::move(hint)});
+  add(Diagnostic::Severity::kWarning, at, std::move(path), std::move(message), std::move(hint));
 }
 
 void Diagnostics::print(std::ostream& out) const {
   for (const Diagnostic* one : by_place(all_)) {
-    out << file_;
+    out << file(one->at.file);
     if (one->at.written()) out << ':' << one->at.line << ':' << one->at.column;
     out << ": " << name(one->severity) << ": ";
     if (!one->path.empty()) out << printable(one->path) << ": ";
     out << printable(one->message);
     if (!one->hint.empty()) out << ", " << printable(one->hint);
     out << '\n';
-    if (one->at.written()) print_source(out, source_, one->at);
+    if (one->at.written()) print_source(out, files_[one->at.file].source, one->at);
   }
-  if (errors_ > kMostKept) out << file_ << ": error: " << errors_ - kMostKept << " more errors are not shown\n";
+  if (errors_ > kMostKept) out << file() << ": error: " << errors_ - kMostKept << " more errors are not shown\n";
 }
 
 std::string Diagnostics::to_json() const {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Diagnostic* one : by_place(all_)) {
     list.push_back({{"severity", name(one->severity)},
-                    {"file", file_},
+                    {"file", file(one->at.file)},
                     {"line", one->at.line},
                     {"column", one->at.column},
                     {"path", one->path},

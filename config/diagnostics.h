@@ -30,6 +30,21 @@ class Diagnostics {
   // `file`: its name, for messages. `source`: its text.
   Diagnostics(std::string file, std::string source);
 
+  // A further file, for the places in it. Returns its index.
+  std::uint32_t add_file(std::string file, std::string source);
+  // Until the end of the scope, places are in the file of that index, whatever they say.
+  class [[nodiscard]] Reading {
+   public:
+    Reading(Diagnostics& d, std::uint32_t file) : d_(d) { d_.reading_ = file; }
+    ~Reading() { d_.reading_ = 0; }
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+
+   private:
+    Diagnostics& d_;
+  };
+  Reading reading(std::uint32_t file) { return Reading(*this, file); }
+
   void error(Place at, std::string path, std::string message, std::string hint = {});
   void warning(Place at, std::string path, std::string message, std::string hint = {});
 
@@ -37,7 +52,9 @@ class Diagnostics {
   bool ok() const { return errors_ == 0; }
   std::size_t errors() const { return errors_; }
   const std::vector<Diagnostic>& all() const { return all_; }
-  const std::string& file() const { return file_; }
+  const std::string& file(std::uint32_t index = 0) const { return files_[index].name; }
+  // "line 3", or "conf.d/a.yaml:3" if there is more than one file.
+  std::string place_text(Place at) const;
 
   // Sorted by place, in the form above.
   void print(std::ostream& out) const;
@@ -45,8 +62,14 @@ class Diagnostics {
   std::string to_json() const;
 
  private:
-  std::string file_;
-  std::string source_;
+  struct File {
+    std::string name;
+    std::string source;
+  };
+  void add(Diagnostic::Severity severity, Place at, std::string path, std::string message, std::string hint);
+
+  std::vector<File> files_;
+  std::uint32_t reading_ = 0;
   std::vector<Diagnostic> all_;
   std::size_t errors_ = 0;
 };

@@ -9,6 +9,7 @@
 #include "base/siphash.h"
 #include "config/check/check.h"
 #include "config/check/lint.h"
+#include "config/include.h"
 #include "config/table/table.h"
 #include "config/tree/tree.h"
 
@@ -64,12 +65,12 @@ void print(const Node& node, std::string& out) {
 std::uint64_t digest(const std::string& text) { return siphash({0x616c6261, 0x74726f73}, text); }
 
 // By which parts of two configurations are told to be the same.
-void digest_parts(const Node& tree, Config& config) {
+void digest_parts(const Node& tree, const Diagnostics& out, Config& config) {
   const Node* listeners = tree.find("listeners");
   const Node* sets = tree.find("rule_sets");
   for (std::size_t i = 0; listeners != nullptr && i < std::min(config.listeners.size(), listeners->items.size()); ++i) {
     Listener& l = config.listeners[i];
-    std::string text;
+    std::string text = out.file(listeners->items[i].at.file) + "\n";  // to which its paths are relative
     print(listeners->items[i], text);
     if (l.rule_set.written() && sets != nullptr) {
       if (const Node* set = sets->find(*l.rule_set)) print(*set, text);
@@ -78,7 +79,7 @@ void digest_parts(const Node& tree, Config& config) {
   }
   const Node* groups = tree.find("server_groups");
   for (std::size_t i = 0; groups != nullptr && i < std::min(config.server_groups.size(), groups->items.size()); ++i) {
-    std::string text = *config.zone + "\n";
+    std::string text = out.file(groups->items[i].at.file) + "\n" + *config.zone + "\n";
     print(groups->items[i], text);
     config.server_groups[i].digest = digest(text);
   }
@@ -124,15 +125,16 @@ Config load(const Source& source, Diagnostics& out) {
   Config config;
   config.file = source.file;
   try {
-    const std::optional<Node> tree = parse(source, out);
+    std::optional<Node> tree = parse(source, out);
     if (!tree) return config;
     if (tree->kind == Node::Kind::kNull) {
       out.error(tree->at, {}, "the file is empty", "it needs at least a listener");
       return config;
     }
-    Decoder decoder(out, source.file);
+    Decoder decoder(out);
+    if (!merge_includes(*tree, decoder, out, config)) return config;
     config_table().decode(decoder, *tree, config);
-    digest_parts(*tree, config);
+    digest_parts(*tree, out, config);
     check(config, out);
     if (out.ok()) lint(config, out);
     finish(config);

@@ -1,4 +1,6 @@
 // The patterns of conditions: the shorthand in one text and the explicit forms.
+#include <idn2.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -72,15 +74,55 @@ bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
+// "^/api/.*$" is meant as a regex, but is compared as it stands.
+bool is_bare_regex(const Pattern& pattern) {
+  const std::string& text = pattern.text;
+  return pattern.kind != Kind::kRegex && (text.starts_with('^') || (text.size() > 1 && text.ends_with('$')));
+}
+
+bool refuse_bare_regex(Decoder& d, const Pattern& pattern) {
+  if (!is_bare_regex(pattern)) return false;
+  d.error(pattern.at, "this is compared as it stands, and looks like a regex",
+          "a regex begins with ~: write \"~" + pattern.text.substr(0, 64) + "\", or {exact: …} if it is none");
+  return true;
+}
+
+// The ASCII form of the labels that are not ASCII (RFC 5891); nullopt if one has none.
+std::optional<std::string> ascii_host(std::string_view host) {
+  std::string out;
+  while (!host.empty()) {
+    const std::string label(host.substr(0, host.find('.')));
+    host.remove_prefix(std::min(host.size(), label.size() + 1));
+    char* ascii = nullptr;
+    if (is_ascii(label)) {
+      out += label;
+    } else if (label.find_first_of("*?\\") == std::string::npos &&
+               idn2_to_ascii_8z(label.c_str(), &ascii, IDN2_NONTRANSITIONAL) == IDN2_OK) {
+      out += ascii;
+      idn2_free(ascii);
+    } else {
+      return std::nullopt;
+    }
+    if (!host.empty()) out += '.';
+  }
+  return out;
+}
+
 bool check_host(Decoder& d, Pattern& pattern) {
   if (pattern.kind == Kind::kRegex) return true;
+  if (refuse_bare_regex(d, pattern)) return false;
   if (pattern.text.empty()) {
     d.error(pattern.at, "the host is empty");
     return false;
   }
   if (!is_ascii(pattern.text)) {
-    d.error(pattern.at, "a host is compared as clients send it, in ASCII", "write the name in its xn-- form");
-    return false;
+    const auto ascii = ascii_host(pattern.text);
+    if (!ascii) {
+      d.error(pattern.at, "a label of the host has no ASCII form, which is what clients send",
+              "write the label in its xn-- form, or without wildcards");
+      return false;
+    }
+    pattern.text = *ascii;
   }
   if (pattern.text.find('/') != std::string::npos) {
     d.error(pattern.at, "a host has no scheme and no path", "write the name alone");
@@ -161,6 +203,7 @@ bool normalise_literal(Decoder& d, Pattern& pattern) {
 
 bool check_path(Decoder& d, Pattern& pattern) {
   if (pattern.kind == Kind::kRegex) return true;
+  if (refuse_bare_regex(d, pattern)) return false;
   const bool any_start = pattern.text.starts_with('*') || pattern.text.starts_with('?');
   if (!pattern.text.starts_with('/') && (pattern.kind != Kind::kWildcard || !any_start)) {
     d.error(pattern.at, "a path starts with /", "did you mean \"/" + pattern.text.substr(0, 64) + "\"?");
@@ -174,7 +217,14 @@ bool check_path(Decoder& d, Pattern& pattern) {
   return normalise_literal(d, pattern);
 }
 
-bool check_nothing(Decoder&, Pattern&) { return true; }
+// Values may hold anything; what looks like a regex may be meant as it stands.
+bool check_value(Decoder& d, Pattern& pattern) {
+  if (is_bare_regex(pattern) && pattern.text.starts_with('^')) {
+    d.warning(pattern.at, "this is compared as it stands, and looks like a regex",
+              "a regex begins with ~: write \"~" + pattern.text.substr(0, 64) + "\"");
+  }
+  return true;
+}
 
 bool ends_in_escape(const std::string& text) {
   std::size_t slashes = 0;
@@ -204,7 +254,7 @@ Type<Pattern> pattern(PatternCheck check) {
 
 Type<Pattern> host_pattern() { return pattern(check_host); }
 Type<Pattern> path_pattern() { return pattern(check_path); }
-Type<Pattern> value_pattern() { return pattern(check_nothing); }
+Type<Pattern> value_pattern() { return pattern(check_value); }
 
 void add_pattern_tables(Tables& tables) { tables.push_back(&pattern_table().info()); }
 

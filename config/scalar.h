@@ -40,11 +40,11 @@ Parsed<std::uint64_t> parse_number(std::string_view text);
 // stays relative.
 struct Address {
   Bind::Kind kind = Bind::Kind::kTcp;
-  std::string host;  // without brackets; kUnix: the path
+  std::string host;  // without brackets, a zone behind `%`; kUnix: the path
   std::uint16_t port = 0;
 };
 Parsed<Address> parse_address(std::string_view text);
-bool is_ip(const std::string& host);  // IPv4 or IPv6, without brackets
+bool is_ip(const std::string& host);  // IPv4 or IPv6, without brackets; with a zone, too
 
 // An address or CIDR block of either family. Gives "address/bits" with the host bits cleared.
 Parsed<std::string> parse_network(std::string_view text);

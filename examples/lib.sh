@@ -83,7 +83,7 @@ proxy() {
   start albatross ': admin on ' "$albatross" run -c "$1" --admin "$admin" || fail "albatross did not start"
   while read -r name where; do
     address[$name]=$where
-  done < <(sed -n 's|^albatross: \(.*\) listens on https*://|\1 |p' "$work/albatross.log")
+  done < <(sed -n 's|^.* albatross: \(.*\) listens on https*://|\1 |p' "$work/albatross.log")
 }
 
 # The body of what curl gets.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/timestamp.h"
+
 namespace albatross {
 namespace {
 
@@ -32,8 +34,6 @@ double median_latency(const std::vector<Sample>& samples) {
   return *middle;
 }
 
-std::string milliseconds(double seconds) { return std::to_string(static_cast<long>(seconds * 1000 + 0.5)) + " ms"; }
-
 }  // namespace
 
 void judge(const OutlierGroup& group, Nanos now, const OnEject& on_eject) {
@@ -52,11 +52,15 @@ void judge(const OutlierGroup& group, Nanos now, const OnEject& on_eject) {
       why = std::to_string(s.failures * std::uint64_t{100} / s.requests) + " % of " + std::to_string(s.requests) +
             " requests failed";
     } else if (median > 0 && s.latency > median * group.check.latency_factor) {
-      why = "its answers took " + milliseconds(s.latency) + ", the group's " + milliseconds(median);
+      why = "its answers took " + duration_text(static_cast<Nanos>(s.latency * 1e9)) + ", the group's " +
+            duration_text(static_cast<Nanos>(median * 1e9));
     } else {
       continue;
     }
-    if (eject(group.check, candidates, *s.slot, now)) on_eject(*s.slot, why);
+    if (!eject(group.check, candidates, *s.slot, now)) continue;
+    s.slot->failed_in_row.store(false, std::memory_order_relaxed);
+    s.slot->last_ejection = why;
+    on_eject(*s.slot, why);
   }
 }
 

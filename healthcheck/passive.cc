@@ -37,7 +37,9 @@ bool observe(const PassiveCheck& check, std::span<const Candidate> candidates, s
     return false;
   }
   if (s.failures.fetch_add(1, std::memory_order_relaxed) + 1 < check.failures) return false;
-  return eject(check, candidates, s, now);
+  if (!eject(check, candidates, s, now)) return false;
+  s.failed_in_row.store(true, std::memory_order_relaxed);
+  return true;
 }
 
 }  // namespace albatross

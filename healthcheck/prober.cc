@@ -155,6 +155,11 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
   // {ServingStatus status = 1}: 1 is SERVING; a field that is left out is 0.
   void judge_grpc() {
     static const char* const kNames[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
+    if (grpc_status_ == "12") {
+      return finish(false,
+                    "grpc-status 12: the server does not implement grpc.health.v1; register its health service, "
+                    "or write health_check: {protocol: tcp}");
+    }
     if (grpc_status_ != "0") return finish(false, "grpc-status " + (grpc_status_.empty() ? "missing" : grpc_status_));
     if (answer_.size() < 5 || answer_[0] != 0) return finish(false, "the answer is no gRPC message");
     std::size_t state = answer_.size() >= 7 && answer_[5] == 8 ? static_cast<unsigned char>(answer_[6]) : 0;

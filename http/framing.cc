@@ -1,6 +1,7 @@
 #include "http/framing.h"
 
 #include "http/header_properties.h"
+#include "http/underscores.h"
 #include "http/uri.h"
 
 namespace albatross {
@@ -140,15 +141,6 @@ void apply_te(Field* rows, std::uint32_t count) {
   }
 }
 
-// Some servers read an underscore as a hyphen.
-bool has_underscore(const Field& f) { return f.name().find('_') != std::string_view::npos; }
-
-void remove_underscores(Field* rows, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (has_underscore(rows[i])) rows[i].removed = true;
-  }
-}
-
 bool persists(const Head& head, const ConnectionOptions& options) {
   return !options.close && (head.version == Version::kHttp11 || options.keep_alive);
 }
@@ -160,6 +152,30 @@ bool drop_body(Head& head, bool to_head) {
   if (never) head.declared_length = -1;
   head.body = {};
   return true;
+}
+
+// Makes "chunked, chunked", in one field or in several, one "chunked". What names another coding stays as it is.
+void join_chunked(Field* rows, std::uint32_t count) {
+  Field* first = nullptr;
+  std::string_view chunked;
+  bool others = false;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (rows[i].id != HeaderId::kTransferEncoding) continue;
+    if (first == nullptr) first = &rows[i];
+    for_each_token(rows[i].value(), [&](std::string_view t) {
+      if (equals_ignore_case(t, "chunked")) {
+        chunked = t;
+      } else {
+        others = true;
+      }
+    });
+  }
+  if (others || chunked.empty()) return;
+  first->value_data = chunked.data();
+  first->value_size = static_cast<std::uint32_t>(chunked.size());
+  for (Field* f = first + 1; f != rows + count; ++f) {
+    if (f->id == HeaderId::kTransferEncoding) f->id = HeaderId::kOther, f->removed = true;
+  }
 }
 
 bool asks_for_websocket(Field* rows, std::uint32_t count) {
@@ -198,17 +214,18 @@ Refusal apply_request_rules(Head& head, Field* rows, std::uint32_t count) {
       websocket && options.upgrade && head.version == Version::kHttp11 && head.method == Method::kGet && !has_body;
   if (!has_body) head.expect_continue = false;
   apply_te(rows, count);
-  remove_underscores(rows, count);
   return {};
 }
 
-Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Field* rows, std::uint32_t count) {
+Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Field* rows, std::uint32_t count,
+                             bool repeated_chunked) {
   if (head.status == 101) {
     if (!awaits_upgrade || !asks_for_websocket(rows, count)) {
       return {Cause::kUpstreamMalformed, "a 101 that nobody asked for"};
     }
     head.upgrade = true;
   }
+  if (repeated_chunked) join_chunked(rows, count);
   Refusal why = body_length(head.version, rows, count, head.body);
   if (why.cause != Cause::kNone) return {Cause::kUpstreamMalformed, why.detail};
   if (head.body.kind == BodyLength::Kind::kLength) head.declared_length = static_cast<std::int64_t>(head.body.length);
@@ -283,7 +300,6 @@ Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, 
     head.body = {};
   }
   apply_te(rows, count);
-  remove_underscores(rows, count);
   return {};
 }
 
@@ -302,7 +318,7 @@ Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows,
 
 void strip_trailers(Field* rows, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
-    rows[i].removed = has_property(rows[i].id, HeaderProperty::kNotInTrailers) || has_underscore(rows[i]);
+    rows[i].removed = has_property(rows[i].id, HeaderProperty::kNotInTrailers) || imitates_known(rows[i].name());
   }
 }
 

@@ -26,6 +26,8 @@ struct HeaderProperty {
     kUnique = 16,
     // Key and answer of HTTP/1.1's WebSocket handshake, which HTTP/2 does without (RFC 8441 §5).
     kHandshakeKey = 32,
+    // The proxy writes it into requests, and servers may believe that it comes from there.
+    kSetByProxy = 64,
   };
 };
 
@@ -71,8 +73,11 @@ inline constexpr auto kHeaderProperties = [] {
       {kClientCertIssuer, kNotInTrailers},
       {kClientCertFingerprint, kNotInTrailers},
       {kClientCertVerify, kNotInTrailers},
-      {kXRequestId, HeaderProperty::kUnique},
-      {kTraceparent, HeaderProperty::kUnique},
+      {kXRequestId, HeaderProperty::kUnique | HeaderProperty::kSetByProxy},
+      {kTraceparent, HeaderProperty::kUnique | HeaderProperty::kSetByProxy},
+      {kTracestate, HeaderProperty::kSetByProxy},
+      {kAlbatrossTrace, HeaderProperty::kSetByProxy},
+      {kGrpcTimeout, HeaderProperty::kSetByProxy},
       {kSecWebsocketKey, HeaderProperty::kUnique | HeaderProperty::kHandshakeKey},
       {kSecWebsocketAccept, HeaderProperty::kHandshakeKey},
   };

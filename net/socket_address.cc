@@ -1,5 +1,6 @@
 #include "net/socket_address.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,6 +25,17 @@ SocketAddress SocketAddress::tcp(const IpAddress& ip, std::uint16_t port) {
     std::memcpy(&s.sin6_addr, ip.bytes.data(), 16);
     std::memcpy(a.storage, &s, sizeof s);
     a.size = sizeof s;
+  }
+  return a;
+}
+
+std::optional<SocketAddress> SocketAddress::parse(const std::string& host, std::uint16_t port) {
+  const std::size_t percent = host.find('%');
+  const auto ip = IpAddress::parse(host.substr(0, percent));
+  if (!ip || (percent != std::string::npos && ip->is_v4)) return std::nullopt;
+  SocketAddress a = tcp(*ip, port);
+  if (percent != std::string::npos) {
+    reinterpret_cast<sockaddr_in6*>(a.storage)->sin6_scope_id = ::if_nametoindex(host.c_str() + percent + 1);
   }
   return a;
 }
@@ -63,6 +75,11 @@ std::string SocketAddress::to_string() const {
   if (family() == AF_UNIX) return std::string("unix:") + reinterpret_cast<const sockaddr_un*>(storage)->sun_path;
   IpAddress a = ip();
   std::string host = a.to_string();
+  if (!a.is_v4) {
+    char zone[IF_NAMESIZE];
+    const auto id = reinterpret_cast<const sockaddr_in6*>(storage)->sin6_scope_id;
+    if (id != 0 && ::if_indextoname(id, zone) != nullptr) host += std::string("%") + zone;
+  }
   return (a.is_v4 ? host : "[" + host + "]") + ":" + std::to_string(port());
 }
 

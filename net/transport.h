@@ -56,6 +56,10 @@ class Transport : public IoHandler {
   virtual const TlsInfo* tls() const { return nullptr; }
   // Whether the certificate that the peer was shown is good for that host. False without TLS.
   virtual bool covers(std::string_view) const { return false; }
+  // Why open() has failed, where that is not an errno: a literal, or null.
+  virtual const char* failure() const { return nullptr; }
+  // After open(): the peer was to begin with a TLS handshake but speaks in clear, and so does this transport to it.
+  virtual bool in_clear() const { return false; }
   // After open(): the PROXY header that came first; null if none was awaited.
   virtual const ProxyHeader* proxy_header() const { return nullptr; }
 

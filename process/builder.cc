@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "config/scalar.h"
 #include "process/sockets.h"
 #include "tls/tls_client.h"
 #include "tls/tls_server.h"
@@ -35,6 +36,14 @@ ForwardedFor forwarded_for(config::XForwarded::For f) {
     case config::XForwarded::For::kPreserve: return ForwardedFor::kPreserve;
     case config::XForwarded::For::kProcess: return ForwardedFor::kProcess;
     default: return ForwardedFor::kAppend;
+  }
+}
+
+Underscores underscores(config::Underscores u) {
+  switch (u) {
+    case config::Underscores::kPass: return Underscores::kPass;
+    case config::Underscores::kDrop: return Underscores::kDrop;
+    default: return Underscores::kProtect;
   }
 }
 
@@ -82,6 +91,7 @@ StickySettings sticky(const config::ServerGroup& g) {
   return {g.sticky->cookie->empty() ? "albatross-server-" + *g.name : *g.sticky->cookie,
           *g.sticky->app_cookie,
           nanos(g.sticky->max_age),
+          *g.sticky->samesite,
           {}};
 }
 
@@ -116,7 +126,7 @@ std::string hexadecimal(std::uint64_t n) {
 // The addresses of each server that this entry stands for. A name stands for one server per address.
 std::vector<std::vector<SocketAddress>> addresses_of(const config::Server& s, const Names& names) {
   if (s.is_unix) return {{SocketAddress::unix_path(s.host)}};
-  if (auto ip = IpAddress::parse(s.host)) return {{SocketAddress::tcp(*ip, s.port)}};
+  if (auto address = SocketAddress::parse(s.host, s.port)) return {{*address}};
   if (s.host == "localhost") {
     return {{SocketAddress::tcp(*IpAddress::parse("127.0.0.1"), s.port),
              SocketAddress::tcp(*IpAddress::parse("::1"), s.port)}};
@@ -156,6 +166,29 @@ std::uint64_t digest_of(const config::ServerGroup& g, const Names& names) {
   return siphash({0x6772, 0x6f7570}, text);
 }
 
+std::string content_type_of(const std::string& file) {
+  if (file.ends_with(".html") || file.ends_with(".htm")) return "text/html; charset=utf-8";
+  return file.ends_with(".json") ? "application/json" : "text/plain; charset=utf-8";
+}
+
+std::vector<ErrorPage> error_pages(const config::Listener& l, const std::string& path, config::Diagnostics& out) {
+  constexpr std::size_t kLargest = 64 << 10;
+  std::vector<ErrorPage> pages;
+  for (const config::ErrorPage& p : l.error_pages) {
+    const std::string at = path + "." + std::to_string(p.code);
+    std::string text(kLargest + 1, '\0');
+    std::ifstream in(*p.file, std::ios::binary);
+    if (!in || !in.read(text.data(), static_cast<std::streamsize>(text.size())).eof()) {
+      out.error(p.file.at, at, *p.file + (in ? " is larger than 64KiB" : " cannot be read"),
+                in ? "keep pictures and scripts elsewhere" : "");
+      continue;
+    }
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    pages.push_back({p.code, content_type_of(*p.file), std::move(text)});
+  }
+  return pages;
+}
+
 std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std::uint16_t port) {
   auto r = std::make_shared<ListenerRuntime>();
   r->name = l.name;
@@ -180,6 +213,7 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
   r->proxy_from = networks(l.proxy_protocol_from);
   r->slashes = l.encoded_slash_pass ? EncodedSlash::kPass : EncodedSlash::kReject;
   r->strict_sni = l.strict_sni;
+  r->underscores = underscores(l.underscores);
   r->session.half_close = l.half_close;
   r->session.wire = l.http2.value_or(r->secure) ? Wire::kEither : Wire::kHttp1;
   return r;
@@ -195,7 +229,7 @@ std::uint32_t Builder::share_of(std::uint32_t whole) const {
 std::vector<std::string> Builder::names(const config::ServerGroup& group) {
   std::set<std::string> out;
   for (const config::Server& s : group.servers) {
-    if (!s.is_unix && s.host != "localhost" && !IpAddress::parse(s.host)) out.insert(s.host);
+    if (!s.is_unix && s.host != "localhost" && !config::is_ip(s.host)) out.insert(s.host);
   }
   return {out.begin(), out.end()};
 }
@@ -242,9 +276,11 @@ std::vector<std::shared_ptr<const ListenerRuntime>> Builder::listeners(
       r->tls = TlsServer::create(l, path, context_.tickets, out);
       if (now != nullptr && now->tls && r->tls && now->tls->fingerprint() == r->tls->fingerprint()) r->tls = now->tls;
     }
+    r->error_pages = error_pages(l, path + ".error_pages", out);
     r->rules = rules(l, path, out);
     r->stats = context_.stats.listener(l.name);
-    const bool same = now != nullptr && now->rules == r->rules && now->tls == r->tls && now->port_text == r->port_text;
+    const bool same = now != nullptr && now->rules == r->rules && now->tls == r->tls &&
+                      now->port_text == r->port_text && now->error_pages == r->error_pages;
     all.push_back(same ? find_named(now_->listeners, *l.name) : r);
   }
   return all;
@@ -276,6 +312,7 @@ std::shared_ptr<const GroupRuntime> Builder::group(const config::ServerGroup& g,
   if (const auto& p = g.passive_check) {
     r->passive = {p->failures,       nanos(p->ejection), p->max_ejected,    p->failure_percent,
                   p->latency_factor, p->min_requests,    nanos(p->interval)};
+    r->failure_codes = p->codes;
   }
   if (const auto& c = g.circuit_breaker) {
     r->circuit = {c->failure_percent, c->min_requests, nanos(c->window), nanos(c->open)};
@@ -297,6 +334,12 @@ std::shared_ptr<const GroupRuntime> Builder::group(const config::ServerGroup& g,
 
 namespace {
 
+// "[fe80::1%eth0]:80" as others may know it, "[fe80::1]:80": a zone means something to this machine only.
+std::string without_zone(const std::string& address) {
+  const std::size_t percent = address.find('%');
+  return percent == std::string::npos ? address : address.substr(0, percent) + address.substr(address.find(']'));
+}
+
 // The settings that all servers of the group have in common.
 ServerSettings group_settings(const config::ServerGroup& g) {
   ServerSettings s;
@@ -304,6 +347,7 @@ ServerSettings group_settings(const config::ServerGroup& g) {
   s.idle = nanos(g.keep_alive_idle);
   for (const auto& a : g.source_addresses) s.source_addresses.push_back(*IpAddress::parse(*a));
   s.h2 = uses_h2(g.protocol);
+  s.repeated_chunked = g.accept_repeated_chunked;
   if (s.h2) s.key = "h2 ";
   if (uses_tls(g.protocol)) {
     s.key += "tls " + *g.tls.ca + content_digest(g.tls.ca) + " " + *g.tls.server_name + (g.tls.verify ? " v" : "");
@@ -313,7 +357,7 @@ ServerSettings group_settings(const config::ServerGroup& g) {
 
 bool same_connections(const ServerSettings& a, const ServerSettings& b) {
   return a.addresses == b.addresses && a.key == b.key && a.connect_timeout == b.connect_timeout && a.idle == b.idle &&
-         a.keep == b.keep && a.max_connections == b.max_connections &&
+         a.keep == b.keep && a.repeated_chunked == b.repeated_chunked && a.max_connections == b.max_connections &&
          a.group_max_connections == b.group_max_connections && a.source_addresses == b.source_addresses;
 }
 
@@ -331,7 +375,7 @@ void Builder::add_servers(const config::ServerGroup& g, const Names& names, cons
   std::unordered_set<std::string> seen;
   for (const config::Server& s : g.servers) {
     ServerSettings settings = common;
-    settings.keep = share_of(g.keep_alive_pool);
+    settings.keep = g.keep_alive_pool ? share_of(**g.keep_alive_pool) : ServerSettings::kKeepPeak;
     settings.max_connections = share_of(s.max_connections);
     settings.group_max_connections = share_of(g.max_connections);
     if (uses_tls(g.protocol) && g.tls.server_name->empty()) settings.key += " " + s.host;  // what it is verified for
@@ -342,7 +386,7 @@ void Builder::add_servers(const config::ServerGroup& g, const Names& names, cons
       e.zone = s.zone;
       e.backup = s.backup;
       e.max_requests = s.max_requests;
-      e.host = s.is_unix ? "localhost" : *s.address;
+      e.host = s.is_unix ? "localhost" : without_zone(*s.address);
       settings.addresses = std::move(addresses);
       const std::string text = settings.addresses[0].to_string();
       if (!seen.insert(text).second) continue;
@@ -354,7 +398,7 @@ void Builder::add_servers(const config::ServerGroup& g, const Names& names, cons
       } else {
         if (uses_tls(g.protocol)) {
           auto& client = clients[s.host];
-          if (!client) client = TlsClient::create(g.tls, s.host, settings.h2, path, out);
+          if (!client) client = TlsClient::create(g.tls, s.host.substr(0, s.host.find('%')), settings.h2, path, out);
           settings.tls = client;
         }
         e.settings = std::make_shared<const ServerSettings>(settings);

@@ -53,6 +53,13 @@ struct ReloadResult {
   std::string diagnostics;  // JSON
 };
 
+// The last reload: what became of it, and when.
+struct LastReload {
+  Nanos wall = 0;  // nanoseconds since 1970; 0: there was none
+  bool ok = false;
+  std::string message;
+};
+
 struct CertificateStatus {
   std::string listener;
   std::string file;
@@ -102,6 +109,8 @@ struct ProcessView {
   Nanos started_at;  // wall time, nanoseconds
   std::uint64_t reloads;
   std::uint64_t failed_reloads;
+  const LastReload& last_reload;
+  const std::vector<std::string>& needs_restart;  // keys whose new values only a new process takes up
 };
 
 class Control {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/timestamp.h"
+
 namespace albatross {
 
 ControlResult not_found(std::string what, const std::vector<std::string>& known) {
@@ -43,16 +45,22 @@ const ServerEntry* Operator::find_server(const GroupRuntime& group, const std::s
   return nullptr;
 }
 
-// Whether no other server of the group takes requests.
-bool Operator::is_last(const GroupRuntime& group, const ServerEntry& server) const {
+// Warns if no other server of the group is fit for requests.
+void Operator::warn_if_last(const GroupRuntime& group, const ServerEntry& server, ControlResult& out) const {
+  bool any = false;
   for (const ServerEntry& e : group.servers) {
-    if (&e != &server && e.slot->weight.load() > 0 && e.slot->usable(serving_.clock.now())) return false;
+    if (&e == &server || e.slot->weight.load() == 0 || e.slot->draining.load()) continue;
+    if (e.slot->usable(serving_.clock.now())) return;
+    any = true;
   }
-  return true;
+  const std::string no_other = "no other server of " + group.name;
+  out.warnings.push_back(any && group.fail_open
+                             ? no_other + " is healthy: requests go to the unhealthy ones (fail_open) and may fail"
+                             : no_other + " takes requests: they will be answered with 503");
 }
 
-void Operator::note(const std::string& what) {
-  serving_.log(what);
+void Operator::note(Level level, const std::string& what) {
+  serving_.log(level, what);
   journal_.push_back({serving_.clock.wall(), what});
   if (journal_.size() > 200) journal_.pop_front();
 }
@@ -68,15 +76,14 @@ ControlResult Operator::set_server_weight(const std::string& group, const std::s
   r.message = "weight of " + group + "/" + address + ": " + std::to_string(e->slot->weight.load()) + " -> " +
               std::to_string(next);
   if (!weight) r.message += ", as the file says";
-  if (next == 0 && is_last(*g, *e))
-    r.warnings.push_back("no other server of " + group + " takes requests: they will be answered with 503");
+  if (next == 0) warn_if_last(*g, *e, r);
   if (dry_run) return r;
   if (weight) {
     overrides_.servers[{group, address}] = {next, e->weight};
   } else {
     overrides_.servers.erase({group, address});
   }
-  note(r.message);
+  note(Level::kInfo, r.message);
   changed();
   return r;
 }
@@ -128,7 +135,7 @@ ControlResult Operator::set_route_weights(const Route& route, const std::map<std
       overrides_.rules[key] = {it->second, t.file_weight};
     }
   }
-  note(r.message);
+  note(Level::kInfo, r.message);
   changed();
   return r;
 }
@@ -140,12 +147,11 @@ ControlResult Operator::drain_server(const std::string& group, const std::string
   const ServerEntry* e = g != nullptr ? find_server(*g, address, r) : nullptr;
   if (e == nullptr) return r;
   Nanos within = window.value_or(g->drain);
-  r.message = "draining " + group + "/" + address + " for at most " + std::to_string(within / kSecond) + " s";
-  if (is_last(*g, *e))
-    r.warnings.push_back("no other server of " + group + " takes requests: they will be answered with 503");
+  r.message = "draining " + group + "/" + address + " for at most " + duration_text(within);
+  warn_if_last(*g, *e, r);
   if (dry_run) return r;
   overrides_.drained.insert({group, address});
-  note(r.message);
+  note(Level::kInfo, r.message);
   changed();
   start_drain(e->slot, within, std::move(done));
   return r;
@@ -158,9 +164,13 @@ ControlResult Operator::undrain_server(const std::string& group, const std::stri
   if (e == nullptr) return r;
   bool drained = overrides_.drained.contains({group, address});
   r.message = group + "/" + address + (drained ? " takes requests again" : " is not draining");
+  if (e->slot->health.load() == Health::kUnhealthy) {
+    r.message = group + "/" + address + (drained ? " does not drain any more" : " is not draining") +
+                ", but it is unhealthy: " + e->slot->last_failure;
+  }
   if (dry_run || !drained) return r;
   overrides_.drained.erase({group, address});
-  note(r.message);
+  note(Level::kInfo, r.message);
   changed();
   end_drain(e->slot);
   return r;
@@ -175,6 +185,13 @@ const ListenerRuntime* Operator::find_listener(const std::string& name, ControlR
     if (l->name == name) return l.get();
     known.push_back(l->name);
   }
+  for (const auto& g : serving_.snapshot->groups) {
+    if (g->name != name) continue;
+    std::vector<std::string> servers;
+    for (const ServerEntry& e : g->servers) servers.push_back(name + "/" + e.slot->address);
+    out = not_found("no listener is named " + name + ", but a server group is; name one of its servers", servers);
+    return nullptr;
+  }
   out = not_found("no listener is named " + name, known);
   return nullptr;
 }
@@ -188,13 +205,13 @@ ControlResult Operator::drain_listener(const std::string& name, std::optional<Na
     return {ControlResult::Code::kRefused, "listener " + name + " is drained already", {}};
   }
   const Nanos within = window.value_or(config::nanos(serving_.config->shutdown.drain));
-  r.message = "draining listener " + name + " for at most " + std::to_string(within / kSecond) + " s";
+  r.message = "draining listener " + name + " for at most " + duration_text(within);
   if (overrides_.drained_listeners.size() + 1 == serving_.snapshot->listeners.size()) {
     r.warnings.push_back("no other listener takes connections");
   }
   if (dry_run) return r;
   overrides_.drained_listeners.insert(name);
-  note(r.message);
+  note(Level::kInfo, r.message);
   auto part = serving_.workers.sum([this, name, done = std::move(done)](const DrainReport& report) {
     note_drained("listener " + name, report);
     if (done) done(report);
@@ -221,7 +238,7 @@ ControlResult Operator::undrain_listener(const std::string& name, bool dry_run) 
   std::string error;
   if (!serving_.sockets.reopen(l->bind, error)) return {ControlResult::Code::kRefused, error, {}};
   overrides_.drained_listeners.erase(name);
-  note(r.message);
+  note(Level::kInfo, r.message);
   serving_.listen();
   return r;
 }
@@ -273,8 +290,8 @@ void Operator::refresh_if_changed_since(std::uint64_t version) {
 // ---- drains ----
 
 void Operator::note_drained(const std::string& what, const DrainReport& r) {
-  note("drained " + what + ": " + std::to_string(r.finished) + " finished, " + std::to_string(r.moved) + " moved, " +
-       std::to_string(r.cut()) + " cut, the longest after " + std::to_string(r.longest / kMilli) + " ms");
+  note(Level::kInfo, "drained " + what + ": " + std::to_string(r.finished) + " finished, " + std::to_string(r.moved) +
+                         " moved, " + std::to_string(r.cut()) + " cut, the longest after " + duration_text(r.longest));
 }
 
 void Operator::start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, Drained done) {
@@ -298,8 +315,9 @@ void Operator::end_drain(const std::shared_ptr<ServerSlot>& slot) {
 }
 
 void Operator::health_changed(const ServerSlot& s, Health h) {
-  serving_.log("server " + s.group + "/" + s.address +
-               (h == Health::kHealthy ? " is healthy" : " is unhealthy: " + s.last_failure));
+  serving_.log(h == Health::kHealthy ? Level::kInfo : Level::kWarning,
+               "server " + s.group + "/" + s.address +
+                   (h == Health::kHealthy ? " is healthy" : " is unhealthy: " + s.last_failure));
   if (h == Health::kHealthy) wake_queues(s.group);
   for (const auto& g : serving_.snapshot->groups) {
     if (g->name != s.group || !g->drain_unhealthy) continue;

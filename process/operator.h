@@ -48,17 +48,18 @@ class Operator final : public RuntimeChanges {
   // A probe has changed a server's health. If the group asks for it, an unhealthy server drains. A healthy one takes
   // requests at once.
   void health_changed(const ServerSlot& slot, Health health);
-  void note(const std::string& what);
   void note_drained(const std::string& what, const DrainReport& report);
   // Makes every worker serve its queue of that group.
   void wake_queues(const std::string& group);
+  // Puts a line into the journal and the event log.
+  void note(Level level, const std::string& what);
 
  private:
   bool takes_changes(ControlResult& out) const;
   const GroupRuntime* find_group(const std::string& name, ControlResult& out) const;
   const ServerEntry* find_server(const GroupRuntime& group, const std::string& address, ControlResult& out) const;
   const ListenerRuntime* find_listener(const std::string& name, ControlResult& out) const;
-  bool is_last(const GroupRuntime& group, const ServerEntry& server) const;
+  void warn_if_last(const GroupRuntime& group, const ServerEntry& server, ControlResult& out) const;
   ControlResult set_route_weights(const Route& route, const std::map<std::string, std::uint32_t>& weights, bool reset,
                                   bool dry_run);
   void changed();

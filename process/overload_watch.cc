@@ -77,9 +77,10 @@ void OverloadWatch::end_largest() {
 
 void OverloadWatch::changed(OverloadLevel before, OverloadLevel now) {
   level_.store(now);
-  serving_.log("overload level " + std::to_string(static_cast<int>(now)) + ", was " +
-               std::to_string(static_cast<int>(before)) + ": " + what_it_does(now) + "; memory " +
-               percent(resources_.memory_ratio()) + ", descriptors " + percent(resources_.descriptor_ratio()));
+  serving_.log(Level::kWarning, "overload level " + std::to_string(static_cast<int>(now)) + ", was " +
+                                    std::to_string(static_cast<int>(before)) + ": " + what_it_does(now) + "; memory " +
+                                    percent(resources_.memory_ratio()) + ", descriptors " +
+                                    percent(resources_.descriptor_ratio()));
   if (before != OverloadLevel::kNone) return;
   serving_.workers.post_all([](Worker& w) { w.close_idle_servers(); });
 }

@@ -58,7 +58,7 @@ Process::Process(std::shared_ptr<const config::Config> config, ProcessOptions op
       nested_(serving_io_, clock_),
       shutdown_timer_(serving_io_),
       ticket_timer_(serving_io_) {
-  serving_.log = [this](const std::string& line) { log(line); };
+  serving_.log = [this](Level level, const std::string& what) { log(level, what); };
   serving_.config = std::move(config);
   operator_ = std::make_unique<Operator>(serving_, [this] { return refusal(); });
   watch_ = std::make_unique<OverloadWatch>(nested_.loop(), serving_, stats_);
@@ -66,7 +66,7 @@ Process::Process(std::shared_ptr<const config::Config> config, ProcessOptions op
                                      [this](const ServerSlot& s, Health h) { operator_->health_changed(s, h); });
   outliers_ = std::make_unique<Outliers>(nested_.loop(), [this](const ServerSlot& s, const std::string& why) {
     servers_.group(s.group)->ejections.fetch_add(1, std::memory_order_relaxed);
-    log("server " + s.group + "/" + s.address + " is ejected: " + why);
+    log(Level::kWarning, "server " + s.group + "/" + s.address + " is ejected: " + why);
   });
   reloader_ = std::make_unique<Reloader>(serving_, BuildContext{servers_, stats_, tickets_, workers_wanted_},
                                          static_cast<Installer&>(*this));
@@ -91,9 +91,15 @@ Process::~Process() {
   serving_.sockets.close_all(!handed_over_ && !handing_over_);
 }
 
-void Process::log(const std::string& line) {
-  if (options_.log) return options_.log(line);
-  std::cerr << "albatross: " + line + "\n";
+void Process::log(Level level, const std::string& what) {
+  if (options_.log) return options_.log(level, what);
+  std::cerr << event_line(level, what, clock_.wall());
+}
+
+void Process::reopen_logs() {
+  std::string error;
+  if (log_->reopen(error)) return log(Level::kInfo, "the access log is open anew");
+  log(Level::kError, error + "; the old file is written on");
 }
 
 void Process::set_config_file(const std::string& file) {
@@ -110,7 +116,9 @@ WorkerSettings Process::worker_settings(int index, std::uint64_t connections, co
   w.overload = &watch_->level();
   w.stats = &stats_;
   w.instance = instance;
-  w.event = [this](std::string what) { boost::asio::post(serving_io_, [this, what = std::move(what)] { log(what); }); };
+  w.event = [this](Level level, const std::string& what) {
+    boost::asio::post(serving_io_, [this, level, what] { log(level, what); });
+  };
   w.wake_queue = [this](int worker, const std::string& group) {
     serving_.workers.post(worker, [group](Worker& to) { to.serve_queue(group); });
   };
@@ -128,7 +136,7 @@ void Process::resolve_names() {
   for (Nanos until = loop.now() + 3 * kSecond; !resolver_->settled() && loop.now() < until;) loop.turn(50 * kMilli);
   for (const std::string& name : names) {
     if (!resolver_->addresses(name).empty()) continue;
-    log("server " + name + ": " + resolver_->failure(name) + ": no address yet, will retry");
+    log(Level::kWarning, "server " + name + ": " + resolver_->failure(name) + ": no address yet, will retry");
   }
 }
 
@@ -159,6 +167,25 @@ bool Process::start(config::Diagnostics& out, std::string& error) {
   nested_.start();
   rotate_tickets();
   return true;
+}
+
+void Process::tell(ProcessStage stage) const {
+  if (options_.stage && !handed_over_) options_.stage(stage);
+}
+
+void Process::reload(std::function<void(ReloadResult)> done) {
+  tell(ProcessStage::kReloading);
+  reloader_->reload([this, done = std::move(done)](ReloadResult result) {
+    if (stage_ == Stage::kServing) tell(ProcessStage::kServing);
+    done(std::move(result));
+  });
+}
+
+void Process::when_workers_turn(std::function<void()> done) {
+  auto turned = [done = std::move(done), left = std::make_shared<std::size_t>(serving_.workers.size())] {
+    if (--*left == 0) done();
+  };
+  serving_.workers.post_all([this, turned](Worker&) { boost::asio::post(serving_io_, turned); });
 }
 
 // ---- installing ----
@@ -304,7 +331,9 @@ ProcessView Process::view() const {
           .now = clock_.now(),
           .started_at = started_wall_,
           .reloads = reloader_->reloads(),
-          .failed_reloads = reloader_->failed()};
+          .failed_reloads = reloader_->failed(),
+          .last_reload = reloader_->last(),
+          .needs_restart = reloader_->needs_restart()};
 }
 
 const Sockets::Open* Process::open_of(const std::string& listener) const {

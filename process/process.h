@@ -28,11 +28,15 @@
 
 namespace albatross {
 
+enum class ProcessStage : std::uint8_t { kServing, kReloading, kStopping };
+
 struct ProcessOptions {
   const Clock* clock = nullptr;                 // null: the real one
   std::string name_servers;                     // for tests
-  std::function<void(const std::string&)> log;  // events, one line each; null: stderr
+  EventLog log;                                 // events; null: lines on standard error
   std::function<void()> handed_over = nullptr;  // called when a new process serves: to leave the admin socket
+  // Called when the stage changes, but not when a new process has taken over; null: nobody asks.
+  std::function<void(ProcessStage)> stage = nullptr;
 };
 
 class Process final : public Control, private Installer {
@@ -52,7 +56,8 @@ class Process final : public Control, private Installer {
   // The first call drains after shutdown.delay, unless a drain is under way. The second call ends the process at once.
   void stop();
   void stop_from_anywhere();
-  void reopen_logs() { log_->reopen(); }
+  // Opens the access log's file anew, after it was rotated. The event log has the result.
+  void reopen_logs();
   // The file that the next reload() reads; empty: there is none.
   void set_config_file(const std::string& file);
   // Where sources report changes of names and servers.
@@ -64,9 +69,12 @@ class Process final : public Control, private Installer {
   ProcessView view() const override;
   std::string address(const std::string& listener) const override;
   std::vector<CertificateStatus> certificates() const override;
-  void reload(std::function<void(ReloadResult)> done) override { reloader_->reload(std::move(done)); }
+  void reload(std::function<void(ReloadResult)> done) override;
   void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done) override;
   void hand_over(int fd) override;
+
+  // Calls `done` on the control thread when each worker has had a turn.
+  void when_workers_turn(std::function<void()> done);
 
   // The port that a listener is bound to; 0 if there is none.
   std::uint16_t port(const std::string& listener) const;
@@ -80,8 +88,10 @@ class Process final : public Control, private Installer {
   Names addresses(const std::vector<std::string>& names) const override;
   void watch_names(const std::vector<std::string>& names) override { resolver_->watch(names); }
   std::string refusal() const override;
+  void note(Level level, const std::string& what) override { operator_->note(level, what); }
 
-  void log(const std::string& line);
+  void log(Level level, const std::string& what);
+  void tell(ProcessStage stage) const;
   WorkerSettings worker_settings(int index, std::uint64_t connections, const std::string& instance);
   void resolve_names();
   std::vector<std::string> changed_listeners(const Snapshot& old) const;

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "base/timestamp.h"
 #include "process/hand_over.h"
 #include "process/process.h"
 
@@ -42,7 +43,7 @@ void Process::stop_from_anywhere() {
 
 void Process::stop() {
   if (told_to_stop_) {
-    log("stopping at once");
+    log(Level::kInfo, "stopping at once");
     serving_io_.stop();
     return;
   }
@@ -53,9 +54,10 @@ void Process::stop() {
 void Process::begin_stop() {
   if (stage_ != Stage::kServing) return;
   stage_ = Stage::kDelay;  // /health answers 503
+  tell(ProcessStage::kStopping);
   const Nanos delay = config::nanos(serving_.config->shutdown.delay);
   if (delay == 0) return begin_drain();
-  log("stopping: draining in " + std::to_string(delay / kMilli) + " ms");
+  log(Level::kInfo, "stopping: draining in " + duration_text(delay));
   shutdown_timer_.expires_after(std::chrono::nanoseconds(delay));
   shutdown_timer_.async_wait([this](boost::system::error_code ec) {
     if (!ec) begin_drain();
@@ -72,7 +74,7 @@ void Process::begin_drain() {
   auto begun = [this, window, left = std::make_shared<std::size_t>(serving_.workers.size())] {
     if (--*left > 0) return;
     serving_.sockets.close_all(!handed_over_ && !handing_over_);
-    log("draining for at most " + std::to_string(window / kMilli) + " ms");
+    log(Level::kInfo, "draining for at most " + duration_text(window));
   };
   serving_.workers.post_all([this, window, begun, part, taken = handed_over_](Worker& w) {
     w.stop_accepting(!taken);
@@ -126,14 +128,14 @@ HandOver Process::what_to_hand_over() const {
 
 void Process::hand_over(int fd) {
   auto give_up = [this, fd](const std::string& why) {
-    log("the hand-over to a new process failed: " + why + "; this one goes on");
+    log(Level::kError, "the hand-over to a new process failed: " + why + "; this one goes on");
     ::close(fd);
   };
   if (handing_over_) return give_up("another one is under way");
   if (stage_ != Stage::kServing) return give_up("this process is stopping");
   std::string error;
   if (!send(fd, what_to_hand_over(), error)) return give_up(error);
-  log("handing over to a new process");
+  log(Level::kInfo, "handing over to a new process");
   handing_over_ = true;
   auto channel = std::make_shared<boost::asio::posix::stream_descriptor>(serving_io_, fd);
   // Waits until the other process has started, however long that takes, or has ended.
@@ -142,7 +144,7 @@ void Process::hand_over(int fd) {
     std::string why;
     int own = channel->release();
     if (ec || !await(own, HandOver::kReady, why) || !lives(own, why)) {
-      log("the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this one goes on");
+      log(Level::kError, "the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this one goes on");
       reloader_->names_changed({});  // what has come meanwhile
     } else {
       handed_over(own);
@@ -155,8 +157,8 @@ void Process::handed_over(int fd) {
   handed_over_ = true;
   if (options_.handed_over) options_.handed_over();
   std::string error;
-  if (!say(fd, HandOver::kLeft, error)) log("the new process does not listen: " + error);
-  log("handed over to a new process");
+  if (!say(fd, HandOver::kLeft, error)) log(Level::kError, "the new process does not listen: " + error);
+  log(Level::kInfo, "handed over to a new process");
   begin_drain();
 }
 

@@ -5,6 +5,21 @@
 #include <sstream>
 
 namespace albatross {
+namespace {
+
+std::vector<std::string> texts(const std::vector<config::Bind>& binds) {
+  std::vector<std::string> out;
+  for (const config::Bind& bind : binds) out.push_back(bind.text);
+  return out;
+}
+
+std::vector<std::string> names(const std::vector<config::Value<std::string>>& values) {
+  std::vector<std::string> out;
+  for (const auto& value : values) out.push_back(*value);
+  return out;
+}
+
+}  // namespace
 
 // What the builder thread is given.
 struct Reloader::Change {
@@ -70,6 +85,7 @@ std::shared_ptr<const config::Config> Reloader::with_servers(
 Built Reloader::build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
                       const Names& names, config::Diagnostics& out) {
   Change c;
+  started_with_ = config;
   c.config = std::move(config);
   c.names = names;
   c.overrides = installer_.overrides(c.overrides_version);
@@ -79,7 +95,7 @@ Built Reloader::build(std::shared_ptr<const config::Config> config, const std::m
 }
 
 void Reloader::reload(Done done) {
-  auto fail = [&done](const std::string& why) { done({false, why, "[]"}); };
+  auto fail = [this, &done](const std::string& why) { end({false, why, "[]"}, done); };
   if (std::string why = installer_.refusal(); !why.empty()) return fail(why);
   if (building_) return fail("a reload is under way, try again");
   if (!source_) return fail("this process runs without a file");
@@ -121,32 +137,45 @@ void Reloader::finish(Built built, std::shared_ptr<config::Diagnostics> out, Soc
   out->print(text);
   if (!built.snapshot || !out->ok() || !installer_.refusal().empty()) {
     Sockets::close(opened);
-    ++failed_;
     installer_.watch_names(Builder::names(*serving_.config));
-    done({false, text.str() + "nothing was changed", out->to_json()});
+    end({false, text.str() + "nothing was changed", out->to_json()}, done);
     return build_groups();
   }
-  ++reloads_;
   servers_.clear();  // the file says again what they are
   warn_of_restart(*built.config, *out);
   text.str("");
   out->print(text);
   installer_.install(std::move(built), std::move(opened));
-  done({true, text.str() + "configuration " + std::to_string(serving_.snapshot->generation) + " is in force",
-        out->to_json()});
+  end({true, text.str() + "configuration " + std::to_string(serving_.snapshot->generation) + " is in force",
+       out->to_json()},
+      done);
   build_groups();
 }
 
-// Warns of changes that only a new process takes up.
-void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& out) const {
+// Whoever asked for it: the event log, the journal and the status have the result.
+void Reloader::end(ReloadResult result, const Done& done) {
+  ++(result.ok ? reloads_ : failed_);
+  last_ = {serving_.clock.wall(), result.ok, result.message};
+  installer_.note(result.ok ? Level::kInfo : Level::kError,
+                  (result.ok ? "reloaded: " : "reload failed: ") + result.message);
+  done(std::move(result));
+}
+
+// Warns of values that differ from those that this process runs with and that only a new process takes up.
+void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& out) {
+  needs_restart_.clear();
   auto warn = [&](const char* path, bool differs) {
-    if (differs) out.warning({}, path, "changed, but this needs a restart", "the old value stays in force");
+    if (!differs) return;
+    needs_restart_.emplace_back(path);
+    out.warning({}, path, "differs from what this process runs with; only a restart takes it up",
+                "albatross run --take-over restarts without an interruption");
   };
-  const config::Config& now = *serving_.config;
+  const config::Config& now = *started_with_;
   warn("workers", now.workers != next.workers);
   warn("access_log", now.access_log.target != next.access_log.target || *now.access_log.path != *next.access_log.path);
-  warn("admin", now.admin.off != next.admin.off || now.admin.bind.text != next.admin.bind.text ||
-                    *now.admin.token != *next.admin.token);
+  warn("admin", !now.admin.overridden &&
+                    (now.admin.off != next.admin.off || texts(now.admin.binds) != texts(next.admin.binds) ||
+                     *now.admin.token != *next.admin.token || names(now.admin.hosts) != names(next.admin.hosts)));
   warn("limits.connections", *now.max_connections != *next.max_connections);
 }
 
@@ -193,7 +222,7 @@ void Reloader::build_groups() {
     boost::asio::post(serving_.io, [this, built, out, groups = c.groups] {
       building_ = false;
       if (!out->ok()) {
-        serving_.log("servers changed, but their groups cannot be built");
+        serving_.log(Level::kError, "servers changed, but their groups cannot be built");
       } else if (installer_.refusal().empty()) {
         installer_.install_groups(std::move(*built), {groups.begin(), groups.end()});
       } else {

@@ -38,6 +38,8 @@ class Installer {
   virtual void watch_names(const std::vector<std::string>& names) = 0;
   // Why nothing may be changed; empty if changes are allowed.
   virtual std::string refusal() const = 0;
+  // Puts a line into the journal.
+  virtual void note(Level level, const std::string& what) = 0;
 
  protected:
   ~Installer() = default;
@@ -57,6 +59,8 @@ class Reloader final : public ConfigSink {
   void reload(std::function<void(ReloadResult)> done);
   std::uint64_t reloads() const { return reloads_; }
   std::uint64_t failed() const { return failed_; }
+  const LastReload& last() const { return last_; }
+  const std::vector<std::string>& needs_restart() const { return needs_restart_; }
 
   // ConfigSink
   void names_changed(const std::vector<std::string>& names) override;
@@ -70,7 +74,8 @@ class Reloader final : public ConfigSink {
   void finish(Built built, std::shared_ptr<config::Diagnostics> out, Sockets::Map opened, const Done& done);
   void find_groups_of_names();
   void build_groups();
-  void warn_of_restart(const config::Config& next, config::Diagnostics& out) const;
+  void end(ReloadResult result, const Done& done);
+  void warn_of_restart(const config::Config& next, config::Diagnostics& out);
   std::shared_ptr<const config::Config> with_servers(const std::shared_ptr<const config::Config>& config) const;
 
   Serving& serving_;
@@ -84,6 +89,9 @@ class Reloader final : public ConfigSink {
   std::uint64_t generation_ = 0;
   std::uint64_t reloads_ = 0;
   std::uint64_t failed_ = 0;
+  LastReload last_;
+  std::shared_ptr<const config::Config> started_with_;
+  std::vector<std::string> needs_restart_;
   boost::asio::thread_pool builder_{1};
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/event.h"
 #include "process/sockets.h"
 #include "process/workers.h"
 #include "proxy/snapshot.h"
@@ -18,7 +19,7 @@ struct Serving {
 
   boost::asio::io_context& io;
   const Clock& clock;
-  std::function<void(const std::string&)> log;  // logs an event, one line
+  EventLog log;
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const Snapshot> snapshot;  // null: not started yet
   Sockets sockets;

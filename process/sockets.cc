@@ -47,12 +47,12 @@ bool Sockets::address_of(const config::Bind& bind, SocketAddress& out, std::stri
     out = any_address(bind.port);
     return true;
   }
-  auto ip = IpAddress::parse(bind.host == "localhost" ? "127.0.0.1" : bind.host);
-  if (!ip) {
+  auto address = SocketAddress::parse(bind.host == "localhost" ? "127.0.0.1" : bind.host, bind.port);
+  if (!address) {
     error = "a listener binds to an address, not to a name";
     return false;
   }
-  out = SocketAddress::tcp(*ip, bind.port);
+  out = *address;
   return true;
 }
 

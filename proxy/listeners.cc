@@ -1,6 +1,7 @@
 #include "proxy/listeners.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "tls/tls_server.h"
 
@@ -172,9 +173,23 @@ void Listeners::on_closed(Connection& c, const Error& error) {
   --slot.connection_count;
   --connections_;
   slot.stats->connections_closed.add();
-  if (error.cause == Cause::kHandshakeFailed) slot.stats->tls_failures.add();
+  if (error.cause == Cause::kHandshakeFailed) {
+    slot.stats->tls_failures.add();
+    tell_of_handshake(slot.name, c.info(), error);
+  }
   services_.loop.destroy_later(std::unique_ptr<Deferred>(&c));
   closed_(slot);
+}
+
+void Listeners::tell_of_handshake(const std::string& listener, const ConnectionInfo& client, const Error& error) {
+  EventLimit& limit = services_.failures[static_cast<std::size_t>(error.cause)];
+  if (!limit.pass(services_.now())) return;
+  const char* why = error.detail != nullptr ? error.detail
+                    : error.system != 0     ? strerrordesc_np(error.system)
+                                            : "the client closed the connection";
+  services_.event(Level::kInfo, "listener " + listener + ": client " + std::string(client.client_text()) + " port " +
+                                    std::to_string(client.client_port) + ": the handshake failed: " + why +
+                                    limit.held());
 }
 
 // Looks at the oldest 32 connections of each listener.

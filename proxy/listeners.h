@@ -53,6 +53,7 @@ class Listeners final : private ConnectionOwner {
   void sweep(const std::function<bool(const ListenerSlot&)>& used);
   void close_all();
   // Makes room when descriptors or the limit have run out. True if a connection was closed.
+  void tell_of_handshake(const std::string& listener, const ConnectionInfo& client, const Error& error);
   bool close_oldest_idle();
 
   // An exchange runs by this version until it calls unpin().

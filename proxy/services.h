@@ -2,6 +2,7 @@
 // of the process. Owned by the Worker; its thread, except for the functions in WorkerSettings.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/event.h"
 #include "base/siphash.h"
 #include "net/loop.h"
 #include "proxy/overload.h"
@@ -31,7 +33,7 @@ struct WorkerSettings {
   std::string instance;  // names this process in the albatross-trace field, which counts loops
   // Sends what the worker does not need any more to the control thread, which destroys it.
   std::function<void(std::shared_ptr<void>)> retire;
-  std::function<void(std::string)> event;  // writes a line to the event log; any thread
+  EventLog event;  // any thread
   // Makes that worker serve its queue of the group; any thread.
   std::function<void(int worker, const std::string& group)> wake_queue;
 };
@@ -54,7 +56,7 @@ struct Services {
   int index() const { return settings.index; }
   int workers() const { return settings.stats->workers(); }
   AccessLog& log() const { return *settings.log; }
-  void event(std::string what) { settings.event(std::move(what)); }
+  void event(Level level, const std::string& what) { settings.event(level, what); }
   OverloadLevel overload() const { return settings.overload->load(std::memory_order_relaxed); }
   // Null: it has left the configuration, and nothing runs on it.
   GroupState* group(std::uint32_t id) const { return id < groups.size() ? groups[id] : nullptr; }
@@ -65,6 +67,7 @@ struct Services {
   Random random;
   WorkerStats& stats;
   HttpDate date;
+  std::array<EventLimit, static_cast<std::size_t>(Cause::kCount)> failures;  // events of failures, by cause
   UpstreamPool* pool = nullptr;
   Drains* drains = nullptr;
   std::vector<GroupState*> groups;  // by GroupSlot::id

@@ -12,6 +12,7 @@
 #include "healthcheck/circuit.h"
 #include "healthcheck/passive.h"
 #include "http/forwarded.h"
+#include "http/underscores.h"
 #include "proxy/stats.h"
 #include "proxy/upstream/server_settings.h"
 #include "routing/balancing/balancer.h"
@@ -30,6 +31,14 @@ struct RuleSet {
   std::vector<RuleStatsRef> stats;  // by the index in routes.all
 };
 
+// What replaces the text of one of our own answers.
+struct ErrorPage {
+  std::uint16_t code = 0;
+  std::string content_type;
+  std::string body;
+  friend bool operator==(const ErrorPage&, const ErrorPage&) = default;
+};
+
 struct ListenerRuntime {
   std::string name;
   std::string port_text;  // the port that was bound, as text; "" for a unix socket
@@ -40,6 +49,8 @@ struct ListenerRuntime {
   std::vector<Network> proxy_from;
   EncodedSlash slashes = EncodedSlash::kReject;
   bool strict_sni = false;
+  Underscores underscores = Underscores::kProtect;
+  std::vector<ErrorPage> error_pages;
   std::shared_ptr<TlsServer> tls;
   std::shared_ptr<const RuleSet> rules;
   ListenerStatsRef stats;
@@ -61,6 +72,7 @@ struct StickySettings {
   std::string cookie;  // "": not sticky
   std::string app_cookie;
   Nanos max_age = 0;
+  SameSite samesite = SameSite::kLax;
   boost::unordered_flat_map<std::uint64_t, int> servers;  // the index of each server by the number in its cookie
 };
 
@@ -98,6 +110,7 @@ struct GroupRuntime {
   HashSource hash;
   StickySettings sticky;
   PassiveCheck passive;
+  RetryPolicy::Codes failure_codes{{500, 599}};  // statuses of answers that count as failures of the server
   Circuit circuit;
   QueueSettings queue;
   bool queues = false;  // there is a limit, so requests may have to wait
@@ -110,6 +123,13 @@ struct GroupRuntime {
   Nanos response_timeout = 0;  // 0: the route's value
   Nanos drain = 300 * kSecond;
   GroupStatsRef stats;
+
+  bool fails(int status) const {
+    for (const auto& [low, high] : failure_codes) {
+      if (status >= low && status <= high) return true;
+    }
+    return false;
+  }
 };
 
 struct Snapshot {

@@ -27,6 +27,7 @@ struct ListenerStats {
   Counter connections;         // accepted
   Counter connections_closed;  // open connections are the difference
   Counter tls_failures;
+  Counter underscored;          // request fields dropped for the `_` in their names
   Counter bytes_in, bytes_out;  // bytes of bodies
 };
 
@@ -35,7 +36,7 @@ constexpr std::size_t kGrpcStatuses = 18;
 
 struct GroupStats {
   std::array<Counter, 6> requests;  // by the server's status class
-  Histogram duration;               // from the choice of a server to the end of its answer
+  Histogram duration;               // from the choice of a server to the head of its answer
   Counter connects, connect_failures;
   Counter sync_failures;  // connects that failed at once, without a connection
   Counter connections_closed;
@@ -49,10 +50,10 @@ struct GroupStats {
 };
 
 struct ServerStats {
-  Counter started, ended;  // requests
-  Counter answers;
-  Counter latency;   // the sum of microseconds until the heads of answers
-  Counter failures;  // failed requests, as passive checks count them
+  Counter started, ended;           // requests
+  std::array<Counter, 6> requests;  // answers, by status class
+  Counter latency;                  // the sum of microseconds until the heads of answers
+  Counter failures;                 // failed requests, as passive checks count them
 };
 
 struct RuleStats {

@@ -15,6 +15,7 @@ struct ConnectionInfo {
   IpAddress client;  // the peer's address, or the PROXY header's; invalid for unix peers
   std::uint16_t client_port = 0;
   bool secure = false;
+  bool in_clear = false;               // the client does not speak TLS, though the listener does
   Version version = Version::kHttp11;  // of its messages, for the log; Capabilities say what it can do
   std::uint8_t client_text_size = 0;
   std::array<char, 45> client_text_data{};

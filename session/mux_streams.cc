@@ -55,13 +55,13 @@ void MuxStreams::streams_changed() {
     if (count_ > 1) return;
     if (!head_late_) session_.read_deadline_ = 0;
     if (session_.draining_ && goaway_ == Goaway::kNone) start_goaway();
-    if (server() || deadline_ != 0) return;
-    deadline_ = session_.now() + Heartbeat::kAfter;
+    if (server() || heartbeat_at_ != 0) return;
+    heartbeat_at_ = session_.now() + Heartbeat::kAfter;
     return session_.arm();
   }
   session_.idle_since_ = session_.now();
   if (!server()) {
-    deadline_ = 0;
+    heartbeat_at_ = stall_at_ = 0;
     if (codec_->max_streams() > 0) return session_.owner_.on_idle(session_);
     if (!feeding_) session_.close(Error{});
     return;
@@ -97,9 +97,11 @@ void MuxStreams::feed(std::string_view bytes) {
   heartbeat_.heard(now);
   codec_->set_time(now);
   feeding_ = true;
-  (void)codec_->feed(bytes, *this);  // failure() returns the same
+  const FeedResult r = codec_->feed(bytes, *this);  // failure() returns its cause
   feeding_ = false;
-  if (session_.is_open()) after_feed();
+  if (!session_.is_open()) return;
+  if (r.consumed < bytes.size()) session_.hold(bytes.substr(r.consumed), false);  // others have their turn
+  after_feed();
 }
 
 void MuxStreams::after_feed() {
@@ -196,6 +198,7 @@ void MuxStreams::send_head(Stream& s, const Head& head, bool end) {
 // Tells streams how many bytes have left our memory, and notes those whose window is closed.
 void MuxStreams::return_credit() {
   stalled_ = false;
+  Nanos patience = send_timeout();
   const bool broken = session_.writer_.broken();
   auto credit = [&](Stream& s) {
     const std::size_t left = broken ? 0 : s.held();
@@ -207,12 +210,15 @@ void MuxStreams::return_credit() {
       if (s.events == nullptr) return;
     }
     if (left > 0 && s.stalled_since_ == 0) s.stalled_since_ = session_.now();
-    stalled_ = stalled_ || left > 0;
+    if (left == 0) return;
+    stalled_ = true;
+    if (s.send_timeout_ != 0) patience = patience == 0 ? s.send_timeout_ : std::min(patience, s.send_timeout_);
   };
   for (Stream& s : finishing_) credit(s);
   for (Stream& s : list_) credit(s);
-  if (!stalled_ || deadline_ != 0) return;
-  deadline_ = session_.now() + stall_check(send_timeout());
+  if (!stalled_ || stall_at_ != 0) return;
+  patience_ = patience;
+  stall_at_ = session_.now() + stall_check(patience);
   session_.arm();
 }
 
@@ -329,22 +335,29 @@ void MuxStreams::start_goaway() {
   if (goaway_ != Goaway::kNone) return;
   goaway_ = Goaway::kAnnounced;
   codec_->announce_goaway();
-  deadline_ = session_.now() + kGoawayGap;
+  goaway_at_ = session_.now() + kGoawayGap;
   session_.set_read_deadline(0);
   session_.touch();
 }
 
 void MuxStreams::on_deadline(Nanos at) {
-  deadline_ = 0;
-  if (goaway_ == Goaway::kAnnounced) {
+  const auto due = [at](Nanos& deadline) {
+    const bool is_due = deadline != 0 && at >= deadline;
+    if (is_due) deadline = 0;
+    return is_due;
+  };
+  if (due(goaway_at_)) {
     goaway_ = Goaway::kFinal;
     codec_->finish_goaway();
     if (!session_.flush()) return;
     if (empty()) return session_.linger();
   }
-  reset_stalled(at);
-  if (!session_.is_open() || (!server() && !check_server(at))) return;
-  if (stalled_ && deadline_ == 0) deadline_ = at + stall_check(send_timeout());
+  if (due(stall_at_)) {
+    reset_stalled(at);
+    if (!session_.is_open()) return;
+    if (stalled_ && stall_at_ == 0) stall_at_ = at + stall_check(patience_);
+  }
+  if (due(heartbeat_at_)) check_server(at);
 }
 
 void MuxStreams::read_timed_out() {
@@ -371,21 +384,20 @@ void MuxStreams::reset_stalled(Nanos at) {
   streams_changed();
 }
 
-// False if the server does not live.
-bool MuxStreams::check_server(Nanos at) {
-  if (empty()) return true;
+// Ends the connection if the server does not live.
+void MuxStreams::check_server(Nanos at) {
+  if (empty()) return;
   switch (heartbeat_.check(at)) {
     case Heartbeat::Verdict::kDead:
-      session_.close(upstream_error(Cause::kUpstreamReset, RetrySafety::kOnlyIfReused, "no answer to a PING"), true);
-      return false;
+      return session_.close(upstream_error(Cause::kUpstreamReset, RetrySafety::kOnlyIfReused, "no answer to a PING"),
+                            true);
     case Heartbeat::Verdict::kPing:
       codec_->ping();
       session_.touch();
       break;
     case Heartbeat::Verdict::kWait: break;
   }
-  deadline_ = heartbeat_.next();
-  return true;
+  heartbeat_at_ = heartbeat_.next();
 }
 
 }  // namespace albatross

@@ -50,7 +50,13 @@ class MuxStreams final : public Streams {
   void cut(const Error& error) override;
   void say_goodbye() override;
   void close(const Error& error) override;
-  Nanos deadline() const override { return deadline_; }
+  Nanos deadline() const override {
+    Nanos first = 0;
+    for (const Nanos d : {goaway_at_, heartbeat_at_, stall_at_}) {
+      if (d != 0 && (first == 0 || d < first)) first = d;
+    }
+    return first;
+  }
   void on_deadline(Nanos at) override;
   void read_timed_out() override;
 
@@ -93,7 +99,7 @@ class MuxStreams final : public Streams {
   void start_goaway();
   void update_head_deadline();
   void reset_stalled(Nanos at);
-  bool check_server(Nanos at);
+  void check_server(Nanos at);
 
   static constexpr std::size_t kGatherBelow = 8 * 1024;  // bytes; more new data is written at once, without a copy
   static constexpr Nanos kGoawayGap = 1 * kSecond;       // between the two steps; more than a round trip
@@ -104,14 +110,18 @@ class MuxStreams final : public Streams {
   std::unique_ptr<MuxCodec> codec_;
   IntrusiveList<Stream> finishing_;  // server: answers that are complete in the output, in the order of their ends
   Heartbeat heartbeat_;              // client: whether the server lives
-  Nanos deadline_ = 0;               // the next of: GOAWAY's second step, PING, a check of stalled streams
-  std::uint32_t late_head_ = 0;      // the head, by number, that the session's read deadline is for
-  std::uint32_t orphans_ = 0;        // client: streams that nobody uses any more and whose bytes still leave
+  // When each is due; 0: not at all.
+  Nanos goaway_at_ = 0;          // GOAWAY's second step
+  Nanos heartbeat_at_ = 0;       // client: a PING, or the end of patience with its answer
+  Nanos stall_at_ = 0;           // a look at streams whose window is closed
+  std::uint32_t late_head_ = 0;  // the head, by number, that the session's read deadline is for
+  std::uint32_t orphans_ = 0;    // client: streams that nobody uses any more and whose bytes still leave
   Goaway goaway_ = Goaway::kNone;
   bool put_ = false;        // an end is among what is being produced
   bool greeting_ = false;   // client: the server's SETTINGS have not come yet
   bool head_late_ = false;  // the session's read deadline is that of a head
   bool stalled_ = false;    // a stream waits for its window
+  Nanos patience_ = 0;      // the shortest that such a stream may wait
 };
 
 }  // namespace albatross

@@ -42,6 +42,7 @@ void SerialStreams::on_head(WireStream& w, Head& head, bool end) {
 }
 
 void SerialStreams::on_data(WireStream& w, std::string_view data) {
+  if (skimming()) skim_left_ -= std::min(skim_left_ - 1, static_cast<std::uint32_t>(data.size()));
   if (static_cast<Stream&>(w).events != nullptr) Streams::on_data(w, data);
   if (empty() || !session_.is_open()) codec_->pause();
 }
@@ -56,6 +57,7 @@ void SerialStreams::feed(std::string_view bytes) {
 
 void SerialStreams::after_feed(std::string_view bytes, const FeedResult& r, bool was_idle) {
   if (r.cause != Cause::kNone) {
+    if (skimming()) return session_.linger();
     if (server()) return refuse(r.cause, r.detail);
     return session_.close(upstream_error(r.cause, RetrySafety::kNever, r.detail));
   }
@@ -72,6 +74,7 @@ void SerialStreams::after_feed(std::string_view bytes, const FeedResult& r, bool
   } else if (!rest.empty()) {
     session_.hold(rest, !codec_->message_done() && !codec_->paused());
   }
+  if (skimming()) return after_skim();
   const Nanos patience = session_.settings_->timeouts.request_head;
   if (was_idle && empty() && codec_->head_started() && patience != 0) {
     session_.set_read_deadline(session_.now() + patience);  // absolute, from the first byte of the head
@@ -121,6 +124,7 @@ bool SerialStreams::waiting_for_peer(const Stream&) const {
 }
 
 void SerialStreams::read_timed_out() {
+  if (skimming()) return session_.close(Error{});
   if (codec_->head_started() && empty()) return refuse(Cause::kHeadTimeout, nullptr);
   session_.close(downstream_error(Cause::kClientLeft));
 }
@@ -160,7 +164,7 @@ void SerialStreams::return_credit() {
 }
 
 void SerialStreams::after_output() {
-  if (empty() || session_.writer_.has_output() || !only().out_done()) return;
+  if (empty() || skimming() || session_.writer_.has_output() || !only().out_done()) return;
   if (only().tunnel) {
     session_.writer_.shutdown();
     if (!only().in_done()) return;
@@ -174,6 +178,7 @@ void SerialStreams::finish_answer() {
   Stream& s = only();
   StreamEvents* events = s.events;
   const bool whole = s.in_done() && !refused_;
+  if (!whole && !refused_ && !close_after_ && !s.tunnel && !session_.draining_) return skim(s);
   end_stream(s);
   events->on_finished(s);
   if (!session_.is_open()) return;
@@ -181,6 +186,26 @@ void SerialStreams::finish_answer() {
   if (whole && !session_.draining_ && !close_after_) return next_message();
   if (whole && session_.nothing_to_read()) return session_.close(Error{});
   session_.linger();
+}
+
+// The client was promised that the connection goes on, but sends the rest of a request that has its answer: for a
+// moment, a little of it is read and dropped.
+void SerialStreams::skim(Stream& s) {
+  std::exchange(s.events, &nobody())->on_finished(s);
+  if (!session_.is_open()) return;
+  skim_left_ = Session::kMaxDiscard;
+  consume(s, s.owed_);
+  session_.set_read_deadline(session_.now() + Session::kLinger);
+}
+
+void SerialStreams::after_skim() {
+  if (!codec_->message_done()) {
+    if (skim_left_ == 1) session_.linger();
+    return;
+  }
+  skim_left_ = 0;
+  end_stream(only());
+  next_message();
 }
 
 void SerialStreams::next_message() {

@@ -53,12 +53,16 @@ class SerialStreams final : public Streams {
   void after_feed(std::string_view bytes, const FeedResult& r, bool was_idle);
   void refuse(Cause cause, const char* detail);
   void finish_answer();
+  void skim(Stream& s);
+  void after_skim();
+  bool skimming() const { return skim_left_ != 0; }
   void finish_release();
   void next_message();
 
   std::unique_ptr<SerialCodec> codec_;
   Stream* released_ = nullptr;         // client: released inside feed(), to be finished when that returns
   std::uint32_t peer_keep_alive_ = 0;  // seconds
+  std::uint32_t skim_left_ = 0;        // server: bytes that may still be dropped of a request that has its answer
   bool close_after_ = false;           // the connection closes after this exchange
   bool refused_ = false;               // server: the request was refused, and nothing more is read
   bool abort_at_end_ = false;          // the end of the connection ends the response, so a cut must be a reset

@@ -124,7 +124,7 @@ void Session::on_timer() {
   if (read_deadline_ == 0 || at < read_deadline_) return arm();
   read_deadline_ = 0;
   if (opening()) {
-    return close(server ? downstream_error(Cause::kHandshakeFailed)
+    return close(server ? downstream_error(Cause::kHandshakeFailed, "it did not end in time")
                         : upstream_error(Cause::kConnectTimeout, RetrySafety::kSafe));
   }
   if (state_ == State::kLingering || !server) return close_idle();

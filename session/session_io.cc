@@ -21,6 +21,7 @@ bool opens_http1(std::string_view first) {
 
 bool speaks_h2(const Transport& transport, Wire wire, std::string_view first) {
   if (const TlsInfo* tls = transport.tls()) return tls->alpn == "h2";
+  if (transport.in_clear()) return false;
   if (wire != Wire::kEither) return wire == Wire::kHttp2;
   return !opens_http1(first);
 }
@@ -67,13 +68,18 @@ bool Session::finish_opening() {
   IoResult r = transport_->open();
   if (r.status == IoStatus::kAgain) return false;
   if (r.status != IoStatus::kOk) {
-    close(server ? downstream_error(Cause::kHandshakeFailed, nullptr, r.error)
-                 : upstream_error(connect_cause(r.error), RetrySafety::kSafe, nullptr, r.error));
+    const char* why = transport_->failure();
+    close(server ? downstream_error(Cause::kHandshakeFailed, why, r.error)
+                 : upstream_error(connect_cause(r.error), RetrySafety::kSafe, why, r.error));
     return false;
   }
   state_ = State::kOpen;
   const ProxyHeader* h = transport_->proxy_header();
   if (h != nullptr && !h->local) info_.set_client(h->source, h->source_port);
+  if (transport_->in_clear()) {
+    info_.secure = false;
+    info_.in_clear = true;
+  }
   idle_since_ = now();
   if (!choose_codec({})) return false;
   if (server) {
@@ -89,7 +95,7 @@ bool Session::finish_opening() {
 // Makes the Streams: by ALPN, by the configuration, or by the first bytes of a plain connection that may speak either.
 // False if the session is gone.
 bool Session::choose_codec(std::string_view first) {
-  const bool either = settings_->wire == Wire::kEither && transport_->tls() == nullptr;
+  const bool either = settings_->wire == Wire::kEither && transport_->tls() == nullptr && !transport_->in_clear();
   if (either && first.size() < kH2Preface.size() && kH2Preface.substr(0, first.size()) == first) return true;
   if (!speaks_h2(*transport_, settings_->wire, first)) {
     if (role_ == Role::kClient && settings_->wire == Wire::kHttp2) {

@@ -59,6 +59,9 @@ class Stream final : public WireStream, public ListHook<Stream> {
   // Whether the next move is the peer's: we would take data, and it has sent none.
   bool waiting_for_peer() const { return control_->waiting_for_peer(*this); }
 
+  // Whether data that was received has not been consumed yet.
+  bool owes() const { return owed_ > 0; }
+
   Connection& connection() const { return *connection_; }
   // Whether a final head was given to send.
   bool head_sent() const { return out != Direction::kIdle; }

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "base/timestamp.h"
 
 namespace albatross {
 namespace {
@@ -18,15 +19,26 @@ constexpr std::size_t kRing = 4u << 20;
 constexpr std::size_t kMaxText = 4096;
 constexpr auto kTexts = static_cast<std::size_t>(LogText::kCount);
 
-constexpr std::string_view kKeys[kTexts] = {"request_method", "request_uri",
-                                            "host",           "client_ip",
-                                            "scheme",         "server_protocol",
-                                            "upstream_addr",  "http_user_agent",
-                                            "http_referer",   "http_x_forwarded_for",
-                                            "listener",       "rule",
-                                            "server_group",   "termination",
-                                            "request_id",     "trace_id",
-                                            "ssl_protocol",   "ssl_cipher"};
+constexpr std::string_view kKeys[kTexts] = {"request_method",
+                                            "request_uri",
+                                            "host",
+                                            "client_ip",
+                                            "scheme",
+                                            "server_protocol",
+                                            "upstream_addr",
+                                            "http_user_agent",
+                                            "http_referer",
+                                            "http_x_forwarded_for",
+                                            "listener",
+                                            "rule",
+                                            "server_group",
+                                            "termination",
+                                            "termination_detail",
+                                            "failed_tries",
+                                            "request_id",
+                                            "trace_id",
+                                            "ssl_protocol",
+                                            "ssl_cipher"};
 
 // The characters that need no escape in a JSON string.
 constexpr std::array<bool, 256> kPlain = [] {
@@ -70,19 +82,14 @@ void seconds(Nanos n, std::string& out) {
   std::uint64_t micros = (n + 500) / 1000;
   number(micros / 1'000'000, out);
   out += '.';
-  char text[8];
-  std::snprintf(text, sizeof text, "%06u", static_cast<unsigned>(micros % 1'000'000));
-  out += text;
+  char text[6];
+  out.append(text, write_six_digits(text, static_cast<std::uint32_t>(micros % 1'000'000)));
 }
 
-void time(Nanos wall, std::string& out) {
-  std::time_t t = static_cast<std::time_t>(wall / kSecond);
-  std::tm tm;
-  gmtime_r(&t, &tm);
-  char text[40];
-  std::size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-  std::snprintf(text + n, sizeof text - n, ".%06uZ", static_cast<unsigned>(wall % kSecond / 1000));
-  out += text;
+int open_file(const std::string& path, std::string& error) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) error = "access log " + path + ": " + std::strerror(errno);
+  return fd;
 }
 
 }  // namespace
@@ -100,12 +107,9 @@ bool AccessLog::open(std::string& error) {
   switch (settings_.target) {
     case config::AccessLog::Target::kStdout: fd_ = STDOUT_FILENO; break;
     case config::AccessLog::Target::kStderr: fd_ = STDERR_FILENO; break;
-    default: fd_ = ::open(settings_.path.value.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    default: fd_ = open_file(*settings_.path, error);
   }
-  if (fd_ < 0) {
-    error = "access log " + settings_.path.value + ": " + std::strerror(errno);
-    return false;
-  }
+  if (fd_ < 0) return false;
   thread_ = std::thread([this] { run(); });
   return true;
 }
@@ -132,7 +136,8 @@ void AccessLog::write(int worker, LogRecord& record, const std::string_view (&te
 
 void AccessLog::format(const LogRecord& r, const char* texts, std::string& out) {
   out += "{\"time\":\"";
-  time(r.wall, out);
+  thread_local Timestamp time;
+  out += time.text(r.wall);
   out += "\",\"status\":";
   number(r.status, out);
   for (std::size_t i = 0; i < kTexts; ++i) {
@@ -165,6 +170,7 @@ void AccessLog::format(const LogRecord& r, const char* texts, std::string& out) 
   if (r.grpc_status >= 0) count("grpc_status", static_cast<std::uint64_t>(r.grpc_status));
   if (r.has_upstream) {
     if (r.upstream_status != 0) count("upstream_status", r.upstream_status);
+    if (r.upstream_status != 0) duration("upstream_header_time", r.upstream_header_time);
     duration("upstream_response_time", r.upstream_response_time);
     duration("upstream_connect_time", r.upstream_connect_time);
   }
@@ -207,22 +213,23 @@ void AccessLog::run() {
     drain_rings(out);
     flush(out);
     if (last) return;
-    if (reopen_.exchange(false) && settings_.target == config::AccessLog::Target::kFile) {
-      int fd = ::open(settings_.path.value.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-      if (fd >= 0) {
-        ::close(fd_);
-        fd_ = fd;
-      }
+    if (const int fd = next_fd_.exchange(-1); fd >= 0) {
+      ::close(fd_);
+      fd_ = fd;
     }
     std::unique_lock lock(lock_);
     ready_.wait_for(lock, std::chrono::milliseconds(200),
-                    [this] { return wake_.load() || stopping_.load() || reopen_.load(); });
+                    [this] { return wake_.load() || stopping_.load() || next_fd_.load() >= 0; });
   }
 }
 
-void AccessLog::reopen() {
-  reopen_.store(true);
+bool AccessLog::reopen(std::string& error) {
+  if (settings_.target != config::AccessLog::Target::kFile) return true;
+  const int fd = open_file(*settings_.path, error);
+  if (fd < 0) return false;
+  if (const int unused = next_fd_.exchange(fd); unused >= 0) ::close(unused);
   ready_.notify_one();
+  return true;
 }
 
 std::uint64_t AccessLog::dropped() const {

@@ -36,6 +36,8 @@ enum class LogText : std::uint8_t {
   kRule,
   kGroup,
   kTermination,
+  kTerminationDetail,
+  kFailedTries,
   kRequestId,
   kTraceId,
   kSslProtocol,
@@ -48,6 +50,7 @@ struct LogRecord {
   Nanos wall = 0;          // wall time when the request began
   Nanos request_time = 0;  // until the exchange ended
   Nanos upstream_response_time = 0;
+  Nanos upstream_header_time = 0;  // of a response
   Nanos upstream_connect_time = 0;
   std::uint64_t body_bytes_sent = 0;
   std::uint64_t request_length = 0;  // head and body, as received
@@ -71,8 +74,9 @@ class AccessLog {
   bool on() const { return on_; }
   // Hands a record over, with texts cut at 4096 bytes; only while on(). The thread of that worker.
   void write(int worker, LogRecord& record, const std::string_view (&texts)[static_cast<std::size_t>(LogText::kCount)]);
-  // Makes the writer open the file anew, after it was rotated. Any thread.
-  void reopen();
+  // Opens the file anew, after it was rotated. On failure false and `error`, and the old file is written on. Control
+  // thread.
+  bool reopen(std::string& error);
   // Records that did not fit a ring, and writes that failed. Any thread.
   std::uint64_t dropped() const;
   // Writes what the rings hold and ends the writer thread. Idempotent; nothing may be written afterwards.
@@ -90,7 +94,8 @@ class AccessLog {
   bool on_;
   int fd_ = -1;
   std::vector<std::unique_ptr<LogRing>> rings_;
-  std::atomic<bool> wake_{false}, stopping_{false}, reopen_{false};
+  std::atomic<bool> wake_{false}, stopping_{false};
+  std::atomic<int> next_fd_{-1};  // what reopen() has opened, for the writer
   std::atomic<std::uint64_t> write_failures_{0};
   std::mutex lock_;
   std::condition_variable ready_;

@@ -64,6 +64,7 @@ bool load_certificate(SSL_CTX* ctx, const config::Certificate& c, const std::str
   info.names = names_of(x);
   info.not_after = expiry_of(x);
   info.file = *c.cert;
+  if (const char* type = EVP_PKEY_get0_type_name(X509_get0_pubkey(x))) info.key_type = type;
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   X509_digest(x, EVP_sha256(), digest, &size);

@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -46,21 +47,41 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
       out.error(listener.security_policy.at, path + ".security_policy", "unknown security policy");
       return false;
     }
-    fingerprint_ = std::string(policy->name) + (listener.http2.value_or(true) ? " h2" : "");
+    const bool http2 = listener.http2.value_or(true);
+    fingerprint_ = std::string(policy->name) + (http2 ? " h2" : "");
+    Certificates by_name;
     bool ok = true;
     for (std::size_t i = 0; i < listener.certificates.size(); ++i) {
-      Context c = make_context(*policy, *listener.name, listener.http2.value_or(true));
-      CertificateInfo info;
-      std::string at = path + ".certificates[" + std::to_string(i) + "]";
-      if (!load_certificate(c.get(), listener.certificates[i], at, out, info, fingerprint_)) {
-        ok = false;
-        continue;
-      }
-      for (const std::string& n : info.names) by_name_.emplace(n, c.get());
-      certificates_.push_back(std::move(info));
-      contexts_.push_back(std::move(c));
+      const Context alone = make_context(*policy, *listener.name, http2);
+      const std::string at = path + ".certificates[" + std::to_string(i) + "]";
+      CertificateInfo& info = certificates_.emplace_back();
+      ok &= load_certificate(alone.get(), listener.certificates[i], at, out, info, fingerprint_) &&
+            add_names(listener, i, at, by_name, out);
     }
-    return ok && !contexts_.empty();
+    if (!ok || certificates_.empty()) return false;
+    // Certificates of several key types for one name are in one context, and OpenSSL serves the one that the client can
+    // verify.
+    std::map<std::vector<std::size_t>, SSL_CTX*> made;
+    const auto context_of = [&](const std::vector<std::size_t>& which) {
+      SSL_CTX*& c = made[which];
+      if (c != nullptr) return c;
+      contexts_.push_back(make_context(*policy, *listener.name, http2));
+      c = contexts_.back().get();
+      for (const std::size_t i : which) {
+        CertificateInfo again;
+        std::string unused;
+        config::Diagnostics said("", "");  // once more what was said above
+        if (load_certificate(c, listener.certificates[i], "", said, again, unused)) continue;
+        ok = false;
+        out.error(listener.certificates[i].cert.at, path + ".certificates", "a file has changed while it was read",
+                  "read it again");
+      }
+      return c;
+    };
+    const auto& names = certificates_[0].names;
+    context_of(names.empty() ? std::vector<std::size_t>{0} : by_name[names[0]]);
+    for (const auto& [name, which] : by_name) by_name_[name] = context_of(which);
+    return ok;
   }
 
   std::unique_ptr<Transport> accept(Loop& loop, Ready& owner, int fd, bool proxied) override {
@@ -73,6 +94,40 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
   const std::string& fingerprint() const override { return fingerprint_; }
 
  private:
+  using Certificates = std::map<std::string, std::vector<std::size_t>>;  // by name: the first of each key type
+
+  // Files the certificate under its names. One that could never be served is an error, one that is not for some of its
+  // names a warning.
+  bool add_names(const config::Listener& listener, std::size_t i, const std::string& path, Certificates& by_name,
+                 config::Diagnostics& out) const {
+    const CertificateInfo& info = certificates_[i];
+    std::string hidden;
+    std::size_t by = 0, count = 0;
+    for (const std::string& name : info.names) {
+      std::vector<std::size_t>& which = by_name[name];
+      const auto same = std::find_if(which.begin(), which.end(),
+                                     [&](std::size_t other) { return certificates_[other].key_type == info.key_type; });
+      if (same == which.end()) {
+        which.push_back(i);
+        continue;
+      }
+      ++count;
+      hidden = name;
+      by = *same;
+    }
+    if (count == 0) return true;
+    const config::Certificate& at = listener.certificates[i];
+    const std::string first = "certificates[" + std::to_string(by) + "]";
+    if (count == info.names.size()) {
+      out.error(at.cert.at, path + ".cert",
+                "it is never served: " + first + " has the same names and the same type of key, " + info.key_type,
+                "remove one of them; an RSA and an EC certificate may stand side by side");
+      return false;
+    }
+    out.warning(at.cert.at, path + ".cert", "it is not served for " + hidden + ", which " + first + " covers, too");
+    return true;
+  }
+
   Context make_context(const TlsPolicy& policy, const std::string& listener, bool http2) {
     Context c(SSL_CTX_new(TLS_server_method()));
     SSL_CTX* x = c.get();

@@ -23,6 +23,7 @@ struct CertificateInfo {
   std::vector<std::string> names;  // DNS names it covers, lower case
   std::int64_t not_after = 0;      // seconds since the epoch
   std::string file;
+  std::string key_type;  // "RSA", "EC", "ED25519"
 };
 
 class TlsServer {

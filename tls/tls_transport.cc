@@ -34,6 +34,18 @@ char* gather_scratch() {
   return s.get();
 }
 
+// A TLS record begins with 22, a method of HTTP with a letter.
+bool begins_method(char first) { return first >= 'A' && first <= 'Z'; }
+
+// Why a handshake failed, in OpenSSL's words, which live as long as the program; null if it does not say.
+const char* handshake_failure(const SSL* ssl, bool at_end) {
+  const long verified = SSL_get_verify_result(ssl);
+  if (verified != X509_V_OK) return X509_verify_cert_error_string(verified);
+  const unsigned long e = ERR_peek_error();
+  const char* reason = e == 0 || ERR_GET_LIB(e) == ERR_LIB_SYS ? nullptr : ERR_reason_error_string(e);
+  return reason != nullptr || !at_end ? reason : "the peer closed the connection";
+}
+
 }  // namespace
 
 struct TlsBio {
@@ -115,7 +127,14 @@ int TlsTransport::bio_read(char* into, int size, bool& again) {
   if (peek_ && peek_->left() > 0) return static_cast<int>(peek_->take(into, static_cast<std::size_t>(size)));
   IoResult r = TcpTransport::receive(fd_, into, static_cast<std::size_t>(size), readable_, hung_up_);
   switch (r.status) {
-    case IoStatus::kOk: return static_cast<int>(r.bytes);
+    case IoStatus::kOk:
+      if (!begun_ && is_server_ && begins_method(into[0])) {
+        in_clear_ = true;
+        clear_.assign(into, r.bytes);
+        return -1;
+      }
+      begun_ = true;
+      return static_cast<int>(r.bytes);
     case IoStatus::kAgain: again = true; return -1;
     case IoStatus::kEnd: at_end_ = true; return 0;
     case IoStatus::kError: error_ = r.error; return -1;
@@ -176,6 +195,7 @@ IoResult TlsTransport::after(int result) {
     case SSL_ERROR_ZERO_RETURN: return {0, IoStatus::kEnd, 0};
     default: break;
   }
+  if (!handshaken_) failure_ = handshake_failure(ssl_, at_end_);
   ERR_clear_error();
   // A client that just closes its socket is ordinary; a server that does may have been cut short by somebody.
   if (at_end_ && is_server_ && handshaken_) return {0, IoStatus::kEnd, 0};
@@ -192,9 +212,14 @@ IoResult TlsTransport::open() {
     IoResult r = peek_->step(fd_, readable_, hung_up_);
     if (r.status != IoStatus::kOk) return r;
   }
-  if (handshaken_) return {};
+  if (handshaken_ || in_clear_) return {};
   ERR_clear_error();
   int n = SSL_do_handshake(ssl_);
+  if (in_clear_) {
+    ERR_clear_error();
+    cipher().size = 0;
+    return {};
+  }
   IoResult r = n == 1 ? IoResult{} : after(n);
   if (!pending_.empty()) flush();
   push();  // an alert, too, should leave
@@ -206,10 +231,19 @@ IoResult TlsTransport::open() {
 }
 
 bool TlsTransport::can_read() const {
-  return readable_ || sticky_ != IoStatus::kOk || (!drained_ && handshaken_ && SSL_has_pending(ssl_) == 1);
+  return readable_ || !clear_.empty() || sticky_ != IoStatus::kOk ||
+         (!drained_ && handshaken_ && SSL_has_pending(ssl_) == 1);
+}
+
+IoResult TlsTransport::read_clear(char* into, std::size_t size) {
+  if (clear_.empty()) return TcpTransport::receive(fd_, into, size, readable_, hung_up_);
+  const std::size_t n = clear_.copy(into, size);
+  clear_.erase(0, n);
+  return {n, IoStatus::kOk, 0};
 }
 
 IoResult TlsTransport::read(char* into, std::size_t size) {
+  if (in_clear_) return read_clear(into, size);
   if (sticky_ != IoStatus::kOk) return {0, sticky_, error_};
   if (!can_read()) return {0, IoStatus::kAgain, 0};
   ERR_clear_error();
@@ -232,6 +266,7 @@ IoResult TlsTransport::read(char* into, std::size_t size) {
 }
 
 IoResult TlsTransport::write(const iovec* parts, int count) {
+  if (in_clear_) return TcpTransport::send(fd_, parts, count, writable_);
   if (!pending_.empty() && flush().status == IoStatus::kError) return {0, IoStatus::kError, error_};
   if (!pending_.empty()) return {0, IoStatus::kAgain, 0};
   ERR_clear_error();
@@ -290,6 +325,7 @@ void TlsTransport::close(bool abort) {
 }
 
 const TlsInfo* TlsTransport::tls() const {
+  if (in_clear_) return nullptr;
   thread_local TlsInfo info;
   info.protocol = SSL_get_version(ssl_);
   info.cipher = SSL_get_cipher_name(ssl_);

@@ -4,6 +4,8 @@
 // stranded under edge triggering. When it writes, the BIO takes all that OpenSSL produces into a scratch of the thread,
 // which leaves in one send; what the socket does not take is kept in pending(). So SSL_write never waits, and neither
 // direction waits for the other.
+//
+// A client that sends text where a handshake should begin is spoken to in clear, so that it can be told.
 #pragma once
 
 #include <memory>
@@ -37,6 +39,8 @@ class TlsTransport final : public Transport {
   bool is_open() const override { return fd_ >= 0; }
   const TlsInfo* tls() const override;
   bool covers(std::string_view host) const override;
+  const char* failure() const override { return failure_; }
+  bool in_clear() const override { return in_clear_; }
   const ProxyHeader* proxy_header() const override { return peek_ ? &peek_->header() : nullptr; }
 
  private:
@@ -47,6 +51,7 @@ class TlsTransport final : public Transport {
   bool push();
   void send_close_notify();
   IoResult after(int result);
+  IoResult read_clear(char* into, std::size_t size);
 
   int fd_;
   std::uint32_t slot_;
@@ -54,9 +59,13 @@ class TlsTransport final : public Transport {
   std::shared_ptr<void> keep_;
   std::unique_ptr<ProxyPeek> peek_;
   std::string pending_;
+  std::string clear_;  // what has come in clear and was not read yet
   int error_ = 0;
+  const char* failure_ = nullptr;
   bool connecting_;
   bool is_server_;
+  bool begun_ = false;     // the first byte of the handshake has come
+  bool in_clear_ = false;  // the client does not speak TLS
   bool handshaken_ = false;
   bool drained_ = false;  // the last SSL_read wanted more than was there
   bool at_end_ = false;   // the socket has given its end

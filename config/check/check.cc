@@ -2,6 +2,7 @@
 
 #include "config/check/group.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,8 +11,6 @@ namespace albatross::config {
 namespace {
 
 using Protocol = Listener::Protocol;
-
-std::string line(Place place) { return "line " + std::to_string(place.line); }
 
 std::string how_to_add(const std::string& what, const std::string& name) {
   if (what == "rule set") return "add rule_sets: {" + name + ": [...]}";
@@ -24,7 +23,8 @@ class Once {
   Once(Diagnostics& out, std::string what) : out_(out), what_(std::move(what)) {}
   void add(const std::string& key, Place place, const std::string& path) {
     const auto [first, fresh] = seen_.emplace(key, place);
-    if (!fresh) out_.error(place, path, what_ + ' ' + key + " is used twice", "first on " + line(first->second));
+    if (!fresh)
+      out_.error(place, path, what_ + ' ' + key + " is used twice", "first on " + out_.place_text(first->second));
   }
 
  private:
@@ -65,7 +65,9 @@ class Check {
                      "add trusted_proxies");
       }
     }
-    if (has_fixed_place(config_.admin.bind)) binds.add(config_.admin.bind.text, config_.admin.bind.at, "admin.bind");
+    for (const Bind& bind : config_.admin.binds) {
+      if (has_fixed_place(bind)) binds.add(bind.text, bind.at, "admin.bind");
+    }
   }
 
   // Port 0 is another port each time.
@@ -147,7 +149,8 @@ class Check {
       sum += *group.weight;
     }
     if (sum == 0 && !action.forward.groups.empty()) {
-      out_.warning(action.at, path, "every weight is 0, so nothing is forwarded", "give a group a weight");
+      out_.warning(action.at, path, "every weight is 0, so the first group gets every request",
+                   "give the groups their weights");
     }
   }
 
@@ -167,7 +170,9 @@ class Check {
   }
 
   void check_admin() {
-    if (config_.admin.token.written() && config_.admin.bind.kind == Bind::Kind::kUnix) {
+    const auto& binds = config_.admin.binds;
+    const bool tcp = std::any_of(binds.begin(), binds.end(), [](const Bind& b) { return b.kind == Bind::Kind::kTcp; });
+    if (config_.admin.token.written() && !binds.empty() && !tcp) {
       out_.warning(config_.admin.token.at, "admin.token", "the token is for TCP; a unix socket has its file mode");
     }
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "config/scalar.h"
+
 namespace albatross::config {
 namespace {
 
@@ -69,6 +71,11 @@ void check_limits(const ServerGroup& group, const std::string& path, Diagnostics
   }
 }
 
+// The default interval and timeout, written or not.
+bool is_usual(const HealthCheck& h) {
+  return *h.interval == *HealthCheck().interval && *h.timeout == *HealthCheck().timeout;
+}
+
 void check_health(const ServerGroup& group, const std::string& path, Diagnostics& out) {
   if (group.drain_unhealthy && !group.health_check) {
     out.warning(group.drain_unhealthy.at, path + ".drain_unhealthy", "without probes no server becomes unhealthy",
@@ -79,6 +86,14 @@ void check_health(const ServerGroup& group, const std::string& path, Diagnostics
   if (h.doubt_interval && **h.doubt_interval > *h.interval) {
     out.warning(h.doubt_interval->at, path + ".health_check.doubt_interval", "it is longer than interval",
                 "make it shorter");
+  }
+  if (*h.timeout > *h.interval && (h.timeout.written() || h.interval.written()) && !is_usual(h)) {
+    const Place at = h.timeout.written() ? h.timeout.at : h.interval.at;
+    out.warning(at, path + ".health_check",
+                "the timeout of a probe, " + to_text(h.timeout) + ", is longer than the interval, " +
+                    to_text(h.interval) + ": a server that hangs is probed every " + to_text(h.timeout) +
+                    " and noticed after " + to_text(*h.timeout * *h.unhealthy_threshold),
+                "write timeout: " + to_text(h.interval));
   }
   if (h.service.written() && h.protocol.written() && *h.protocol != HealthCheck::Protocol::kGrpc) {
     out.warning(h.service.at, path + ".health_check.service", "only grpc probes ask for a service",

@@ -55,7 +55,10 @@ class Lint {
   }
 
   void warn_admin() {
-    const Bind& bind = config_.admin.bind;
+    for (const Bind& bind : config_.admin.binds) warn_admin(bind);
+  }
+
+  void warn_admin(const Bind& bind) {
     const bool everywhere = bind.host.empty() || bind.host == "0.0.0.0" || bind.host == "::";
     if (!bind.at.written() || bind.kind != Bind::Kind::kTcp || !everywhere || config_.admin.token.written()) return;
     out_.warning(bind.at, "admin.bind", "whoever reaches it can read the status, and nobody can reload without a token",

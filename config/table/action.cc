@@ -91,6 +91,26 @@ const Object<WeightedGroup>& weighted_group() {
   return table;
 }
 
+const Object<GroupSticky>& group_sticky_table() {
+  static const Object<GroupSticky> table = [] {
+    Object<GroupSticky> t("group_sticky", "A cookie that keeps a client on the group that it first got.");
+    t.field("max_age", &GroupSticky::max_age, duration(1s, 86400s), "How long the cookie is valid.");
+    t.field("samesite", &GroupSticky::samesite, same_site(), kSameSiteMeaning);
+    return t;
+  }();
+  return table;
+}
+
+Type<GroupSticky> sticky() {
+  const Type<Duration> age = duration(1s, 86400s);
+  Type<GroupSticky> scalar{
+      age.info, [age](Decoder& d, const Node& node, GroupSticky& out) { return store(d, node, age, out.max_age); }};
+  Type<GroupSticky> both =
+      scalar_or(std::move(scalar), object("group_sticky", group_sticky_table, "{max_age: 1000s, samesite: none}"));
+  both.info.range = age.info.range;
+  return both;
+}
+
 const Object<Forward>& forward_table() {
   static const Object<Forward> table = [] {
     Object<Forward> t("forward", "Forwards requests to several server groups by weight.");
@@ -98,7 +118,7 @@ const Object<Forward>& forward_table() {
             list_of<WeightedGroup>(object("weighted_group", weighted_group, "{name: blue, weight: 95}"), 1),
             "The server groups and their weights.")
         .required();
-    t.field("sticky", &Forward::sticky, duration(1s, 86400s), "How long a client stays on the group that it first got.")
+    t.field("sticky", &Forward::sticky, sticky(), "How long a client stays on the group that it first got.")
         .otherwise("a group is chosen for each request");
     return t;
   }();
@@ -153,11 +173,52 @@ const Object<Rewrite>& rewrite_table() {
   return table;
 }
 
+// Fields that only answers carry.
+constexpr std::string_view kOfAnswers[] = {"accept-ranges",
+                                           "access-control-allow-credentials",
+                                           "access-control-allow-headers",
+                                           "age",
+                                           "access-control-allow-methods",
+                                           "access-control-allow-origin",
+                                           "alt-svc",
+                                           "access-control-expose-headers",
+                                           "access-control-max-age",
+                                           "etag",
+                                           "content-security-policy",
+                                           "cross-origin-resource-policy",
+                                           "expires",
+                                           "cross-origin-opener-policy",
+                                           "last-modified",
+                                           "location",
+                                           "permissions-policy",
+                                           "proxy-authenticate",
+                                           "referrer-policy",
+                                           "retry-after",
+                                           "server",
+                                           "set-cookie",
+                                           "strict-transport-security",
+                                           "timing-allow-origin",
+                                           "vary",
+                                           "www-authenticate",
+                                           "x-content-type-options",
+                                           "x-frame-options",
+                                           "x-xss-protection"};
+
+bool warn_of_answers(Decoder& d, const Node&, HeaderEdit& edit) {
+  const std::string field = ascii_lower(*edit.name);
+  if (std::find(std::begin(kOfAnswers), std::end(kOfAnswers), field) != std::end(kOfAnswers)) {
+    d.warning(edit.name.at, field + " is a field of answers, and this sets it in the request that the server gets",
+              "let the server set it in its answer");
+  }
+  return true;
+}
+
 const Object<HeaderEdit>& insert_header_table() {
   static const Object<HeaderEdit> table = [] {
     Object<HeaderEdit> t("insert_header", "Sets a header of the request, in place of any with that name.");
     t.field("name", &HeaderEdit::name, edited_header(), "The name of the header.").required();
     t.field("value", &HeaderEdit::value, template_text(), "The value of the header.").required();
+    t.also(warn_of_answers);
     return t;
   }();
   return table;
@@ -226,8 +287,8 @@ Type<std::vector<Action>> action_list() {
 
 void add_action_tables(Tables& tables) {
   tables.insert(tables.end(), {&action_table().info(), &forward_table().info(), &weighted_group().info(),
-                               &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
-                               &insert_header_table().info(), &remove_header_table().info()});
+                               &group_sticky_table().info(), &redirect_table().info(), &fixed_response_table().info(),
+                               &rewrite_table().info(), &insert_header_table().info(), &remove_header_table().info()});
 }
 
 }  // namespace albatross::config

@@ -29,12 +29,6 @@ bool has_control(const std::string& text) {
 
 }  // namespace
 
-Decoder::Decoder(Diagnostics& out, const std::string& file) : out_(out) {
-  std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(file.empty() ? "." : file, error);
-  folder_ = error ? std::string("/") : absolute.parent_path().string();
-}
-
 Decoder::Scope Decoder::enter(std::string_view key) {
   return Scope(*this, (path_.empty() ? "" : ".") + std::string(key.substr(0, 64)));
 }
@@ -93,8 +87,12 @@ std::optional<std::string> Decoder::bare(const Node& node, std::string_view want
   return text(node);
 }
 
-std::string Decoder::absolute(std::string_view path) const {
-  return (std::filesystem::path(folder_) / std::filesystem::path(path)).lexically_normal().string();
+std::string Decoder::absolute(std::string_view path, Place at) const {
+  std::error_code error;
+  const std::string& file = out_.file(at.file);
+  const std::filesystem::path absolute = std::filesystem::absolute(file.empty() ? "." : file, error);
+  const std::filesystem::path folder = error ? std::filesystem::path("/") : absolute.parent_path();
+  return (folder / std::filesystem::path(path)).lexically_normal().string();
 }
 
 }  // namespace albatross::config

@@ -23,8 +23,8 @@ enum class Text : std::uint8_t {
 
 class Decoder {
  public:
-  // Relative paths in the file are relative to the folder of `file`.
-  Decoder(Diagnostics& out, const std::string& file);
+  // Paths are relative to the folder of the file that they are in, as `out` knows it.
+  explicit Decoder(Diagnostics& out) : out_(out) {}
 
   // Extends the path until the end of the scope.
   class [[nodiscard]] Scope {
@@ -64,12 +64,11 @@ class Decoder {
   // The same for numbers and booleans, which must not be quoted. A variable may be, since JSON has no other way.
   std::optional<std::string> bare(const Node& node, std::string_view wanted);
 
-  // The path, relative to the folder of the file.
-  std::string absolute(std::string_view path) const;
+  // The path, which is written at that place.
+  std::string absolute(std::string_view path, Place at) const;
 
  private:
   Diagnostics& out_;
-  std::string folder_;
   std::string path_;
   std::string_view object_, key_;  // of the table, the innermost
 };

@@ -33,7 +33,7 @@ Type<Server> server_address() {
 
 Type<std::string> local_address() {
   return checked(text(), [](const std::string& text) -> std::pair<std::string, std::string> {
-    if (is_ip(text)) return {};
+    if (is_ip(text) && text.find('%') == std::string::npos) return {};
     return {"not an address", "write it like 10.0.0.5 or fd00::5"};
   });
 }
@@ -113,6 +113,7 @@ const Object<Sticky>& sticky_table() {
     t.field("key", &Sticky::key, text(),
             "The secret that the cookie's value is made with; the same on all proxies that share clients.")
         .otherwise("the group's name");
+    t.field("samesite", &Sticky::samesite, same_site(), kSameSiteMeaning);
     return t;
   }();
   return table;
@@ -123,8 +124,9 @@ const Object<PassiveCheck>& passive_check_table() {
     Object<PassiveCheck> t("passive_check",
                            "Ejects a server that fails requests: for a while it gets none. `{}` takes every default.");
     t.field("failures", &PassiveCheck::failures, number(1, 1000),
-            "How many failures in a row eject a server. What fails: no connection, a reset, a timeout, 502, 503, 504, "
-            "or a gRPC call that ends with UNAVAILABLE.");
+            "How many failures in a row eject a server. What fails: no connection, a reset, a timeout, a status among "
+            "`codes`, or a gRPC call that ends with UNAVAILABLE.");
+    t.field("codes", &PassiveCheck::codes, list_of<Codes>(status_codes(), 1, true), "The status codes of failures.");
     t.field("ejection", &PassiveCheck::ejection, duration(1s, 3600s),
             "Base ejection time, multiplied by the number of recent ejections, at most 10.");
     t.field("max_ejected", &PassiveCheck::max_ejected, number(1, 100),
@@ -197,7 +199,8 @@ const Object<ServerGroup>& keep_alive_table() {
     t.field("idle", &ServerGroup::keep_alive_idle, duration(1ms, 24h),
             "How long a connection is kept idle; less if the server's `Keep-Alive: timeout` is shorter.");
     t.field("pool", &ServerGroup::keep_alive_pool, number(0, 10000),
-            "The largest number of idle connections to each server, over all workers.");
+            "The largest number of idle connections to each server, over all workers.")
+        .otherwise("as many as were in use at once within the last 30 s");
     return t;
   }();
   return table;
@@ -274,6 +277,9 @@ void add_upstream_fields(Object<ServerGroup>& t) {
   t.field("source_addresses", &ServerGroup::source_addresses, list_of<Value<std::string>>(local_address(), 1, true),
           "Addresses of this machine that connections to servers are made from, in turn; each has its own ports.")
       .otherwise("the kernel's choice");
+  t.field("accept_repeated_chunked", &ServerGroup::accept_repeated_chunked, boolean(),
+          "Whether responses that say `Transfer-Encoding: chunked` twice, as some frameworks do, are read as if they "
+          "said it once; otherwise they get 502.");
   t.field("tls", &ServerGroup::tls, object("upstream_tls", upstream_tls, "{ca: ca.pem}"), "TLS towards the servers.");
 }
 

@@ -34,6 +34,9 @@ const Object<Timeouts>& timeouts_table() {
             "The longest time from the first byte of a request's head to its end; then 408.");
     t.field("request_body", &Timeouts::request_body, duration(1ms, 24h),
             "The longest pause within a request's body; then 408.");
+    t.field("request_body_rate", &Timeouts::request_body_rate, size(0, kMiB * 1024),
+            "The fewest bytes of a request's body in a second, on average once `request_body` has passed; then 408. "
+            "Time in which the server takes nothing does not count; 0B for no minimum.");
     t.field("response", &Timeouts::response, duration(1s, 3600s),
             "The longest time from the end of the request to the head of the response, and the longest pause within "
             "the response's body; then 504, or a reset if the response has begun.");
@@ -93,6 +96,35 @@ const Object<XForwarded>& x_forwarded_table() {
   return table;
 }
 
+// A mapping of status codes to files.
+Type<std::vector<ErrorPage>> error_pages() {
+  const Type<std::uint16_t> code = small_number(400, 599);
+  const Type<std::string> file = file_path();
+  TypeInfo info{"mapping of status code to file", "400 to 599", {}};
+  info.schema = {{"type", "object"},
+                 {"propertyNames", {{"pattern", "^[45][0-9][0-9]$"}}},
+                 {"additionalProperties", file.info.schema}};
+  return {std::move(info), [code, file](Decoder& d, const Node& node, std::vector<ErrorPage>& out) {
+            if (node.kind != Node::Kind::kMapping) {
+              d.wrong_kind(node, "a mapping", "write it like {502: errors/502.html}");
+              return false;
+            }
+            bool good = true;
+            for (const Node::Entry& entry : node.entries) {
+              const auto scope = d.enter(entry.key);
+              Node key;
+              key.kind = Node::Kind::kScalar;
+              key.at = entry.at;
+              key.text = entry.key;
+              ErrorPage page;
+              const bool read = code.decode(d, key, page.code) && store(d, entry.value, file, page.file);
+              good = good && read;
+              if (read) out.push_back(std::move(page));
+            }
+            return good;
+          }};
+}
+
 Listener& self(Listener& listener) { return listener; }
 
 void add_connection_fields(Object<Listener>& t) {
@@ -138,6 +170,17 @@ void add_request_fields(Object<Listener>& t) {
           "Whether a client may close its sending side and still get its response.");
   t.field("strict_sni", &Listener::strict_sni, boolean(),
           "Whether a request over HTTP/2 for a host that the connection's certificate does not cover gets 421.");
+  t.field(
+      "underscores", &Listener::underscores,
+      choice<Underscores>(
+          {{"protect", Underscores::kProtect}, {"pass", Underscores::kPass}, {"drop", Underscores::kDrop}}),
+      "Request fields whose names have a `_`, which some servers read as a `-`. protect: dropped if, with `-` for "
+      "`_`, it is a field that the proxy sets or strips, or that a rule of the listener reads or edits. pass: kept. "
+      "drop: dropped.");
+  t.field("error_pages", &Listener::error_pages, error_pages(),
+          "Files of at most 64KiB that replace the text of the proxy's own answers, by status code. Their endings tell "
+          "the Content-Type: `.html`, `.json`, or plain text.")
+      .otherwise("a short text that names the cause and the request id");
   t.field("rules", &Listener::rules, rule_list(), "The rules, tried in the order of their priorities.")
       .otherwise("none");
   t.field("rule_set", &Listener::rule_set, name(), "The name of a list in `rule_sets`, used instead of `rules`.")

@@ -44,7 +44,7 @@ Type<AccessLog> log_path() {
                          : *text == "stderr" ? Target::kStderr
                          : *text == "off"    ? Target::kOff
                                              : Target::kFile;
-            if (out.target == Target::kFile) out.path = Value<std::string>(d.absolute(*text), node.at);
+            if (out.target == Target::kFile) out.path = Value<std::string>(d.absolute(*text, node.at), node.at);
             return true;
           }};
 }
@@ -116,14 +116,28 @@ const Object<AccessLog>& access_log_table() {
   return table;
 }
 
+// A name without a port.
+Type<std::string> host_name() {
+  return checked(text(), [](const std::string& text) -> std::pair<std::string, std::string> {
+    const bool plain = text.find_first_of(":/*[]@ ") == std::string::npos;
+    if (plain) return {};
+    return {"\"" + text.substr(0, 64) + "\" is not a host name",
+            "write it like albatross or lb.internal, without a port"};
+  });
+}
+
 const Object<Admin>& admin_table() {
   static const Object<Admin> table = [] {
     Object<Admin> t("admin", "The interface for commands to the running process, its status and its metrics.");
-    t.field("bind", &Admin::bind, bind_address(),
-            "A unix socket or a TCP address. Over TCP anyone may read, and writes need the `token`.")
+    t.field("bind", &Admin::binds, list_of<Bind>(bind_address(), 1, true),
+            "A unix socket or a TCP address, or several. Over TCP anyone may read, and writes need the `token`.")
         .otherwise("`unix:/run/albatross/admin.sock`, or in the user's runtime directory");
     t.field("token", &Admin::token, text(), "The bearer token that a write over TCP must carry.")
         .otherwise("no writes over TCP");
+    t.field("hosts", &Admin::hosts, list_of<Value<std::string>>(host_name(), 1, true),
+            "Names by which the TCP addresses are reached, such as that of a container: a request whose Host is "
+            "neither an address, localhost nor one of these gets 403.")
+        .otherwise("none");
     return t;
   }();
   return table;
@@ -156,6 +170,12 @@ const Object<Config>& process_limits() {
 
 Config& self(Config& config) { return config; }
 
+// The files have been read by now (config/include.h).
+std::vector<Value<std::string>>& included_files(Config&) {
+  thread_local std::vector<Value<std::string>> unused;
+  return unused;
+}
+
 }  // namespace
 
 const Object<Config>& config_table() {
@@ -183,6 +203,10 @@ const Object<Config>& config_table() {
             or_off(object("admin", admin_table, "{bind: \"127.0.0.1:9900\"}"), [](Admin& admin) { admin.off = true; }),
             "The admin API: where it listens.")
         .otherwise("on its default socket");
+    t.field("include", included_files, list_of<Value<std::string>>(text(), 1, true),
+            "Further files, whose keys are put beside those of this one; the file's name may have wildcards. Lists are "
+            "appended in the order of the names; anything else that is set twice is an error.")
+        .otherwise("this file alone");
     t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
             "What happens at SIGTERM.");
     t.field("zone", &Config::zone, name(), "The zone that this process runs in, for `zone_affinity`.")

@@ -1,4 +1,6 @@
 // Rules and their conditions.
+#include <algorithm>
+
 #include "base/text.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
@@ -20,6 +22,21 @@ Type<std::string> lower_case(Type<std::string> type) {
           }};
 }
 
+// Fields that are gone before rules see a request: those of one connection or of the framing (RFC 9110 §7.6.1, RFC 9112
+// §6), and Proxy.
+constexpr std::string_view kRemoved[] = {"connection",        "content-length", "expect",  "http2-settings",
+                                         "keep-alive",        "proxy",          "trailer", "proxy-connection",
+                                         "transfer-encoding", "upgrade"};
+
+// A condition on one of them could never hold.
+Type<std::string> visible_header() {
+  return checked(lower_case(token("header name")), [](const std::string& name) -> std::pair<std::string, std::string> {
+    if (name == "host") return {"the host is no header to conditions", "write host: [...]"};
+    if (std::find(std::begin(kRemoved), std::end(kRemoved), name) == std::end(kRemoved)) return {};
+    return {name + " is removed before rules see it, so this never holds", "match on another header"};
+  });
+}
+
 // header, cookie and query: a name and the patterns of its value.
 Object<Condition> named_condition(const std::string& object, Type<std::string> type, const std::string& what) {
   Object<Condition> t(object, "A condition on " + what + ".");
@@ -32,8 +49,8 @@ Object<Condition> named_condition(const std::string& object, Type<std::string> t
 }
 
 const Object<Condition>& header_condition() {
-  static const Object<Condition> table = named_condition("header_condition", lower_case(token("header name")),
-                                                         "a header; each field line is matched by itself");
+  static const Object<Condition> table =
+      named_condition("header_condition", visible_header(), "a header; each field line is matched by itself");
   return table;
 }
 
@@ -59,6 +76,9 @@ const Object<RuleTimeouts>& rule_timeouts() {
     Object<RuleTimeouts> t("rule_timeouts", "The timers of a rule.");
     t.field("request_body", &RuleTimeouts::request_body, duration(1ms, 24h),
             "The longest pause within a request's body.")
+        .otherwise("the listener's");
+    t.field("request_body_rate", &RuleTimeouts::request_body_rate, size(0, std::uint64_t{1} << 30),
+            "The fewest bytes of a request's body in a second; 0B for no minimum.")
         .otherwise("the listener's");
     t.field("response", &RuleTimeouts::response, duration(1s, 3600s),
             "The longest time from the end of the request to the head of the response, and the longest pause within "

@@ -103,6 +103,10 @@ Type<std::string> checked(Type<std::string> type, TextCheck check) {
           std::move(show)};
 }
 
+Type<SameSite> same_site() {
+  return choice<SameSite>({{"lax", SameSite::kLax}, {"strict", SameSite::kStrict}, {"none", SameSite::kNone}});
+}
+
 Type<std::string> text(Text reader) {
   Type<std::string> type{{reader == Text::kTemplate ? "template" : "text", {}, text_schema()},
                          [reader](Decoder& d, const Node& node, std::string& out) {
@@ -138,7 +142,7 @@ Type<std::string> file_path() {
   const Type<std::string> plain = text();
   return {{"path", {}, text_schema()}, [plain](Decoder& d, const Node& node, std::string& out) {
             if (!plain.decode(d, node, out)) return false;
-            out = d.absolute(out);
+            out = d.absolute(out, node.at);
             return true;
           }};
 }
@@ -164,7 +168,7 @@ bool take_address(Decoder& d, const Node& node, const std::string& text, Address
   constexpr std::size_t kLongestUnixPath = 107;  // sockaddr_un
   if (!take(d, node, parse_address(text), out)) return false;
   if (out.kind != Bind::Kind::kUnix) return true;
-  out.host = d.absolute(out.host);
+  out.host = d.absolute(out.host, node.at);
   if (out.host.size() <= kLongestUnixPath) return true;
   d.error(node.at, "the path of the unix socket is too long", "the system takes at most 107 bytes");
   return false;

@@ -36,6 +36,10 @@ Type<std::string> known_name(const std::string& what, std::vector<std::string> n
 using TextCheck = std::function<std::pair<std::string, std::string>(const std::string&)>;
 Type<std::string> checked(Type<std::string> type, TextCheck check);
 
+Type<SameSite> same_site();
+inline constexpr const char* kSameSiteMeaning =
+    "The cookie's SameSite attribute. An application within a page of another site needs none, which also sets Secure.";
+
 Type<Bind> bind_address();  // of this machine; the only name that is allowed is localhost
 // The scalar as an address, a unix socket's path made absolute.
 bool take_address(Decoder& d, const Node& node, const std::string& text, Address& out);

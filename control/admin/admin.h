@@ -1,12 +1,13 @@
 // The admin API: /v1/ verbs, /metrics, /health, by Beast. The run command owns it, and it lives on the process's
 // io_context; control thread.
 //
-// On a unix socket (mode 0600) everything is allowed. On TCP reads are open; writes need the token, and Host and Origin
-// are checked, so that a web page cannot make a browser use the API.
+// It listens on one address or several. On a unix socket (mode 0600) everything is allowed. On TCP reads are open;
+// writes need the token, and Host and Origin are checked, so that a web page cannot make a browser use the API.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "process/control.h"
@@ -19,22 +20,18 @@ class Admin {
   ~Admin();
 
   // Listens; with `off` it does nothing. On failure returns false, and `error` says why. `taken`: the path of the admin
-  // socket of the process that this one takes over from. If this API is to have the same path, it gets it by arrive().
+  // socket of the process that this one takes over from. What that process still holds it gets by arrive().
   bool start(const config::Admin& settings, const std::string& taken, std::string& error);
-  // The other process has left: takes its path.
+  // The other process has left: takes its places.
   bool arrive(std::string& error);
   void stop();
-  // "unix:/run/albatross/admin.sock" or "127.0.0.1:9900"; empty when off.
-  std::string address() const;
+  // "unix:/run/albatross/admin.sock", "127.0.0.1:9900"; empty when off.
+  std::vector<std::string> addresses() const;
 
   struct Impl;
 
  private:
   std::shared_ptr<Impl> impl_;
 };
-
-// /run/albatross/admin.sock for root, else a path in the user's runtime directory or in /tmp.
-std::string default_admin_path();
-bool parse_admin_address(const std::string& text, config::Bind& out);
 
 }  // namespace albatross

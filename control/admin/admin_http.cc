@@ -23,9 +23,12 @@ using Response = http::response<http::string_body>;
 std::string error_json(const std::string& text) { return nlohmann::json{{"error", text}}.dump() + "\n"; }
 
 // A web page that makes a browser connect here by DNS rebinding sends its own name as Host, not our address.
-bool host_is_ours(std::string_view host) {
+bool host_is_ours(std::string_view host, const std::vector<std::string>& names) {
   std::string_view h = host_of(host);
-  if (h == "localhost") return true;
+  if (equals_ignore_case(h, "localhost")) return true;
+  for (const std::string& name : names) {
+    if (equals_ignore_case(h, name)) return true;
+  }
   if (!h.empty() && h.front() == '[') h = h.substr(1, h.size() - 2);
   return IpAddress::parse(h).has_value();
 }
@@ -77,6 +80,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     response_ = Response(status, request.version());
     response_.set(http::field::content_type, type);
     response_.set(http::field::cache_control, "no-store");
+    if (status == http::status::unauthorized) response_.set(http::field::www_authenticate, "Bearer");
     response_.keep_alive(request.keep_alive());
     response_.body() = std::move(body);
     response_.prepare_payload();
@@ -91,22 +95,37 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
 
   void refuse(http::status status, const std::string& why) { respond(status, "application/json", error_json(why)); }
 
-  // Why a TCP peer may not make this request; empty if it may.
-  std::string forbidden(const Request& request, bool write) const {
-    if (!settings_.is_tcp) return {};
-    if (!host_is_ours(view(request[http::field::host]))) return "the Host field is not an address of this machine";
-    if (!write) return {};
-    if (request.count(http::field::origin) > 0) return "requests from web pages are refused";
-    if (settings_.token.empty()) return "writes over TCP need admin.token in the configuration";
-    if (!token_matches(view(request[http::field::authorization]), settings_.token))
-      return "writes need `Authorization: Bearer TOKEN`";
-    return {};
+  static constexpr bool kIsTcp = std::is_same_v<Socket, boost::asio::ip::tcp::socket>;
+
+  // Refuses what a TCP peer may not ask. False if it may.
+  bool refused(const Request& request, bool write) {
+    if (!kIsTcp) return false;
+    const auto no = [this](http::status status, const std::string& why) {
+      refuse(status, why);
+      return true;
+    };
+    const std::string host(view(request[http::field::host]).substr(0, 128));
+    if (!host_is_ours(host, settings_.hosts)) {
+      return no(http::status::forbidden,
+                "the Host \"" + host + "\" is neither an address, localhost nor one of admin.hosts");
+    }
+    if (!write) return false;
+    if (request.count(http::field::origin) > 0)
+      return no(http::status::forbidden, "requests from web pages are refused");
+    if (settings_.token.empty()) {
+      return no(http::status::forbidden, "writes over TCP need admin.token in the configuration");
+    }
+    if (request.count(http::field::authorization) == 0) {
+      return no(http::status::unauthorized,
+                "writes over TCP need a token: --token or ALBATROSS_ADMIN_TOKEN, or `Authorization: Bearer TOKEN`");
+    }
+    if (token_matches(view(request[http::field::authorization]), settings_.token)) return false;
+    return no(http::status::forbidden, "the token is not that of admin.token in the configuration");
   }
 
   void answer(const Request& request) {
     bool read_only = request.method() == http::verb::get || request.method() == http::verb::head;
-    std::string why = forbidden(request, !read_only);
-    if (!why.empty()) return refuse(http::status::forbidden, why);
+    if (refused(request, !read_only)) return;
     std::string_view target = view(request.target());
     target = target.substr(0, target.find('?'));
     if (target == "/v1/reload") {

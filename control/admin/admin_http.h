@@ -5,14 +5,15 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <string>
+#include <vector>
 
 #include "process/control.h"
 
 namespace albatross {
 
 struct AdminSettings {
-  bool is_tcp = false;
-  std::string token;
+  std::string token;               // what a write over TCP must carry; empty: there are none
+  std::vector<std::string> hosts;  // what Host may be over TCP, besides addresses and localhost
 };
 
 void serve_admin(Control& control, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket);

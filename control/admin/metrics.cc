@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "base/version.h"
+
 namespace albatross {
 namespace {
 
@@ -110,6 +112,8 @@ void listeners(Page& p, const StatsTable<ListenerStats>& t) {
        [](const S& s) { return s.connections.get() - s.connections_closed.get(); });
   each(p, t, "listener", "albatross_tls_handshake_failures_total", "counter", "TLS handshakes that failed.",
        [](const S& s) { return s.tls_failures.get(); });
+  each(p, t, "listener", "albatross_underscore_fields_dropped_total", "counter",
+       "Request fields dropped for the underscore in their names.", [](const S& s) { return s.underscored.get(); });
   each(p, t, "listener", "albatross_request_body_bytes_total", "counter", "Bytes of request bodies received.",
        [](const S& s) { return s.bytes_in.get(); });
   each(p, t, "listener", "albatross_response_body_bytes_total", "counter", "Bytes of response bodies sent.",
@@ -120,7 +124,8 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
   using S = GroupStats;
   by_class(p, t, "server_group", "albatross_upstream_requests_total",
            "Answers of servers by group and class of status.");
-  p.family("albatross_upstream_duration_seconds", "histogram", "From the choice of a server to the end of its answer.");
+  p.family("albatross_upstream_duration_seconds", "histogram",
+           "From the choice of a server to the head of its answer; how fast clients read does not matter.");
   for (const auto& [who, id] : t.names())
     p.histogram(label("server_group", who), t, who, [](const S& s) -> const Histogram& { return s.duration; });
   each(p, t, "server_group", "albatross_upstream_connects_total", "counter", "Connections to servers begun.",
@@ -184,6 +189,16 @@ void traffic_of_servers(Page& p, const Snapshot& snapshot, const StatsTable<Serv
               [&](const GroupRuntime& g, const ServerEntry& e) {
                 return sum(g, e, [](const S& s) { return s.started.get() - s.ended.get(); });
               });
+  p.family("albatross_server_responses_total", "counter", "Answers of each server, by class of status.");
+  for (const auto& g : snapshot.groups) {
+    for (const ServerEntry& e : g->servers) {
+      for (std::size_t c = 1; c < 6; ++c) {
+        p.sample(
+            label("server_group", g->name) + "," + label("server", e.slot->address) + ",status=\"" + kClasses[c] + "\"",
+            sum(*g, e, [c](const S& s) { return s.requests[c].get(); }));
+      }
+    }
+  }
   each_server(p, snapshot, "albatross_server_failures_total", "counter", "Requests that each server failed.",
               [&](const GroupRuntime& g, const ServerEntry& e) {
                 return sum(g, e, [](const S& s) { return s.failures.get(); });
@@ -251,6 +266,11 @@ void process(Page& p, const ProcessView& view) {
   p.sample("result=\"failure\"", view.failed_reloads);
   p.family("albatross_configuration_generation", "gauge", "Counts up with each configuration in force.");
   p.sample("", view.snapshot.generation);
+  p.family("albatross_build_info", "gauge", "1; the version and the commit of the binary.");
+  p.sample(label("version", kVersion) + "," + label("commit", kCommit), std::uint64_t{1});
+  p.family("albatross_restart_needed", "gauge",
+           "Keys of the configuration whose values differ from those that the process runs with until a restart.");
+  p.sample("", std::uint64_t{view.needs_restart.size()});
   p.family("albatross_start_time_seconds", "gauge", "When the process started, in seconds since the epoch.");
   p.sample("", std::uint64_t{view.started_at / kSecond});
 }

@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "base/version.h"
 
 namespace albatross {
 namespace {
@@ -16,6 +19,8 @@ std::string_view health_text(Health h) {
     default: return "unchecked";
   }
 }
+
+constexpr const char* kClasses[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 // The weights of the rules that choose between groups.
 json weights_json(const ListenerRuntime& l) {
@@ -62,8 +67,38 @@ void add_traffic(json& out, const std::string& name, const StatsTable<ServerStat
   out["requests"] = sum(&ServerStats::started);
   out["in_flight"] = sum(&ServerStats::started) - sum(&ServerStats::ended);
   out["failures"] = sum(&ServerStats::failures);
-  out["answers"] = sum(&ServerStats::answers);
+  std::uint64_t answers = 0;
+  for (std::size_t c = 1; c < 6; ++c) {
+    const std::uint64_t n = stats.sum(name, [c](const ServerStats& s) { return s.requests[c].get(); });
+    out["responses"][kClasses[c]] = n;
+    answers += n;
+  }
+  out["answers"] = answers;
   out["response_time_sum"] = static_cast<double>(sum(&ServerStats::latency)) / 1e6;
+}
+
+std::string in_a_row(std::uint32_t failures) { return std::to_string(failures) + " requests in a row failed"; }
+
+// How far a server has come on its way to its whole share, 0 to 1.
+double slow_start_share(const GroupRuntime& g, const ServerSlot& slot, Nanos now) {
+  const Nanos window = g.balancing.slow_start.window, since = slot.slow_since.load();
+  if (window == 0 || since == 0 || now >= since + window || now < since) return 1;
+  return static_cast<double>(now - since) / static_cast<double>(window);
+}
+
+// Names in the group's configuration that have no address yet.
+json without_address(const config::ServerGroup& configured, const GroupRuntime& g) {
+  json out = json::array();
+  if (!g.servers.empty()) return out;
+  for (const config::Server& s : configured.servers) out.push_back(*s.address);
+  return out;
+}
+
+// What becomes of requests if no server is usable.
+void add_outlook(json& out, const GroupRuntime& g) {
+  bool any = false;
+  for (const ServerEntry& e : g.servers) any |= !e.slot->draining.load() && e.slot->weight.load() > 0;
+  out[any && g.fail_open ? "fail_open" : "no_server"] = true;
 }
 
 json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats, const StatsTable<ServerStats>& servers,
@@ -87,17 +122,21 @@ json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats, cons
     }
     if (h == Health::kUnhealthy) s["last_failure"] = e.slot->last_failure;
     if (!e.zone.empty()) s["zone"] = e.zone;
-    if (Nanos until = e.slot->ejected_until.load(); until > now) s["ejected"] = static_cast<double>(until - now) / 1e9;
+    if (Nanos until = e.slot->ejected_until.load(); until > now) {
+      s["ejected"] = static_cast<double>(until - now) / 1e9;
+      s["ejection"] = e.slot->failed_in_row.load() ? in_a_row(g.passive.failures) : e.slot->last_ejection;
+    }
+    if (const double share = slow_start_share(g, *e.slot, now); share < 1) s["slow_start"] = share;
     s["connections"] = e.slot->connections.load();
     add_traffic(s, g.name + "/" + e.slot->address, servers);
-    if (e.slot->usable(now)) ++usable;
+    if (e.slot->usable(now) && e.slot->weight.load() > 0) ++usable;
     out["servers"].push_back(std::move(s));
   }
   out["usable"] = usable;
   if (g.queues) out["waiting"] = g.slot->waiting.load();
   if (Nanos until = g.slot->open_until.load(); until != 0)
     out["circuit_open"] = until > now ? static_cast<double>(until - now) / 1e9 : 0.0;
-  if (usable == 0 && !g.servers.empty() && g.fail_open) out["fail_open"] = true;
+  if (usable == 0) add_outlook(out, g);
   if (stats.has(g.name)) {
     std::uint64_t requests = 0;
     for (std::size_t c = 0; c < 6; ++c)
@@ -114,14 +153,33 @@ std::string text_of(const json& j) { return j.dump(-1, ' ', false, json::error_h
 
 json status(const Control& control) {
   const ProcessView view = control.view();
-  json out{{"process", ::getpid()},           {"configuration", view.snapshot.generation},
-           {"file", view.config.file},        {"draining", view.draining},
-           {"workers", view.stats.workers()}, {"started", view.started_at / kSecond},
-           {"listeners", json::array()},      {"server_groups", json::array()}};
+  json out{{"process", ::getpid()},
+           {"version", kVersion},
+           {"commit", kCommit},
+           {"configuration", view.snapshot.generation},
+           {"file", view.config.file},
+           {"draining", view.draining},
+           {"workers", view.stats.workers()},
+           {"started", view.started_at / kSecond},
+           {"needs_restart", view.needs_restart},
+           {"listeners", json::array()},
+           {"server_groups", json::array()}};
+  if (const LastReload& last = view.last_reload; last.wall != 0) {
+    out["last_reload"] = {{"time", last.wall / kSecond}, {"ok", last.ok}, {"message", last.message}};
+  }
   view.stats.visit([&](const auto& listeners, const auto& groups, const auto& servers, const auto&) {
     for (const auto& l : view.snapshot.listeners) out["listeners"].push_back(listener_json(control, *l, listeners));
     for (const auto& g : view.snapshot.groups)
       out["server_groups"].push_back(group_json(*g, groups, servers, view.drains, view.now));
+    for (json& group : out["server_groups"]) {
+      for (const config::ServerGroup& configured : view.config.server_groups) {
+        if (*configured.name != group["name"]) continue;
+        const auto it = std::find_if(view.snapshot.groups.begin(), view.snapshot.groups.end(),
+                                     [&configured](const auto& g) { return g->name == *configured.name; });
+        json names = without_address(configured, **it);
+        if (!names.empty()) group["without_address"] = std::move(names);
+      }
+    }
   });
   return out;
 }

@@ -131,8 +131,28 @@ ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) 
   return {ParseState::kComplete, 0, Cause::kNone, nullptr};
 }
 
+// What has come is no HTTP/1 response: what it seems to be.
+const char* another_protocol(std::string_view bytes) {
+  constexpr char kSettings = 4;  // RFC 9113 §3.4: the first frame of a server
+  if (bytes.size() > 3 && bytes[0] == 0 && bytes[3] == kSettings) {
+    return "the server speaks HTTP/2, so its group needs protocol h2c, h2, grpc or grpcs";
+  }
+  constexpr char kAlert = 21, kHandshake = 22;
+  if (bytes[0] == kAlert || bytes[0] == kHandshake) return "the server speaks TLS, so its group needs protocol https";
+  return "the server does not speak HTTP";
+}
+
+bool begins_http1(std::string_view bytes) {
+  constexpr std::string_view kStart = "HTTP/1.";
+  const std::size_t n = std::min(bytes.size(), kStart.size());
+  return bytes.substr(0, n) == kStart.substr(0, n);
+}
+
 ParseResult parse_status_line(Reader& r, Head& head) {
   const char* line = r.p;
+  if (const std::string_view all(r.p, static_cast<std::size_t>(r.end - r.p)); !begins_http1(all)) {
+    return malformed(another_protocol(all));
+  }
   if (!r.skip_content()) return {};
   std::string_view s(line, static_cast<std::size_t>(r.p - line));
   int eol = r.crlf();
@@ -189,7 +209,7 @@ ParseResult parse_response_head(std::string_view bytes, const HeadLimits& limits
   if (line.state != ParseState::kComplete) return bounded(line, bytes.size(), limits);
   ParseResult fields = bounded(parse_fields(r, bytes.data(), limits, out), bytes.size(), limits);
   if (fields.state != ParseState::kComplete) return fields;
-  Refusal why = apply_response_rules(out.head, request, upgrade, out.rows, out.count);
+  Refusal why = apply_response_rules(out.head, request, upgrade, out.rows, out.count, limits.repeated_chunked);
   return why.cause == Cause::kNone ? fields : refuse(why.cause, why.detail);
 }
 

@@ -19,6 +19,7 @@ struct HeadLimits {
   std::uint32_t head = 32 * 1024;    // bytes of start line and fields
   std::uint32_t target = 16 * 1024;  // bytes of the request target
   std::uint32_t fields = 100;        // at most kMaxFields
+  bool repeated_chunked = false;     // a response may name the chunked coding more than once
 };
 
 constexpr std::uint32_t kMaxFields = 1000;

@@ -21,8 +21,9 @@ struct H2Callbacks {
   static int header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf* name, nghttp2_rcbuf* value, std::uint8_t,
                     void* u) {
     nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
-    self(u).on_header({reinterpret_cast<char*>(n.base), n.len}, {reinterpret_cast<char*>(v.base), v.len});
-    return 0;
+    const bool go_on =
+        self(u).on_header({reinterpret_cast<char*>(n.base), n.len}, {reinterpret_cast<char*>(v.base), v.len});
+    return go_on ? 0 : NGHTTP2_ERR_PAUSE;
   }
   // Refuses the head. nghttp2 would drop the field and go on, and the rest could mean something else.
   static int bad_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*,

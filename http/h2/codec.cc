@@ -25,6 +25,7 @@ H2Codec::H2Codec(Role role, const HeadLimits& limits, const H2Settings& settings
     : settings_(settings),
       role_(role),
       section_(limits),
+      limits_(&limits),
       frames_(role == Role::kServer ? static_cast<std::uint32_t>(kH2Preface.size()) : 0) {
   if (role == Role::kServer) {
     nghttp2_session_server_new3(&session_, H2Callbacks::table(), this, H2Callbacks::options(), h2_memory());
@@ -50,11 +51,23 @@ FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
   if (failure_ != Cause::kNone) return {bytes.size(), failure_, failure_detail_};
   // RFC 9113 §8.1: asks clients that still send after the whole answer to stop.
   lingering_.expire(now_, [this](std::int32_t id) { submit_reset(session_, id, NGHTTP2_NO_ERROR); });
-  frames_.feed(bytes);
+  if (role_ == Role::kClient && !bytes_seen_ && bytes.starts_with("HTTP/1.")) {
+    give_up(NGHTTP2_PROTOCOL_ERROR, Cause::kProtocolError,
+            "the server speaks HTTP/1.1, so its group needs protocol http or https");
+    return {bytes.size(), failure_, failure_detail_};
+  }
   if (!bytes.empty()) bytes_seen_ = true;
   sink_ = &sink;
+  turn_decoded_ = 0;
   ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  // Paused behind the last byte: what ends there would be heard of only with the next one.
+  if (n == static_cast<ssize_t>(bytes.size()) && turn_decoded_ >= kTurnDecoded) {
+    constexpr std::uint8_t kNothing = 0;
+    if (const ssize_t end = nghttp2_session_mem_recv(session_, &kNothing, 0); end < 0) n = end;
+  }
   sink_ = nullptr;
+  if (n >= 0) bytes = bytes.substr(0, static_cast<std::size_t>(n));  // less than all if on_header has paused
+  frames_.feed(bytes);
   if (n < 0) {
     bool flood = n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
     give_up(flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR, flood ? Cause::kFlood : Cause::kProtocolError,

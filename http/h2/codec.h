@@ -74,7 +74,8 @@ class H2Codec final : public MuxCodec {
   // receive.cc
   void on_begin_frame(const nghttp2_frame_hd& hd);
   void on_begin_headers(const nghttp2_frame& frame);
-  void on_header(std::string_view name, std::string_view value);
+  // False: the rest is to be read in another turn.
+  bool on_header(std::string_view name, std::string_view value);
   void on_frame(const nghttp2_frame& frame);
   void on_data(std::int32_t id, std::string_view data);
   void on_close(std::int32_t id, std::uint32_t code);
@@ -103,6 +104,13 @@ class H2Codec final : public MuxCodec {
 
   FieldSection section_;         // of the header block that is being read
   WireStream* block_ = nullptr;  // the stream that the block belongs to
+  // Bytes that fields had when they were decoded, wanted or not: in that block, and in one feed().
+  static constexpr std::uint32_t kFieldOverhead = 32;  // of each field, RFC 7541 §4.1
+  static constexpr std::uint32_t kMostDecoded = 4;     // of a block, times the limit of a head
+  static constexpr std::uint32_t kTurnDecoded = 512 * 1024;
+  const HeadLimits* limits_;
+  std::uint32_t block_decoded_ = 0;
+  std::uint32_t turn_decoded_ = 0;
 
   H2Frames frames_;
   std::uint32_t live_ = 0;  // server: the peer's streams that our owner has

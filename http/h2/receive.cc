@@ -60,6 +60,7 @@ void H2Codec::check_closed(const nghttp2_frame_hd& hd) {
 
 void H2Codec::on_begin_headers(const nghttp2_frame& f) {
   block_ = nullptr;
+  block_decoded_ = 0;
   if (f.hd.type != NGHTTP2_HEADERS || deaf()) return;
   if (f.headers.cat == NGHTTP2_HCAT_REQUEST) {
     const StreamId id = static_cast<StreamId>(f.hd.stream_id);
@@ -75,8 +76,17 @@ void H2Codec::on_begin_headers(const nghttp2_frame& f) {
   if (block_ != nullptr) section_.begin(sink_->arena_of(*block_));
 }
 
-void H2Codec::on_header(std::string_view name, std::string_view value) {
-  if (block_ != nullptr) section_.add(name, value);
+// A byte on the wire may decode to kilobytes, which must be paid for in CPU, wanted or not.
+bool H2Codec::on_header(std::string_view name, std::string_view value) {
+  const std::uint32_t size = static_cast<std::uint32_t>(name.size() + value.size()) + kFieldOverhead;
+  block_decoded_ += size;
+  turn_decoded_ += size;
+  if (block_decoded_ > kMostDecoded * limits_->head) {
+    give_up(NGHTTP2_ENHANCE_YOUR_CALM, Cause::kFlood, "a header block decodes to far more than the limit");
+  } else if (block_ != nullptr) {
+    section_.add(name, value);
+  }
+  return turn_decoded_ < kTurnDecoded;
 }
 
 void H2Codec::finish_request(bool end) {

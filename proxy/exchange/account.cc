@@ -1,6 +1,7 @@
 #include "proxy/exchange/account.h"
 
 #include <charconv>
+#include <cstring>
 
 #include "tls/tls_info.h"
 
@@ -22,6 +23,11 @@ std::int16_t grpc_status_number(std::string_view text) {
 
 }  // namespace
 
+void Account::try_failed(std::string_view why, Arena& arena) {
+  const std::string_view comma = failed_tries.empty() ? "" : ", ";
+  failed_tries = arena.concat(failed_tries, comma, upstream, std::string_view(" "), why);
+}
+
 void Account::own(Arena& arena) {
   for (std::string_view* text : {&listener, &rule, &group}) *text = arena.copy(*text);
 }
@@ -30,6 +36,17 @@ std::size_t grpc_status_index(std::string_view text) {
   const std::int16_t n = grpc_status_number(text);
   return n >= 0 && n < static_cast<std::int16_t>(kGrpcStatuses - 1) ? static_cast<std::size_t>(n) : kGrpcStatuses - 1;
 }
+
+namespace {
+
+// The reason behind the termination, if one is known.
+std::string_view detail_of(const Account& a) {
+  if (a.detail != nullptr) return a.detail;
+  const char* text = a.system != 0 ? strerrordesc_np(a.system) : nullptr;
+  return text != nullptr ? text : "";
+}
+
+}  // namespace
 
 void write_log(Services& services, const Account& a, const Head& request, Connection& client, Nanos now) {
   LogRecord r;
@@ -45,6 +62,7 @@ void write_log(Services& services, const Account& a, const Head& request, Connec
   if (r.has_upstream) {
     r.upstream_status = a.upstream_status;
     r.upstream_connect_time = a.connect_time;
+    if (a.head_came != 0) r.upstream_header_time = a.head_came - a.try_began;
     r.upstream_response_time = (a.response_ended != 0 ? a.response_ended : now) - a.try_began;
   }
   std::string_view texts[static_cast<std::size_t>(LogText::kCount)];
@@ -63,6 +81,8 @@ void write_log(Services& services, const Account& a, const Head& request, Connec
   set(LogText::kRule, a.rule);
   set(LogText::kGroup, a.group);
   set(LogText::kTermination, info(a.termination).name);
+  set(LogText::kTerminationDetail, detail_of(a));
+  set(LogText::kFailedTries, a.failed_tries);
   set(LogText::kRequestId, a.request_id);
   set(LogText::kTraceId, a.trace_id);
   if (const TlsInfo* tls = client.tls()) {

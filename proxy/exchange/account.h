@@ -19,6 +19,7 @@ struct Account {
   Nanos began_wall = 0;
   Nanos try_began = 0;  // when the last try took its server
   Nanos connect_time = 0;
+  Nanos head_came = 0;  // the answer's head
   Nanos response_ended = 0;
   std::uint64_t body_received = 0;
   std::uint64_t body_sent = 0;
@@ -27,6 +28,8 @@ struct Account {
   std::uint8_t attempts = 0;
   bool has_upstream = false;
   Cause termination = Cause::kNone;
+  int system = 0;                // an errno that says more, or 0
+  const char* detail = nullptr;  // a literal that says more, or null
 
   std::string_view host;           // as the client sent it
   std::string_view forwarded_for;  // as the client sent it
@@ -38,11 +41,17 @@ struct Account {
   std::string_view listener;
   std::string_view rule;
   std::string_view group;
+  std::string_view failed_tries;  // "10.0.0.1:80 connect_refused, 10.0.0.2:80 503": those before the last
 
   // Sets the termination, unless an earlier cause is set.
-  void ended_by(Cause cause) {
-    if (termination == Cause::kNone) termination = cause;
+  void ended_by(Cause cause, const Error& error = {}) {
+    if (termination != Cause::kNone) return;
+    termination = cause;
+    detail = error.detail;
+    system = error.system;
   }
+  // The last try has failed, by `why`, and another one follows.
+  void try_failed(std::string_view why, Arena& arena);
   // Copies the strings of the configuration, so that it may be destroyed.
   void own(Arena& arena);
 };

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -17,6 +19,8 @@ struct Deadlines {
   Nanos total = 0;      // the whole exchange
   Nanos grpc = 0;       // the client's grpc-timeout; part of total
   Nanos body_began = 0;
+  Nanos held_since = 0;  // the body waits for the server since then; 0: it does not
+  Nanos held = 0;        // how long it has done so before
 
   // The nearest deadline; ~0: none.
   Nanos first() const {
@@ -34,11 +38,18 @@ struct Deadlines {
     if (body_began == 0) body_began = now;
     body = now + gap;
   }
-  // Whether the body has come at less than 240 bytes a second, once `gap` nanoseconds have passed since it began.
-  bool body_too_slow(Nanos now, Nanos gap, std::uint64_t received) const {
-    constexpr std::uint64_t kMinBytesPerSecond = 240;
-    const Nanos took = now - body_began;
-    return body_began != 0 && took > gap && received * kSecond < kMinBytesPerSecond * took;
+  // What has come of the body waits for the server, or waits no longer.
+  void hold_body(Nanos now) {
+    if (held_since == 0) held_since = now;
+  }
+  void let_body_go(Nanos now) {
+    if (held_since != 0) held += now - std::exchange(held_since, 0);
+  }
+  // Whether the body has come at less than `rate` bytes a second (0: any rate), once the client has had `gap`
+  // nanoseconds for it. Time in which it waits for the server is not the client's.
+  bool body_too_slow(Nanos now, Nanos gap, std::uint64_t rate, std::uint64_t received) const {
+    const Nanos took = now - body_began - held - (held_since != 0 ? now - held_since : 0);
+    return body_began != 0 && took > gap && received * kSecond < rate * took;
   }
   // Keeps one deadline for the head over all tries, and sets one for this try; per_try 0: none.
   void limit_tries(Nanos now, Nanos per_try) {

@@ -72,8 +72,16 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   r_.grpc = is_grpc(r_.head);
   r_.account.host = r_.head.authority;
   r_.account.forwarded_for = r_.head.fields.value(HeaderId::kXForwardedFor);
+  const ListenerRuntime& listener = *view_->listener;
+  if (r_.client->info().in_clear) {
+    r_.head.keep_alive = false;
+    identify(r_.services, r_.head, r_.arena, r_.account);
+    return answer(downstream_error(Cause::kClearText));
+  }
+  const auto dropped = drop_underscored(listener.underscores, listener.rules->routes.header_names, r_.head.fields);
+  if (dropped != 0) slot_->stats->underscored.add(dropped);
   identify(r_.services, r_.head, r_.arena, r_.account);
-  Refusal why = admit(r_.services, *view_->listener, *r_.client, r_.head, r_.arena);
+  Refusal why = admit(r_.services, listener, *r_.client, r_.head, r_.arena);
   if (why.cause != Cause::kNone) {
     r_.head.keep_alive = false;  // nothing more is read from a client that sends such a request
     return answer(downstream_error(why.cause, why.detail));
@@ -152,13 +160,14 @@ void Exchange::on_data(Stream& s, std::string_view data) {
   }
   if (r_.phase == Phase::kConnect) {
     r_.body.hold(data);
-    if (r_.body.may_hold_more()) s.consume(data.size());
-    return;
+    if (r_.body.may_hold_more()) return s.consume(data.size());
+    return r_.deadlines.hold_body(r_.now());
   }
   Stream* server = server_.stream();
   if (server == nullptr) return s.consume(data.size());
   if (r_.body.replayable()) r_.body.keep(data);
   if (r_.phase == Phase::kRespond || r_.grpc) r_.deadlines.response = r_.now() + server_.response_gap();
+  r_.deadlines.hold_body(r_.now());
   r_.body.send(*server, data);
 }
 
@@ -168,6 +177,10 @@ void Exchange::on_end(Stream&, Fields* trailers) {
     r_.body.set_whole(true);
     if (server != nullptr) server->send_end(nullptr);
     return;
+  }
+  if (trailers != nullptr && r_.settings != nullptr && r_.settings->drop_underscored) {
+    const auto dropped = drop_underscored(Underscores::kDrop, {}, *trailers);
+    if (dropped != 0) slot_->stats->underscored.add(dropped);
   }
   r_.body.end(trailers);
   if ((r_.phase == Phase::kForward || r_.phase == Phase::kRespond) && server != nullptr) r_.body.send_end(*server);
@@ -194,7 +207,8 @@ void Exchange::on_sent(Stream&, std::size_t bytes) {
 
 void Exchange::on_reset(Stream&, const Error& error) {
   r_.down = nullptr;
-  if (r_.phase != Phase::kTunnel) r_.account.ended_by(error.cause == Cause::kNone ? Cause::kClientLeft : error.cause);
+  if (r_.phase != Phase::kTunnel)
+    r_.account.ended_by(error.cause == Cause::kNone ? Cause::kClientLeft : error.cause, error);
   if (r_.account.status == 0) {
     const Cause cause = r_.account.termination;
     r_.account.status = cause == Cause::kClientLeft ? std::uint16_t{499} : info(cause).status;

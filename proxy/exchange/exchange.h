@@ -81,7 +81,9 @@ class Exchange final : public Deferred,
   void response_done();
   void answer(const Error& error) override;
   void answer(OwnAnswer own);
+  std::span<const ErrorPage> pages() const;
   bool keep_client() const;
+  bool rest_is_small() const;
 
   // exchange_tunnel.cc
   void upgrade(Head& head);

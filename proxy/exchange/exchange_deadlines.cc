@@ -46,6 +46,7 @@ bool Exchange::late(Nanos at) {
   if (Deadlines::due(d.one_try, at)) {
     d.one_try = 0;
     if (!server_.may_ask_another(0)) return fail(no_answer);
+    r_.account.try_failed("per_try_timeout", r_.arena);
     server_.ask_another();
     return true;
   }
@@ -55,7 +56,8 @@ bool Exchange::late(Nanos at) {
     d.body = at + r_.timeouts().request_body;
   }
   const bool receives = !r_.body.whole() && r_.phase != Phase::kRespond;
-  if (receives && r_.down->waiting_for_peer() && d.body_too_slow(at, r_.timeouts().request_body, r_.body.received())) {
+  if (receives && r_.down->waiting_for_peer() &&
+      d.body_too_slow(at, r_.timeouts().request_body, r_.settings->body_rate, r_.body.received())) {
     return fail(downstream_error(Cause::kBodyTimeout));
   }
   if (Deadlines::due(d.response, at)) {

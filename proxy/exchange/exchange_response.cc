@@ -5,8 +5,15 @@ namespace albatross {
 
 // May the client's connection carry another request after this answer?
 bool Exchange::keep_client() const {
-  return r_.head.keep_alive && r_.body.whole() && !r_.client->draining() &&
-         r_.services.overload() == OverloadLevel::kNone;
+  return r_.head.keep_alive && !r_.client->draining() && r_.services.overload() == OverloadLevel::kNone;
+}
+
+// Whether the rest of the request's body is on its way and so short that the connection reads it and goes on.
+bool Exchange::rest_is_small() const {
+  constexpr std::uint64_t kSmall = 64 * 1024;
+  const BodyLength& body = r_.head.body;
+  const bool small = body.kind == BodyLength::Kind::kChunked || body.length - r_.body.received() <= kSmall;
+  return small && !r_.head.expect_continue && !r_.head.upgrade;
 }
 
 void Exchange::on_response_head(Head& head, bool end) {
@@ -17,16 +24,19 @@ void Exchange::on_response_head(Head& head, bool end) {
     return answer(upstream_error(Cause::kUpstreamMalformed, RetrySafety::kNever, "the server did not upgrade"));
   }
   if (server_.may_ask_another(head.status)) {
-    server_.group()->stats().requests[status_class(head.status)].add();
+    server_.answered(head.status);
+    r_.account.try_failed(number_text(head.status, r_.arena), r_.arena);
     return server_.ask_another();
   }
   r_.phase = Phase::kRespond;
   r_.account.upstream_status = r_.account.status = head.status;
+  r_.account.head_came = r_.now();
   r_.account.grpc_status = head.fields.value(HeaderId::kGrpcStatus);
   r_.body.set_replayable(false);
   to_client_.attach(*server_.stream());
   server_.respond(*route_, head);
-  server_.judge((head.status >= 502 && head.status <= 504) || (r_.grpc && r_.account.grpc_status == "14"));
+  const bool unavailable = r_.grpc && r_.account.grpc_status == "14";
+  server_.judge(server_.group()->settings().fails(head.status) || unavailable);
   const bool old_client = r_.head.version == Version::kHttp10;
   const bool bodyless = r_.head.method == Method::kHead || head.status == 204 || head.status == 304;
   if (head.body.kind == BodyLength::Kind::kUntilClose && !bodyless) {
@@ -35,7 +45,7 @@ void Exchange::on_response_head(Head& head, bool end) {
     head.body.kind = BodyLength::Kind::kUntilClose;
   }
   head.version = r_.head.version;
-  head.keep_alive = keep_client() && head.body.kind != BodyLength::Kind::kUntilClose;
+  head.keep_alive = keep_client() && r_.body.whole() && head.body.kind != BodyLength::Kind::kUntilClose;
   r_.deadlines.one_try = 0;
   r_.deadlines.body = 0;  // from here on, bytes of either direction extend the response deadline
   r_.down->send_head(head, end);
@@ -87,14 +97,15 @@ void Exchange::response_done() {
 // ---- our own answers ----
 
 void Exchange::answer(const Error& error) {
-  r_.account.ended_by(error.cause);
+  r_.account.ended_by(error.cause, error);
+  if (error.source == Source::kDownstream && !r_.body.whole()) r_.head.keep_alive = false;
   if (error.cause == Cause::kResponseTimeout && server_.tried()) server_.judge(true);
   cancel_server();
   if (r_.phase == Phase::kAnswered) return;
   const bool late_status = r_.grpc && r_.client->can().late_status;
   if (!r_.down->head_sent()) {
-    return answer(r_.grpc ? own_grpc_answer(error, r_.arena, r_.account.grpc_status)
-                          : own_answer(error, r_.head, r_.account.request_id, r_.arena));
+    if (r_.grpc) return answer(own_grpc_answer(error, r_.arena, r_.account.grpc_status));
+    return answer(own_answer(error, r_.head, r_.account.request_id, pages(), r_.arena));
   }
   if (!late_status || r_.down->out_done()) return drop_client();  // too late to say why
   // A gRPC client reads the status in the trailers, which can still follow.
@@ -106,12 +117,16 @@ void Exchange::answer(const Error& error) {
   r_.down->send_end(&trailers);
 }
 
+std::span<const ErrorPage> Exchange::pages() const {
+  return view_ != nullptr ? std::span(view_->listener->error_pages) : std::span<const ErrorPage>();
+}
+
 void Exchange::answer(OwnAnswer own) {
   const bool trailers_only = r_.grpc && own.body.empty() && r_.client->can().late_status;
   r_.account.status = own.head.status;
   complete_own_head(own.head, own.body.size(), r_.head, trailers_only,
                     r_.arena.copy(r_.services.date.text(r_.services.loop.wall())));
-  own.head.keep_alive = keep_client();
+  own.head.keep_alive = keep_client() && (r_.body.whole() || rest_is_small());
   const bool bodyless = own.head.status == 204 || own.head.status == 304 || r_.head.method == Method::kHead;
   const bool end = bodyless || own.body.empty();
   r_.phase = Phase::kAnswered;

@@ -27,7 +27,7 @@ void Exchange::upgrade(Head& head) {
   }
   r_.phase = Phase::kTunnel;
   r_.account.upstream_status = r_.account.status = 101;
-  server_.opened_tunnel();
+  server_.answered(101);
   r_.body.set_replayable(false);
   Stream& server = *server_.stream();
   to_client_.attach(server);

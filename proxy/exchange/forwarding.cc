@@ -150,6 +150,7 @@ void Forwarding::send_request() {
   r_.phase = Phase::kForward;
   send_request_head();
   Stream& server = *try_.stream();
+  server.set_send_timeout(r_.timeouts().send);
   if (!r_.head.upgrade) r_.body.send_kept(server);
   if (r_.head.body.empty()) {
     r_.body.mark_end_sent();
@@ -167,6 +168,7 @@ void Forwarding::on_request_sent(std::size_t bytes) {
     r_.body.pump().sent(bytes);  // what is kept are early bytes of the tunnel
   } else {
     r_.body.sent(bytes);
+    if (r_.down != nullptr && !r_.down->owes()) r_.deadlines.let_body_go(r_.now());
   }
   if (r_.phase != Phase::kForward) return;
   if (r_.grpc) {

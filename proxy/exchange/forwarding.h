@@ -51,8 +51,8 @@ class Forwarding final : private TryEvents {
   void judge(bool failed);
   // The client gets this answer's head: adds sticky cookies to it. `route`: the one that matched.
   void respond(const Route& route, Head& head);
-  // The server has accepted the upgrade.
-  void opened_tunnel() { try_.lease.answered(); }
+  // The server has answered with a head that the client does not get as it is: an upgrade, or what is tried again.
+  void answered(int status) { try_.lease.answered(status); }
   // The server's answer is whole: releases the lease and the stream.
   void respond_whole(Flow::Left how);
   // Releases the lease; `how` the flow left the server.
@@ -82,6 +82,7 @@ class Forwarding final : private TryEvents {
   bool may_tunnel(Connection& c);
   bool has_another_try() const;
   bool may_retry(const Error& error);
+  void tell_of(const Error& error);
 
   // TryEvents
   void on_try_connected(Connection& c) override;

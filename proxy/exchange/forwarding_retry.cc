@@ -1,4 +1,6 @@
 // Decides on another try when one fails or its answer is not accepted, and ends forwarding.
+#include <cstring>
+
 #include "healthcheck/circuit.h"
 #include "proxy/exchange/forwarding.h"
 #include "proxy/exchange/stickiness.h"
@@ -70,8 +72,12 @@ void Forwarding::on_try_failed(const Error& error) {
   // health.
   const bool kept_ended = try_.reused() && error.retry == RetrySafety::kOnlyIfReused;
   const bool given_back = try_.connected() && error.retry == RetrySafety::kSafe;
-  if (error.source == Source::kUpstream && !given_back && !kept_ended) judge(true);
+  if (error.source == Source::kUpstream && !given_back && !kept_ended) {
+    judge(true);
+    tell_of(error);
+  }
   if (may_retry(error)) {
+    r_.account.try_failed(info(error.cause).name, r_.arena);
     r_.body.new_try();
     try_.lease.release(Flow::Left::kMoved);
     return start_try(true);
@@ -80,10 +86,23 @@ void Forwarding::on_try_failed(const Error& error) {
   owner_.answer(error);
 }
 
+// Events are held back by cause: a server that is down would fill the event log.
+void Forwarding::tell_of(const Error& error) {
+  EventLimit& limit = r_.services.failures[static_cast<std::size_t>(error.cause)];
+  if (!limit.pass(r_.now())) return;
+  std::string what(info(error.cause).detail);
+  const char* more = error.detail != nullptr ? error.detail
+                     : error.system != 0     ? strerrordesc_np(error.system)
+                                             : nullptr;
+  if (more != nullptr) what += std::string(": ") + more;
+  r_.services.event(Level::kWarning, "server " + std::string(r_.account.group) + "/" +
+                                         std::string(r_.account.upstream) + ": " + what + limit.held());
+}
+
 // ---- the answer, and the end ----
 
 void Forwarding::respond(const Route& route, Head& head) {
-  try_.lease.answered();
+  try_.lease.answered(head.status);
   const GroupRuntime& g = group_->settings();
   const int candidate = try_.lease.server().candidate;
   if (set_cookie_) add_group_cookie(route, g.name, r_.secure(), r_.arena, head);
@@ -93,7 +112,6 @@ void Forwarding::respond(const Route& route, Head& head) {
 }
 
 void Forwarding::respond_whole(Flow::Left how) {
-  try_.lease.finished(r_.account.upstream_status);
   try_.lease.release(how);
   try_.finish();
 }

@@ -1,5 +1,6 @@
 #include "proxy/exchange/own_answer.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "http/h1/write.h"
@@ -27,7 +28,8 @@ std::string_view number_text(std::uint64_t n, Arena& arena) {
   return {p, static_cast<std::size_t>(std::to_chars(p, p + 20, n).ptr - p)};
 }
 
-OwnAnswer own_answer(const Error& error, const Head& request, std::string_view request_id, Arena& arena) {
+OwnAnswer own_answer(const Error& error, const Head& request, std::string_view request_id,
+                     std::span<const ErrorPage> pages, Arena& arena) {
   using Text = std::string_view;
   const CauseInfo& why = info(error.cause);
   OwnAnswer a;
@@ -39,6 +41,11 @@ OwnAnswer own_answer(const Error& error, const Head& request, std::string_view r
     a.body = arena.concat(Text("{\"status\":"), number_text(h.status, arena), Text(",\"cause\":\""), why.name,
                           Text("\",\"detail\":\""), detail_of(error), Text("\",\"request_id\":\""), request_id,
                           Text("\"}\n"));
+  } else if (const auto page =
+                 std::find_if(pages.begin(), pages.end(), [&h](const ErrorPage& p) { return p.code == h.status; });
+             page != pages.end()) {
+    h.fields.add(HeaderId::kContentType, "Content-Type", page->content_type);
+    a.body = page->body;
   } else {
     h.fields.add(HeaderId::kContentType, "Content-Type", "text/plain; charset=utf-8");
     const bool named = !request_id.empty();

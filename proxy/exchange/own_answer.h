@@ -2,11 +2,13 @@
 // trailers-only for a gRPC client. Free functions; what they make lives in the arena. Worker's thread.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "base/arena.h"
 #include "base/error.h"
 #include "http/head.h"
+#include "proxy/snapshot.h"
 
 namespace albatross {
 
@@ -15,7 +17,9 @@ struct OwnAnswer {
   std::string_view body;
 };
 
-OwnAnswer own_answer(const Error& error, const Head& request, std::string_view request_id, Arena& arena);
+// `pages` replace the text, but not the JSON. Their bodies outlive the answer.
+OwnAnswer own_answer(const Error& error, const Head& request, std::string_view request_id,
+                     std::span<const ErrorPage> pages, Arena& arena);
 
 // The grpc-status and grpc-message of an error; `status` gets the text of grpc-status.
 Fields grpc_status_fields(const Error& error, Arena& arena, std::string_view& status);

@@ -64,8 +64,12 @@ int sticky_server(const GroupRuntime& group, const Head& head) {
 
 namespace {
 
-std::string_view attributes(bool secure) {
-  return secure ? "; HttpOnly; Secure; SameSite=Lax" : "; HttpOnly; SameSite=Lax";
+std::string_view attributes(bool secure, SameSite same_site) {
+  switch (same_site) {
+    case SameSite::kStrict: return secure ? "; HttpOnly; Secure; SameSite=Strict" : "; HttpOnly; SameSite=Strict";
+    case SameSite::kNone: return "; HttpOnly; Secure; SameSite=None";
+    default: return secure ? "; HttpOnly; Secure; SameSite=Lax" : "; HttpOnly; SameSite=Lax";
+  }
 }
 
 bool sets_cookie(const Head& head, std::string_view name) {
@@ -81,7 +85,7 @@ bool sets_cookie(const Head& head, std::string_view name) {
 void add_group_cookie(const Route& route, std::string_view group, bool secure, Arena& arena, Head& head) {
   std::string_view value =
       arena.concat(route.sticky_cookie, std::string_view("="), group, std::string_view("; Path=/; Max-Age="),
-                   number_text(route.sticky / kSecond, arena), attributes(secure));
+                   number_text(route.sticky / kSecond, arena), attributes(secure, route.samesite));
   head.fields.add(HeaderId::kSetCookie, "Set-Cookie", value);
 }
 
@@ -93,7 +97,7 @@ void add_server_cookie(const GroupRuntime& group, int candidate, bool secure, Ar
   if (!by_app) age = arena.concat(std::string_view("; Max-Age="), number_text(sticky.max_age / kSecond, arena));
   const ServerEntry& server = group.servers[static_cast<std::size_t>(candidate)];
   std::string_view value = arena.concat(sticky.cookie, std::string_view("="), server.sticky_value,
-                                        std::string_view("; Path=/"), age, attributes(secure));
+                                        std::string_view("; Path=/"), age, attributes(secure, sticky.samesite));
   head.fields.add(HeaderId::kSetCookie, "Set-Cookie", value);
 }
 

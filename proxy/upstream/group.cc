@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/timestamp.h"
 #include "proxy/drains.h"
 
 namespace albatross {
@@ -149,8 +150,8 @@ void GroupState::judge(ServerPool& server, bool failed, bool trial, Nanos since)
   if (!observe(passive, balancer_.candidates(), static_cast<std::size_t>(server.candidate), failed, now())) return;
   runtime_->slot->ejections.fetch_add(1, std::memory_order_relaxed);
   services_.pool->retire_idle(server);
-  services_.event("server " + runtime_->name + "/" + slot.address + " is ejected: it failed " +
-                  std::to_string(passive.failures) + " requests in a row");
+  services_.event(Level::kWarning, "server " + runtime_->name + "/" + slot.address + " is ejected: it failed " +
+                                       std::to_string(passive.failures) + " requests in a row");
 }
 
 void GroupState::judge_group(bool failed, bool trial) {
@@ -159,9 +160,10 @@ void GroupState::judge_group(bool failed, bool trial) {
   if (change == CircuitChange::kNone) return;
   const bool opened = change == CircuitChange::kOpened;
   if (opened) stats_->circuit_opened.add();
-  services_.event("server group " + runtime_->name +
-                  (opened ? " fails: its circuit is open for " + std::to_string(circuit.open / kSecond) + " s"
-                          : " answers again: its circuit is closed"));
+  services_.event(opened ? Level::kWarning : Level::kInfo,
+                  "server group " + runtime_->name +
+                      (opened ? " fails: its circuit is open for " + duration_text(circuit.open)
+                              : " answers again: its circuit is closed"));
 }
 
 }  // namespace albatross

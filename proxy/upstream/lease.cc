@@ -33,14 +33,12 @@ void Lease::judge(bool failed, bool trial) {
   group_->judge(*server_, failed, trial, since_);
 }
 
-void Lease::answered() { answered_ = group_->now(); }
-
-void Lease::finished(int status) {
-  const Nanos now = group_->now();
+void Lease::answered(int status) {
+  answered_ = group_->now();
   GroupStats& g = group_->stats();
   g.requests[status_class(status)].add();
-  g.duration.record(now - since_);
-  server_->stats->answers.add();
+  g.duration.record(answered_ - since_);
+  server_->stats->requests[status_class(status)].add();
   server_->stats->latency.add((answered_ - since_) / kMicro);
 }
 

@@ -38,9 +38,7 @@ class Lease final : public ListHook<Lease> {
   // decides on the circuit.
   void judge(bool failed, bool trial);
   // The head of the answer has come.
-  void answered();
-  // The answer is whole.
-  void finished(int status);
+  void answered(int status);
   // The try is over: gives its counts back, tells drains `how` the flow left the server, and passes the room on.
   void release(Flow::Left how);
 

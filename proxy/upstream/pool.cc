@@ -73,7 +73,8 @@ UpstreamPool::UpstreamPool(SessionContext& context, std::function<bool()> make_r
   h1_.limits.target = 64 * 1024;
   h1_.limits.fields = 200;
   h1_.limits.head = 64 * 1024;
-  h2_ = h1_;
+  h1_lenient_ = h2_ = h1_;
+  h1_lenient_.limits.repeated_chunked = true;
   h2_.wire = Wire::kHttp2;
 }
 
@@ -249,7 +250,8 @@ Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address,
     }
     address = (address + 1) % n;
   }
-  auto* c = new Session(context_, *this, Role::kClient, pool.settings->h2 ? h2_ : h1_);
+  const ServerSettings& to = *pool.settings;
+  auto* c = new Session(context_, *this, Role::kClient, to.h2 ? h2_ : to.repeated_chunked ? h1_lenient_ : h1_);
   auto* kept =
       new PooledConnection{&pool, pool.generation, pool.settings->h2, std::make_unique<PooledConnection::Opening>()};
   kept->opening->address = address;
@@ -259,6 +261,7 @@ Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address,
   if (pool.settings->h2) pool.shared.push_back(c);
   ++pool.open;
   ++pool.group->open;
+  pool.in_use.note(pool.open - pool.idle, context_.loop().now());
   pool.slot->connections.fetch_add(1, std::memory_order_relaxed);
   std::unique_ptr<Transport> transport;
   if (pool.settings->tls) {
@@ -310,14 +313,16 @@ void UpstreamPool::serve_waiters(ServerPool& pool, Connection& c, const std::vec
 void UpstreamPool::on_idle(Connection& c) {
   ServerPool& pool = pool_of(c);
   const Nanos now = context_.loop().now();
-  if (pool.retired || pool.settings->keep == 0 || outdated(c)) return c.close_idle();
+  pool.in_use.note(pool.open - pool.idle, now);  // this one is still counted
+  const std::uint32_t keep = pool.keep();
+  if (pool.retired || keep == 0 || outdated(c)) return c.close_idle();
   if (pooled(c).shared) {
     bool listed = std::find(pool.shared.begin(), pool.shared.end(), &c) != pool.shared.end();
     if (!listed || !c.can_open()) return c.close_idle();
     link(pool, c);
     return c.set_idle_deadline(now + pool.settings->idle);
   }
-  if (pool.idle >= pool.settings->keep) pool.unused.back().close_idle();  // newer ones are likelier to be open still
+  if (pool.idle >= keep) pool.unused.back().close_idle();  // newer ones are likelier to be open still
   link(pool, c);
   Nanos patience = pool.settings->idle;
   if (c.peer_keep_alive() != 0) {

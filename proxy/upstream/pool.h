@@ -9,6 +9,7 @@
 // must not be used any more, it closes as soon as it is idle.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -41,6 +42,26 @@ class UpstreamWaiter {
   ~UpstreamWaiter() = default;
 };
 
+// How many of something were in use at once within the last 30 to 60 seconds.
+class RecentPeak {
+ public:
+  void note(std::uint32_t in_use, Nanos now) {
+    if (now - since_ >= kWindow) {
+      before_ = now - since_ < 2 * kWindow ? peak_ : 0;
+      peak_ = in_use;
+      since_ = now;
+    }
+    peak_ = std::max(peak_, in_use);
+  }
+  std::uint32_t value() const { return std::max(peak_, before_); }
+
+ private:
+  static constexpr Nanos kWindow = 30 * kSecond;
+  Nanos since_ = 0;
+  std::uint32_t peak_ = 0;    // in the window that began at since_
+  std::uint32_t before_ = 0;  // in the one before
+};
+
 struct ServerPool final : Room {
   std::shared_ptr<ServerSlot> slot;
   std::shared_ptr<const ServerSettings> settings;
@@ -59,6 +80,10 @@ struct ServerPool final : Room {
   std::vector<Connection*> shared;   // HTTP/2: open or being opened, for new requests
   std::shared_ptr<GroupConnections> group;
   std::size_t next_source = 0;
+  RecentPeak in_use;
+
+  // The most idle connections that it keeps.
+  std::uint32_t keep() const { return settings->keep == ServerSettings::kKeepPeak ? in_use.value() : settings->keep; }
 
   // Whether a request finds an idle connection, a stream of a shared one, or may open another connection.
   bool has_room() const override;
@@ -116,7 +141,7 @@ class UpstreamPool final : private ConnectionOwner {
   std::function<bool()> make_room_;
   std::function<void(ServerPool&)> freed_;
   std::unordered_map<std::string, std::weak_ptr<GroupConnections>> groups_;
-  SessionSettings h1_, h2_;
+  SessionSettings h1_, h1_lenient_, h2_;
   std::unordered_map<const ServerSlot*, std::unique_ptr<ServerPool>> pools_;
   std::vector<ServerPool*> forgotten_;
 };

@@ -20,7 +20,10 @@ struct ServerSettings {
   bool h2 = false;                       // HTTP/2: many requests share a connection
   Nanos connect_timeout = 5 * kSecond;
   Nanos idle = 60 * kSecond;
-  std::uint32_t keep = 32;  // the most idle connections that are kept; each worker's share
+  // The most idle connections that are kept, each worker's share; or as many as were in use at once lately.
+  static constexpr std::uint32_t kKeepPeak = ~std::uint32_t{0};
+  std::uint32_t keep = kKeepPeak;
+  bool repeated_chunked = false;  // a response may say `Transfer-Encoding: chunked` twice
   // The most connections to the server and to its group; each worker's share. 0: any number.
   std::uint32_t max_connections = 0;
   std::uint32_t group_max_connections = 0;

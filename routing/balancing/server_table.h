@@ -37,6 +37,7 @@ struct ServerSlot {
   std::atomic<Nanos> ejected_until{0};      // 0: never was; else maybe in the past
   std::atomic<std::uint32_t> failures{0};   // in a row
   std::atomic<std::uint32_t> ejections{0};  // recent ones, at most 10
+  std::atomic<bool> failed_in_row{false};   // why it was ejected; else for what last_ejection says
   // Connections of all workers, and how many were closed by us: a port of those rests for a minute.
   std::atomic<std::uint32_t> connections{0};
   std::atomic<std::uint64_t> closed{0};
@@ -45,9 +46,10 @@ struct ServerSlot {
   alignas(64) ServerWindow window;
 
   // The control thread's only.
-  std::string last_failure;  // of a probe
-  Nanos changed_at = 0;      // wall time of the last change of health; 0: never
-  bool known = false;        // some configuration has served by it
+  std::string last_failure;   // of a probe
+  std::string last_ejection;  // why it stood out among the servers of its group
+  Nanos changed_at = 0;       // wall time of the last change of health; 0: never
+  bool known = false;         // some configuration has served by it
 
   // Whether it may get requests. Unknown health counts as healthy: without probes nothing else is known.
   bool usable(Nanos now) const {

@@ -105,7 +105,8 @@ class Compiler {
       route.targets.emplace_back(table_.group(g.name), g.weight);
     }
     if (f.sticky) {
-      route.sticky = nanos(*f.sticky);
+      route.sticky = nanos(f.sticky->max_age);
+      route.samesite = *f.sticky->samesite;
       char hex[8];
       write_hex(hex, siphash({1, 2}, route.address) >> 32, 8);
       route.sticky_cookie = "albatross-" + std::string(hex, sizeof hex);
@@ -151,6 +152,23 @@ class Compiler {
   const config::Rule* rule_ = nullptr;
 };
 
+void add_header_names(const config::Condition& condition, std::vector<std::string>& out) {
+  if (condition.kind == config::Condition::Kind::kHeader) out.push_back(condition.name);
+  for (const config::Condition& c : condition.negated) add_header_names(c, out);
+}
+
+void add_header_names(const Route& route, std::vector<std::string>& out) {
+  const auto add = [&out](const std::optional<Template>& t) {
+    if (t) t->add_header_names(out);
+  };
+  for (const Edit& e : route.edits) {
+    if (!e.name.empty()) out.push_back(ascii_lower(e.name));
+    e.value.add_header_names(out);
+    for (const auto* t : {&e.host, &e.path, &e.query}) add(*t);
+  }
+  for (const auto* t : {&route.to_protocol, &route.to_host, &route.to_port, &route.to_path, &route.to_query}) add(*t);
+}
+
 // Percent-encodes what may not stand in a path or query; what is already an escape stays.
 std::string_view encode(std::string_view text, Arena& arena) {
   auto fine = [](char c) {
@@ -177,6 +195,8 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
   Compiler compiler(table, out);
   RouteSettings base;
   base.timeouts = timeouts_of(listener.timeouts);
+  base.body_rate = listener.timeouts.request_body_rate;
+  base.drop_underscored = listener.underscores == config::Underscores::kDrop;
   if (listener.limits.body) base.body_limit = listener.limits.body->value;
   Routes routes;
   auto settle = [&routes](const RouteSettings& s) {
@@ -197,6 +217,8 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
       r.rule = rule.name;
       r.address = listener.name.value + "/" + rule.name.value;
       change(settings.timeouts, rule.timeouts);
+      if (rule.timeouts.request_body_rate) settings.body_rate = rule.timeouts.request_body_rate->value;
+      for (const config::Condition& c : rule.conditions) add_header_names(c, routes.header_names);
       if (rule.body_limit) settings.body_limit = rule.body_limit->value;
       compiler.begin(&rule);
       compiler.actions(rule.actions, config::element_path(path + ".rules", i) + ".actions", r);
@@ -204,8 +226,13 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
     r.settings = settle(settings);
     r.one_target = r.targets.size() == 1;
     if (r.one_target) r.first_group = r.targets[0].group;
+    add_header_names(r, routes.header_names);
     routes.all.push_back(std::move(r));
   }
+  auto& names = routes.header_names;
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::erase_if(names, [](const std::string& name) { return name.find('_') != std::string::npos; });
   return routes;
 }
 

@@ -21,6 +21,8 @@
 
 namespace albatross {
 
+using config::SameSite;
+
 // A route's timers: the listener's as far as its rule has none of its own. 0: none.
 struct RouteTimeouts {
   Nanos request_body = 0;
@@ -60,6 +62,8 @@ struct ForwardTarget {
 struct RouteSettings {
   RouteTimeouts timeouts;
   std::uint64_t body_limit = ~std::uint64_t{0};  // bytes of a request's body
+  std::uint64_t body_rate = 0;                   // the fewest bytes of it in a second; 0: any rate
+  bool drop_underscored = false;                 // trailers whose names have a `_` do not go on
   friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
 };
 
@@ -76,7 +80,8 @@ struct alignas(64) Route {
   std::vector<Edit> edits;
 
   std::vector<ForwardTarget> targets;
-  Nanos sticky = 0;           // how long a client stays on its group; 0: not at all
+  Nanos sticky = 0;  // how long a client stays on its group; 0: not at all
+  SameSite samesite = SameSite::kLax;
   std::string sticky_cookie;  // the name of the cookie for that
   std::string rule;           // the rule's name; "" for the default actions
   std::string address;        // "LISTENER/RULE" or "LISTENER/default"
@@ -90,6 +95,7 @@ struct alignas(64) Route {
 struct Routes {
   std::vector<Route> all;  // one for each rule, in order, then that of the default actions
   std::vector<std::unique_ptr<const RouteSettings>> settings;
+  std::vector<std::string> header_names;  // without a `_`, that rules read or edit: in lower case, sorted
 };
 
 // Compiles the rules of `listener`, which `path` names: "listeners[0]". Errors in templates go to `out`. Groups get

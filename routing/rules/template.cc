@@ -117,6 +117,12 @@ int Template::greatest_capture() const {
   return greatest;
 }
 
+void Template::add_header_names(std::vector<std::string>& out) const {
+  for (const Part& part : parts_) {
+    if (part.kind == Kind::kHeader) out.push_back(ascii_lower(part.text));
+  }
+}
+
 std::string_view Template::value_of(const Part& part, const TemplateValues& values) {
   switch (part.kind) {
     case Kind::kLiteral: return part.text;

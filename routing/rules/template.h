@@ -37,6 +37,8 @@ class Template {
   bool is_literal() const;
   // The N of the greatest ${N}, 1 to 9; 0 if there is none.
   int greatest_capture() const;
+  // Appends the names, in lower case, of the headers that it reads.
+  void add_header_names(std::vector<std::string>& out) const;
 
  private:
   enum class Kind : std::uint8_t {

@@ -101,7 +101,7 @@ shutdown: {drain: 1s}
                 self.process.kill()
                 raise RuntimeError(f"albatross did not start: {said.decode()}")
             said += some
-        found = re.findall(r"^albatross: (\w+) (?:listens )?on (?:https?://)?(\S+)$", said.decode(), re.M)
+        found = re.findall(r"^\S+ info albatross: (\w+) (?:listens )?on (?:https?://)?(\S+)$", said.decode(), re.M)
         self.addresses = dict(found)
         self.log = folder / "access.log"
 

@@ -34,8 +34,8 @@ class Authority {
 
   // For "DNS:a.example,DNS:*.b.example,IP:127.0.0.1"; the common name is `name`. `life` in seconds from now, may be
   // past.
-  Identity issue(const std::string& name, const std::string& alternatives, long life = 86'400) const {
-    const Key key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+  Identity issue(const std::string& name, const std::string& alternatives, long life = 86'400, bool rsa = false) const {
+    const Key key(rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"), EVP_PKEY_free);
     const Certificate certificate(make(name, alternatives, life, key.get(), certificate_.get()), X509_free);
     return {pem(certificate.get()), pem(key.get())};
   }

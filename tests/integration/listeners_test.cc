@@ -24,7 +24,7 @@ std::string start_error(const std::string& yaml) {
   config::Diagnostics out(file, source->text);
   auto config = std::make_shared<config::Config>(config::load(*source, out));
   REQUIRE(out.ok());
-  Process server(config, {nullptr, {}, [](const std::string&) {}});
+  Process server(config, {nullptr, {}, [](albatross::Level, const std::string&) {}});
   if (server.start(out, error)) return {};
   std::ostringstream text;
   out.print(text);

@@ -24,8 +24,9 @@ struct SecureOptions {
   std::vector<std::string> alpn{};  // empty: none is sent
   int min_version = TLS1_2_VERSION;
   int max_version = TLS1_3_VERSION;
-  SessionPtr session{};  // to be resumed
-  std::string before{};  // bytes that go ahead of the handshake
+  SessionPtr session{};      // to be resumed
+  std::string before{};      // bytes that go ahead of the handshake
+  std::string signatures{};  // the signature algorithms that it verifies; empty: OpenSSL's
 };
 
 // One end of a TLS connection.
@@ -35,6 +36,7 @@ class SecureChannel final : public Channel {
   SecureChannel(Fd fd, const SecureOptions& options) : SecureChannel(std::move(fd), SSL_CTX_new(TLS_client_method())) {
     SSL_CTX_set_min_proto_version(context_.get(), options.min_version);
     SSL_CTX_set_max_proto_version(context_.get(), options.max_version);
+    if (!options.signatures.empty()) SSL_CTX_set1_sigalgs_list(context_.get(), options.signatures.c_str());
     SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context_.get(), [](SSL* ssl, SSL_SESSION* session) {
       static_cast<SecureChannel*>(SSL_get_app_data(ssl))->tickets_.push_back(copy(session));

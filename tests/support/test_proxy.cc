@@ -16,7 +16,7 @@ TestProxy::TestProxy(const std::string& yaml, const ProxyOptions& options, std::
   config::Diagnostics out(file, source->text);
   auto config = std::make_shared<config::Config>(config::load(*source, out));
   config->file = file;
-  ProcessOptions server_options{options.clock, options.name_servers, [this](const std::string& line) {
+  ProcessOptions server_options{options.clock, options.name_servers, [this](Level, const std::string& line) {
                                   std::lock_guard lock(lock_);
                                   events_.push_back(line);
                                 }};

@@ -17,7 +17,8 @@ class Describer {
       for (const Rule& one : set.rules) rule(one);
     }
     put("log", static_cast<int>(c.access_log.target), c.access_log.path);
-    put("admin", c.admin.off, c.admin.bind.text, c.admin.bind.host, c.admin.token);
+    put("admin", c.admin.off, c.admin.token);
+    for (const Bind& bind : c.admin.binds) put("admin.bind", bind.text, bind.host);
     put("shutdown", c.shutdown.delay, c.shutdown.drain);
     put("process", c.workers, c.max_connections);
   }
@@ -61,9 +62,14 @@ class Describer {
     put_inline("(", static_cast<int>(c.kind), c.name, c.patterns, c.networks, c.negated, ")");
   }
   void one(const Timeouts& t) {
-    put_inline(t.idle, t.handshake, t.request_head, t.request_body, t.response, t.send, t.total, t.tunnel);
+    put_inline(t.idle, t.handshake, t.request_head, t.request_body, t.request_body_rate, t.response, t.send, t.total,
+               t.tunnel);
   }
-  void one(const RuleTimeouts& t) { put_inline(t.request_body, t.response, t.send, t.total, t.tunnel); }
+  void one(const RuleTimeouts& t) {
+    put_inline(t.request_body, t.request_body_rate, t.response, t.send, t.total, t.tunnel);
+  }
+  void one(const GroupSticky& s) { put_inline(s.max_age, s.samesite); }
+  void one(const ErrorPage& p) { put_inline(p.code, p.file); }
   template <class... T>
   void put_inline(const T&... values) {
     (one(values), ...);
@@ -89,7 +95,8 @@ class Describer {
     put("listener", l.name, l.bind.text, l.bind.host, l.bind.port, l.protocol, l.certificates, l.security_policy,
         l.http2);
     put(l.timeouts, l.limits.request_head, l.limits.target, l.limits.fields, l.limits.body);
-    put(l.trusted_proxies, l.proxy_protocol_from, l.encoded_slash_pass, l.half_close, l.rule_set);
+    put(l.trusted_proxies, l.proxy_protocol_from, l.encoded_slash_pass, l.half_close, l.rule_set, l.strict_sni,
+        static_cast<int>(l.underscores), l.error_pages);
     put(l.x_forwarded.forwarded_for, l.x_forwarded.proto, l.x_forwarded.port, l.x_forwarded.host);
     for (const Rule& one_rule : l.rules) rule(one_rule);
     for (const Action& one_action : l.default_actions) action(one_action);
@@ -99,7 +106,9 @@ class Describer {
         g.zone_affinity, g.fail_open, g.connection_drain, g.connect_timeout, g.response_timeout);
     put(g.keep_alive_idle, g.keep_alive_pool, g.retries.tries, g.retries.per_try_timeout, g.retries.budget,
         g.max_requests, g.max_connections, g.queue.size, g.queue.timeout, g.drain_unhealthy, g.tls.ca,
-        g.tls.server_name, g.tls.verify);
+        g.tls.server_name, g.tls.verify, g.accept_repeated_chunked);
+    if (g.sticky) put("sticky", g.sticky->max_age, g.sticky->cookie, g.sticky->samesite);
+    if (g.passive_check) put("passive", g.passive_check->failures, g.passive_check->codes);
     for (const Server& s : g.servers) put("server", s.address, s.host, s.port, s.is_unix, s.weight, s.zone, s.backup);
     if (g.slow_start) put("slow_start", g.slow_start->window, g.slow_start->curve);
     if (!g.health_check) return;

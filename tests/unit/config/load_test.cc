@@ -50,7 +50,7 @@ TEST_CASE("the example of the contract loads") {
   REQUIRE(api.actions.size() == 4);
   CHECK(*api.actions[0].header.value == "${listener}");
   CHECK(*api.actions[3].forward.groups[1].weight == 5);
-  CHECK(**api.actions[3].forward.sticky == 1000s);
+  CHECK(*api.actions[3].forward.sticky->max_age == 1000s);
   CHECK(*config.listeners[0].default_actions[0].redirect.code == 308);
   CHECK(**config.listeners[0].default_actions[0].redirect.port == "8443");
   CHECK(config.server_groups[0].servers[1].host == "10.0.2.10");
@@ -87,14 +87,14 @@ TEST_CASE("what is not written takes its default, without a place") {
   CHECK_FALSE(listener.http2);
   CHECK_FALSE(listener.half_close);
   CHECK(config.access_log.target == AccessLog::Target::kOff);
-  CHECK(config.admin.bind.text.empty());
+  CHECK(config.admin.binds.empty());
   CHECK(*config.shutdown.drain == 30s);
   CHECK(*config.max_connections == 100'000);
   const ServerGroup& group = config.server_groups[0];
   CHECK(*group.connection_drain == 300s);
   CHECK(*group.connect_timeout == 5s);
   CHECK(*group.keep_alive_idle == 60s);
-  CHECK(*group.keep_alive_pool == 32);
+  CHECK_FALSE(group.keep_alive_pool);
   REQUIRE(group.health_check);
   CHECK(*group.health_check->interval == 2s);
   CHECK(group.health_check->codes == decltype(HealthCheck::codes){{200, 299}});

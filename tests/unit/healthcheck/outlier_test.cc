@@ -80,7 +80,7 @@ TEST_CASE("a server that is much slower than the median is ejected") {
   for (std::size_t i = 0; i < 3; ++i) g.had(i, 100, 0, 10 * kMilli);
   g.had(3, 100, 0, 40 * kMilli);
   g.look();
-  CHECK(g.said == std::vector<std::string>{"3: its answers took 40 ms, the group's 10 ms"});
+  CHECK(g.said == std::vector<std::string>{"3: its answers took 0.04 s, the group's 0.01 s"});
 }
 
 TEST_CASE("two servers have no median, and failures have no latency") {

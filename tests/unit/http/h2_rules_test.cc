@@ -158,7 +158,7 @@ TEST_CASE("h2 requests that pass, and what becomes of them") {
                    {"x-b", "2"}}},
        "GET a.test / none x-b=2;"},
       {{.what = "a name with an underscore", .fields = {{"x_forwarded_for", "1"}, {"x-a", "1"}}},
-       "GET a.test / none x-a=1;"},
+       "GET a.test / none x_forwarded_for=1; x-a=1;"},
       {{.what = "a websocket", .method = "CONNECT", .path = "/chat?x", .end = false, .protocol = "websocket"},
        "GET a.test /chat?x none upgrade"},
       {{.what = "a websocket of some length",
@@ -371,8 +371,8 @@ TEST_CASE("h2 trailers are fields and nothing else") {
                   {"content-length", "1"},
                   {"authorization", "x"},
                   {"set-cookie", "a"},
-                  {"a_b", "1"},
-                  {"x", "1"}}) == "1 GET /;1 end with  x=[1]\n;");
+                  {"content_length", "1"},
+                  {"a_b", "1"}}) == "1 GET /;1 end with  a_b=[1]\n;");
   for (const List& bad : std::initializer_list<List>{{{":path", "/"}},
                                                      {{":status", "200"}},
                                                      {{"X", "1"}},

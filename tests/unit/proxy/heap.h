@@ -67,7 +67,7 @@ struct Running {
   explicit Running(const std::string& json) : source{"test.json", json, config::Format::kJson}, out("test.json", json) {
     auto c = std::make_shared<config::Config>(config::load(source, out));
     ProcessOptions o;
-    o.log = [](const std::string&) {};
+    o.log = [](Level, const std::string&) {};
     server = std::make_unique<Process>(c, o);
     std::string error;
     REQUIRE(out.ok());

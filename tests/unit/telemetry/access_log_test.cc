@@ -68,13 +68,30 @@ TEST_CASE("a full line has exactly the fields that are promised, with their type
   nlohmann::json j = checked(line(full(), texts));
   std::set<std::string> strings, numbers;
   for (const auto& [key, value] : j.items()) (value.is_string() ? strings : numbers).insert(key);
-  CHECK(strings == std::set<std::string>{"time", "request_method", "request_uri", "host", "client_ip", "scheme",
-                                         "server_protocol", "upstream_addr", "ssl_protocol", "ssl_cipher",
-                                         "http_user_agent", "http_referer", "http_x_forwarded_for", "listener", "rule",
-                                         "server_group", "termination", "request_id", "trace_id"});
+  CHECK(strings == std::set<std::string>{"time",
+                                         "request_method",
+                                         "request_uri",
+                                         "host",
+                                         "client_ip",
+                                         "scheme",
+                                         "server_protocol",
+                                         "upstream_addr",
+                                         "ssl_protocol",
+                                         "ssl_cipher",
+                                         "http_user_agent",
+                                         "http_referer",
+                                         "http_x_forwarded_for",
+                                         "listener",
+                                         "rule",
+                                         "server_group",
+                                         "termination",
+                                         "termination_detail",
+                                         "failed_tries",
+                                         "request_id",
+                                         "trace_id"});
   CHECK(numbers == std::set<std::string>{"status", "client_port", "request_time", "upstream_status",
-                                         "upstream_response_time", "upstream_connect_time", "body_bytes_sent",
-                                         "request_length", "attempts", "grpc_status"});
+                                         "upstream_header_time", "upstream_response_time", "upstream_connect_time",
+                                         "body_bytes_sent", "request_length", "attempts", "grpc_status"});
 }
 
 TEST_CASE("each string goes under its own name") {

@@ -69,7 +69,7 @@ TEST_CASE("a client refuses a certificate that it does not trust or that is for 
 TEST_CASE("garbage instead of a handshake is an error") {
   Contexts c;
   for (const char* bytes :
-       {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\x16\x03\x01\xff\xff", "\x16\x03\x01\x00\x05garbage garbage"}) {
+       {"get / http/1.1\r\nHost: a\r\n\r\n", "\x16\x03\x01\xff\xff", "\x16\x03\x01\x00\x05garbage garbage"}) {
     TlsPair p(c);
     End server;
     int fds[2];
@@ -83,6 +83,35 @@ TEST_CASE("garbage instead of a handshake is an error") {
     }
     CHECK(server.opened == IoStatus::kError);
   }
+}
+
+TEST_CASE("a client that speaks HTTP in clear is spoken to in clear") {
+  Contexts c;
+  TlsPair p(c);
+  End server;
+  int fds[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+  server.t = c.server->accept(p.loop, server, fds[0], false);
+  REQUIRE(write(fds[1], "GET / HTTP/1.1\r\n", 16) == 16);
+  p.loop.turn(0);
+  server.open();
+  REQUIRE(server.opened == IoStatus::kOk);
+  CHECK(server.t->in_clear());
+  CHECK(server.t->tls() == nullptr);
+  char text[32];
+  REQUIRE(server.t->can_read());
+  IoResult r = server.t->read(text, 5);
+  CHECK(std::string_view(text, r.bytes) == "GET /");
+  r = server.t->read(text, sizeof text);
+  CHECK(std::string_view(text, r.bytes) == " HTTP/1.1\r\n");
+  CHECK(server.t->read(text, sizeof text).status == IoStatus::kAgain);
+  char answer[] = "no";
+  const iovec part{answer, 2};
+  CHECK(server.t->write(&part, 1).bytes == 2);
+  CHECK(read(fds[1], text, sizeof text) == 2);
+  server.t->close(false);
+  CHECK(read(fds[1], text, sizeof text) == 0);
+  ::close(fds[1]);
 }
 
 TEST_CASE("data of every size comes out whole, both ways") {

@@ -1,0 +1,9 @@
+// What this binary is. Lives as long as the program; any thread.
+#pragma once
+
+namespace albatross {
+
+extern const char* const kVersion;  // "1.2.0"
+extern const char* const kCommit;  // the commit that it was built from, 12 hexadecimal digits; "unknown" outside of git
+
+}  // namespace albatross

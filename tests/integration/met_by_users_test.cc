@@ -1,0 +1,528 @@
+// What users met: each test is named by its symptom.
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "tests/integration/secure.h"
+#include "tests/support/client.h"
+#include "tests/support/fake_upstream.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/test_proxy.h"
+
+using namespace albatross::test;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+// The request as the server got it, by a server that answers with its raw bytes.
+Message seen(Client& client, const std::string& fields) {
+  std::string raw = client.get("/", fields).body;
+  return read_message(Side::kRequest, raw, [] { return std::string(); });
+}
+
+}  // namespace
+
+// ---- fields with an underscore ----
+
+TEST_CASE("fields with an underscore reach the server, unless they could pass for another", "[met]") {
+  FakeUpstream up;
+  TestProxy proxy(Setup{.servers = {up.address()},
+                        .listener = "rules:\n  - {name: r, priority: 1, conditions: [{header: {name: x-tenant, values: "
+                                    "[a]}}], actions: [{forward: app}]}"});
+  Client client(proxy.port());
+  const Message m = seen(client, "my_metadata: 1\r\nX_Tenant: a\r\nX_Real_IP: 6.6.6.6\r\n");
+  CHECK(m.get("my_metadata") == "1");
+  CHECK_FALSE(m.has("x_tenant"));
+  CHECK_FALSE(m.has("x_real_ip"));
+  CHECK(proxy.log(1)[0]["rule"].is_null());
+  const auto dropped = proxy.ask([](albatross::Process& p) {
+    std::uint64_t n = 0;
+    p.view().stats.visit([&n](const auto& listeners, const auto&, const auto&, const auto&) {
+      n = listeners.sum("web", [](const albatross::ListenerStats& s) { return s.underscored.get(); });
+    });
+    return n;
+  });
+  CHECK(dropped == 2);
+}
+
+TEST_CASE("underscores: pass and drop", "[met]") {
+  FakeUpstream up;
+  const bool pass = GENERATE(true, false);
+  TestProxy proxy(
+      Setup{.servers = {up.address()}, .listener = std::string("underscores: ") + (pass ? "pass" : "drop")});
+  Client client(proxy.port());
+  const Message m = seen(client, "my_metadata: 1\r\nX_Forwarded_For: 6.6.6.6\r\n");
+  CHECK(m.has("my_metadata") == pass);
+  CHECK(m.has("x_forwarded_for") == pass);
+}
+
+// ---- HTTP in clear on a TLS port ----
+
+TEST_CASE("a request in clear to a TLS port is told so and logged", "[met]") {
+  FakeUpstream up;
+  const auto folder = std::make_shared<TempDir>();
+  Authority().issue("one.example", "DNS:one.example").write(*folder, "one");
+  TestProxy proxy(
+      Setup{.servers = {up.address()}, .listener = "certificates: [{cert: one.pem, key: one.key}]", .protocol = "https"}
+          .yaml(),
+      {}, folder);
+  const std::string request = GENERATE(std::string("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+                                       std::string("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"),
+                                       std::string("OPTIONS * HTTP/1.0\r\n\r\n"));
+  Client client(proxy.port());
+  client.drip(request, 5, Ms(1));
+  const Message m = client.read_response();
+  CHECK(m.status() == 400);
+  CHECK_THAT(m.body, ContainsSubstring("https://"));
+  CHECK(client.ends());
+  const auto line = proxy.log(1)[0];
+  CHECK(line["status"] == 400);
+  CHECK(line["termination"] == "clear_text");
+  CHECK(line["scheme"] == "http");
+  CHECK(up.requests() == 0);
+}
+
+TEST_CASE("a client that neither speaks TLS nor HTTP is closed and told of in the event log", "[met]") {
+  const auto folder = std::make_shared<TempDir>();
+  Authority().issue("one.example", "DNS:one.example").write(*folder, "one");
+  TestProxy proxy(Setup{.listener = "certificates: [{cert: one.pem, key: one.key}]",
+                        .actions = "- fixed_response: {body: hi}",
+                        .protocol = "https"}
+                      .yaml(),
+                  {}, folder);
+  Client client(proxy.port());
+  client.send("\x01\x02\x03\x04\x05\x06\x07\x08");
+  client.read_all();
+  CHECK(eventually([&] { return proxy.said("listener web: client 127.0.0.1 port "); }));
+  CHECK(eventually([&] { return proxy.said("wrong version number"); }));
+}
+
+// ---- why something failed ----
+
+TEST_CASE("the log says why TLS to a server failed", "[met]") {
+  const Authority authority, stranger("stranger");
+  const auto folder = std::make_shared<TempDir>();
+  folder->write("ca.pem", authority.certificate());
+  Identity identity;
+  std::string why;
+  SECTION("self-signed") {
+    identity = stranger.issue("app", "DNS:app.internal");
+    why = "unable to get local issuer certificate";
+  }
+  SECTION("expired") {
+    identity = authority.issue("app", "DNS:app.internal", -3600);
+    why = "certificate has expired";
+  }
+  SECTION("another name") {
+    identity = authority.issue("app", "DNS:other.internal");
+    why = "hostname mismatch";
+  }
+  FakeUpstream up([identity](FakeConnection& c) {
+    try {
+      SecureChannel tls(Fd(::dup(c.descriptor())), identity);
+      std::string bytes;
+      tls.receive(bytes, Deadline());
+    } catch (const Failure&) {  // the proxy refuses the certificate, which is what is tested
+    }
+  });
+  TestProxy proxy(
+      Setup{.servers = {up.address()}, .group = "protocol: https\ntls: {ca: ca.pem, server_name: app.internal}"}.yaml(),
+      {}, folder);
+  Client client(proxy.port());
+  CHECK(client.get("/").status() == 502);
+  const auto line = proxy.log(1)[0];
+  CHECK(line["termination"] == "upstream_tls");
+  CHECK(line["termination_detail"] == why);
+  CHECK(proxy.said("server app/" + up.address() + ": the TLS handshake with the server failed: " + why));
+}
+
+TEST_CASE("a server that speaks another protocol is named as such", "[met]") {
+  std::string greeting, why;
+  SECTION("not HTTP") {
+    greeting = "SSH-2.0-OpenSSH_9.2\r\n";
+    why = "the server does not speak HTTP";
+  }
+  SECTION("HTTP/2") {
+    greeting = std::string("\0\0\x0c\x04\0\0\0\0\0", 9);
+    why = "the server speaks HTTP/2, so its group needs protocol h2c, h2, grpc or grpcs";
+  }
+  SECTION("TLS") {
+    greeting = std::string("\x15\x03\x01\0\x02\x02\x46", 7);
+    why = "the server speaks TLS, so its group needs protocol https";
+  }
+  FakeUpstream up([greeting](FakeConnection& c) {
+    c.read_some();
+    c.write(greeting);
+    c.wait_for_close();
+  });
+  TestProxy proxy(Setup{.servers = {up.address()}});
+  Client client(proxy.port());
+  CHECK(client.get("/").status() == 502);
+  const auto line = proxy.log(1)[0];
+  CHECK(line["termination"] == "upstream_malformed");
+  CHECK(line["termination_detail"] == why);
+}
+
+TEST_CASE("a request that was tried again lists all servers and how they failed", "[met]") {
+  FakeUpstream bad(FakeUpstream::Handler([](FakeConnection& c) {
+    while (true) {
+      c.read_request();
+      c.respond(503);
+    }
+  }));
+  std::uint16_t dead = 0;
+  const Fd placeholder = refusing_port(dead);
+  FakeUpstream good(FakeUpstream::say("ok"));
+  TestProxy proxy(
+      Setup{.servers = {bad.address(), loopback(dead), good.address()}, .group = "retries: {tries: 3, codes: [503]}"});
+  Client client(proxy.port());
+  for (int i = 0; i < 3; ++i) CHECK(client.get("/").body == "ok");
+  bool both = false;
+  for (const auto& line : proxy.log(3)) {
+    if (line["attempts"] < 3) continue;
+    const std::string failed = line["failed_tries"];
+    CHECK(line["upstream_addr"] == good.address());
+    CHECK_THAT(failed, ContainsSubstring(bad.address() + " 503"));
+    CHECK_THAT(failed, ContainsSubstring(loopback(dead) + " connect_refused"));
+    both = true;
+  }
+  CHECK(both);
+}
+
+TEST_CASE("a slow client does not make the server look slow", "[met]") {
+  const std::string body(32 << 20, 'x');  // more than the sockets hold
+  FakeUpstream up(FakeUpstream::say(body));
+  ManualClock clock;
+  TestProxy proxy(Setup{.servers = {up.address()}}, {.clock = &clock, .name_servers = {}});
+  Client client(proxy.port());
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.read_until("\r\n\r\n");
+  clock.advance(20 * albatross::kSecond);
+  CHECK(client.read_exact(body.size()) == body);
+  const auto line = proxy.log(1)[0];
+  CHECK(line["upstream_header_time"] == 0.0);
+  CHECK(line["upstream_response_time"] == 20.0);
+}
+
+// ---- passive checks ----
+
+TEST_CASE("a server that answers only 500 is ejected, and its answers are counted by class", "[met]") {
+  FakeUpstream bad(FakeUpstream::Handler([](FakeConnection& c) {
+    while (true) {
+      c.read_request();
+      c.respond(500);
+    }
+  }));
+  FakeUpstream good(FakeUpstream::say("ok"));
+  TestProxy proxy(Setup{.servers = {bad.address(), good.address()}, .group = "passive_check: {failures: 3}"});
+  Client client(proxy.port());
+  int failed = 0;
+  for (int i = 0; i < 20; ++i) failed += client.get("/").status() == 500;
+  CHECK(failed == 3);
+  CHECK(eventually([&] { return proxy.said("is ejected: it failed 3 requests in a row"); }));
+  const auto counted = proxy.ask([&](albatross::Process& p) {
+    std::uint64_t n = 0;
+    p.view().stats.visit([&](const auto&, const auto&, const auto& servers, const auto&) {
+      n = servers.sum("app/" + bad.address(), [](const albatross::ServerStats& s) { return s.requests[5].get(); });
+    });
+    return n;
+  });
+  CHECK(counted == 3);
+}
+
+TEST_CASE("passive_check: codes says what fails", "[met]") {
+  FakeUpstream bad(FakeUpstream::Handler([](FakeConnection& c) {
+    while (true) {
+      c.read_request();
+      c.respond(500);
+    }
+  }));
+  FakeUpstream good(FakeUpstream::say("ok"));
+  TestProxy proxy(
+      Setup{.servers = {bad.address(), good.address()}, .group = "passive_check: {failures: 3, codes: [503]}"});
+  Client client(proxy.port());
+  int failed = 0;
+  for (int i = 0; i < 20; ++i) failed += client.get("/").status() == 500;
+  CHECK(failed == 10);
+}
+
+// ---- pools ----
+
+TEST_CASE("a steady load never reconnects with the default pool", "[met]") {
+  constexpr int kClients = 64;
+  FakeUpstream up(FakeUpstream::say("ok"));
+  TestProxy proxy(Setup{.servers = {up.address()}});
+  std::vector<Client> clients;
+  for (int i = 0; i < kClients; ++i) clients.emplace_back(proxy.port());
+  int most = 0;
+  for (int round = 0; round < 6; ++round) {
+    for (Client& c : clients) c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (Client& c : clients) CHECK(c.read_response().body == "ok");
+    if (round == 2) most = up.connections();
+  }
+  CHECK(up.connections() <= most + kClients / 4);
+  CHECK(up.connections() <= 2 * kClients);
+}
+
+// ---- repeated chunked ----
+
+TEST_CASE("a server that says chunked twice is read where the group allows it", "[met]") {
+  const std::string fields = GENERATE(std::string("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+                                      std::string("Transfer-Encoding: chunked, Chunked\r\n"));
+  const bool allowed = GENERATE(true, false);
+  FakeUpstream up([fields](FakeConnection& c) {
+    while (true) {
+      c.read_request();
+      c.write("HTTP/1.1 200 OK\r\n" + fields + "\r\n3\r\nabc\r\n0\r\n\r\n");
+    }
+  });
+  TestProxy proxy(Setup{.servers = {up.address()}, .group = allowed ? "accept_repeated_chunked: true" : ""});
+  Client client(proxy.port());
+  const Message m = client.get("/");
+  CHECK(m.status() == (allowed ? 200 : 502));
+  if (!allowed) return;
+  CHECK(m.body == "abc");
+  CHECK(m.count("transfer-encoding") == 1);
+}
+
+// ---- own answers and cookies ----
+
+TEST_CASE("error pages replace the text of own answers", "[met]") {
+  std::uint16_t dead = 0;
+  const Fd placeholder = refusing_port(dead);
+  const auto folder = std::make_shared<TempDir>();
+  folder->write("sorry.html", "<h1>sorry</h1>\n");
+  const std::string yaml =
+      Setup{.servers = {loopback(dead)}, .listener = "error_pages: {502: sorry.html}", .log = false}.yaml();
+  TestProxy proxy(yaml, {}, folder);
+  Client client(proxy.port());
+  Message m = client.get("/");
+  CHECK(m.status() == 502);
+  CHECK(m.get("content-type") == "text/html; charset=utf-8");
+  CHECK(m.body == "<h1>sorry</h1>\n");
+  CHECK_THAT(client.get("/", "Accept: application/json\r\n").body, ContainsSubstring("connect_refused"));
+  folder->write("sorry.html", "<h1>really</h1>\n");
+  REQUIRE(proxy.reload(yaml).ok);
+  CHECK(client.get("/").body == "<h1>really</h1>\n");
+  std::filesystem::remove(folder->file("sorry.html"));
+  const auto failed = proxy.reload(yaml);
+  CHECK_FALSE(failed.ok);
+  CHECK_THAT(failed.message, ContainsSubstring("error_pages.502"));
+  CHECK(client.get("/").body == "<h1>really</h1>\n");
+}
+
+TEST_CASE("SameSite of sticky cookies can be chosen, and none sets Secure", "[met]") {
+  FakeUpstream up(FakeUpstream::say("ok"));
+  const std::string how = GENERATE(std::string("lax"), std::string("strict"), std::string("none"));
+  TestProxy proxy(Setup{.servers = {up.address()},
+                        .group = "sticky: {samesite: " + how + "}",
+                        .groups = "- {name: other, servers: [{address: \"" + up.address() + "\"}]}",
+                        .actions = "- forward: {groups: [{name: app}, {name: other, weight: 0}], sticky: {max_age: "
+                                   "10s, samesite: " +
+                                   how + "}}"});
+  Client client(proxy.port());
+  const Message m = client.get("/");
+  REQUIRE(m.count("set-cookie") == 2);
+  for (const auto& [name, value] : m.fields) {
+    if (lower_case(name) != "set-cookie") continue;
+    const std::string last = how == "lax"      ? "; HttpOnly; SameSite=Lax"
+                             : how == "strict" ? "; HttpOnly; SameSite=Strict"
+                                               : "; HttpOnly; Secure; SameSite=None";
+    CHECK(value.ends_with(last));
+  }
+}
+
+// ---- short bodies that nobody wants ----
+
+TEST_CASE("a fixed answer to a request with a small body keeps the connection", "[met]") {
+  TestProxy proxy(Setup{.listener = "rules:\n  - {name: r, priority: 1, conditions: [{path: /old}], actions: "
+                                    "[{redirect: {path: /new}}]}",
+                        .actions = "- fixed_response: {body: hi}"});
+  const std::string path = GENERATE(std::string("/"), std::string("/old"));
+  const std::string fields =
+      GENERATE(std::string("Content-Length: 3\r\n\r\n"), std::string("Transfer-Encoding: chunked\r\n\r\n"));
+  const bool chunked = fields.starts_with("T");
+  Client client(proxy.port());
+  for (int i = 0; i < 3; ++i) {
+    client.send("POST " + path + " HTTP/1.1\r\nHost: a\r\n" + fields);
+    const Message m = client.read_response();
+    CHECK(m.status() == (path == "/" ? 200 : 308));
+    CHECK(m.get("connection") == "");
+    client.send(chunked ? "3\r\nabc\r\n0\r\n\r\n" : "abc");
+  }
+  client.send("POST " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + (chunked ? "1\r\na\r\n0\r\n\r\n" : "abc") +
+              "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.read_response();
+  CHECK(client.read_response().body == "hi");
+}
+
+TEST_CASE("a body that nobody wants and that is long closes the connection after the answer", "[met]") {
+  TestProxy proxy(Setup{.actions = "- fixed_response: {body: hi}"});
+  Client client(proxy.port());
+  SECTION("it says so") {
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n");
+    CHECK(client.read_response().get("connection") == "close");
+  }
+  SECTION("it does not") {
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    CHECK(client.read_response().body == "hi");
+    client.send("20000\r\n" + std::string(0x20000, 'x') + "\r\n0\r\n\r\n");
+  }
+  SECTION("it never comes") {
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+    CHECK(client.read_response().body == "hi");
+  }
+  SECTION("it waits for a 100") {
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    CHECK(client.read_response().get("connection") == "close");
+  }
+  CHECK(client.ends());
+}
+
+// ---- certificates ----
+
+TEST_CASE("of two certificates for one name each client gets the one that it can verify", "[met]") {
+  const auto folder = std::make_shared<TempDir>();
+  const Authority authority;
+  authority.issue("ec", "DNS:one.example,DNS:only-ec.example").write(*folder, "ec");
+  authority.issue("rsa", "DNS:one.example", 86'400, true).write(*folder, "rsa");
+  TestProxy proxy(Setup{.listener = "certificates: [{cert: ec.pem, key: ec.key}, {cert: rsa.pem, key: rsa.key}]",
+                        .actions = "- fixed_response: {body: hi}",
+                        .protocol = "https"}
+                      .yaml(),
+                  {}, folder);
+  const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+  const auto presented = [&](const std::string& name, const std::string& signatures) {
+    SecureClient client(proxy.port(),
+                        {.name = name, .min_version = version, .max_version = version, .signatures = signatures});
+    CHECK(client.get("/").body == "hi");
+    return client.tls().peer();
+  };
+  CHECK(presented("one.example", "ECDSA+SHA256") == "ec");
+  CHECK(presented("one.example", "RSA+SHA256:RSA-PSS+SHA256") == "rsa");
+  CHECK(presented("", "RSA+SHA256:RSA-PSS+SHA256") == "rsa");
+  CHECK(presented("only-ec.example", "ECDSA+SHA256") == "ec");
+}
+
+TEST_CASE("a certificate that could never be served is an error", "[met]") {
+  const auto folder = std::make_shared<TempDir>();
+  const Authority authority;
+  authority.issue("a", "DNS:one.example,DNS:two.example").write(*folder, "a");
+  authority.issue("b", "DNS:two.example").write(*folder, "b");
+  authority.issue("c", "DNS:two.example,DNS:three.example").write(*folder, "c");
+  const auto yaml = [](const std::string& second) {
+    return Setup{
+        .listener = "certificates: [{cert: a.pem, key: a.key}, {cert: " + second + ".pem, key: " + second + ".key}]",
+        .actions = "- fixed_response: {body: hi}",
+        .protocol = "https"}
+        .yaml();
+  };
+  CHECK_THROWS_WITH(TestProxy(yaml("b"), {}, folder), ContainsSubstring("it is never served: certificates[0] has"));
+  TestProxy proxy(yaml("c"), {}, folder);
+  const auto reloaded = proxy.reload(yaml("c"));
+  CHECK(reloaded.ok);
+  CHECK_THAT(reloaded.message, ContainsSubstring("it is not served for two.example, which certificates[0] covers"));
+}
+
+// ---- uploads ----
+
+TEST_CASE("a client is not blamed for the server that takes nothing of its upload", "[met]") {
+  FakeUpstream up([](FakeConnection& c) {
+    c.read_head();
+    c.stall();
+  });
+  ManualClock clock;
+  TestProxy proxy(Setup{.servers = {up.address()},
+                        .listener = "timeouts: {request_body: 5s, request_body_rate: 1MiB, send: 1h, response: 60s}"},
+                  {.clock = &clock, .name_servers = {}});
+  Client client(proxy.port());
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+  const std::string piece(1 << 20, 'x');
+  // until the sockets hold no more
+  for (bool taken = true; taken;) {
+    const ssize_t n = ::send(client.channel().descriptor(), piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    taken = n > 0 || eventually(
+                         [&] {
+                           pollfd p{client.channel().descriptor(), POLLOUT, 0};
+                           return ::poll(&p, 1, 0) == 1;
+                         },
+                         Ms(300));
+  }
+  for (int i = 0; i < 10; ++i) {
+    clock.advance(4 * albatross::kSecond);
+    CHECK(client.stays_silent(Ms(20)));
+  }
+}
+
+TEST_CASE("a client that sends its body too slowly gets 408", "[met]") {
+  FakeUpstream up(FakeUpstream::say("ok"));
+  ManualClock clock;
+  const bool slow = GENERATE(true, false);
+  TestProxy proxy(
+      Setup{.servers = {up.address()},
+            .listener = std::string("timeouts: {request_body: 5s, request_body_rate: ") + (slow ? "100B}" : "0B}")},
+      {.clock = &clock, .name_servers = {}});
+  Client client(proxy.port());
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+  CHECK(eventually([&] { return up.connections() == 1; }));
+  for (int i = 0; i < 4; ++i) {
+    client.send("x");
+    CHECK(eventually([&] { return up.received().ends_with(std::string(static_cast<std::size_t>(i + 1), 'x')); }));
+    clock.advance(3 * albatross::kSecond);
+    if (slow && i == 1) break;
+    CHECK(client.stays_silent(Ms(20)));
+  }
+  if (slow) CHECK(client.read_response().status() == 408);
+}
+
+TEST_CASE("a stalled upload to an HTTP/2 server ends after `send`, though the server answers PINGs", "[met]") {
+  const auto frame = [](char type, char flags, std::string_view payload, char stream = 0) {
+    std::string f{0, 0, static_cast<char>(payload.size()), type, flags, 0, 0, 0, stream};
+    return f += payload;
+  };
+  // Takes the first window of a request, opens no other, and acknowledges what asks for it.
+  FakeUpstream up([frame](FakeConnection& c) {
+    c.read_exact(24);
+    c.write(frame(4, 0, ""));
+    while (true) {
+      const std::string head = c.read_exact(9);
+      const auto byte = [&head](std::size_t i) { return static_cast<unsigned char>(head[i]); };
+      const std::string payload = c.read_exact(static_cast<std::size_t>(byte(0) << 16 | byte(1) << 8 | byte(2)));
+      if ((byte(3) == 4 || byte(3) == 6) && (byte(4) & 1) == 0) {
+        c.write(frame(head[3], 1, byte(3) == 6 ? payload : ""));
+      }
+    }
+  });
+  TestProxy proxy(Setup{.servers = {up.address()}, .listener = "timeouts: {send: 300ms}", .group = "protocol: h2c"});
+  Client client(proxy.port());
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + std::string(200'000, 'x'));
+  CHECK(client.read_response().status() == 504);
+  CHECK(proxy.log(1)[0]["termination"] == "response_timeout");
+}
+
+// ---- HTTP/2 header blocks ----
+
+TEST_CASE("an HTTP/2 header block that decodes to far more than the limit ends the connection", "[met]") {
+  TestProxy proxy(Setup{.listener = "http2: true", .actions = "- fixed_response: {body: hi}"});
+  // One field of 3 KB goes into the table, and each further byte names it again.
+  std::string block = "\x82\x86\x84\x41\x01\x61\x40\x01\x62";
+  block += "\x7f" + std::string(1, static_cast<char>(0x80 | ((3000 - 127) & 127))) +
+           std::string(1, static_cast<char>((3000 - 127) >> 7)) + std::string(3000, 'v');
+  block += std::string(200, static_cast<char>(0x80 | 62));
+  std::string headers{0, static_cast<char>(block.size() >> 8), static_cast<char>(block.size()), 1, 5, 0, 0, 0, 1};
+  Client client(proxy.port());
+  client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string(3, '\0') + "\x04" + std::string(5, '\0') + headers +
+              block);
+  const std::string answer = client.read_all();
+  CHECK_THAT(answer, ContainsSubstring(std::string("\0\0\0\x0b", 4)));  // GOAWAY: ENHANCE_YOUR_CALM
+}
+
+// ---- conditions and addresses ----
+
+TEST_CASE("a host pattern that is not ASCII matches what clients send for it", "[met]") {
+  TestProxy proxy(Setup{.listener = "rules:\n  - {name: r, priority: 1, conditions: [{host: ['*.Bücher.example']}], "
+                                    "actions: [{fixed_response: {body: books}}]}",
+                        .actions = "- fixed_response: {body: other}"});
+  Client client(proxy.port());
+  CHECK(client.get("/", {}, "www.xn--bcher-kva.example").body == "books");
+  CHECK(client.get("/", {}, "www.bucher.example").body == "other");
+}
