@@ -84,5 +84,7 @@ constexpr char* write_percent(char* out, char c) {
 
 // The length of the UTF-8 sequence at the start of the text (RFC 3629), 1 to 4; 0 if there is none.
 std::size_t utf8_length(std::string_view text);
+// Whether all of the text is UTF-8.
+bool is_utf8(std::string_view text);
 
 }  // namespace albatross

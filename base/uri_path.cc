@@ -14,6 +14,10 @@ NormalPath decode(std::string_view path, EncodedSlash slashes, char* out) {
   for (std::size_t i = 0; i < path.size(); ++i) {
     const char c = path[i];
     if (c == '\\' && slashes == EncodedSlash::kReject) return {"a backslash in the path"};
+    if (static_cast<signed char>(c) < 0) {
+      n = static_cast<std::size_t>(write_percent(out + n, c) - out);
+      continue;
+    }
     if (c != '%') {
       out[n++] = c;
       continue;

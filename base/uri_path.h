@@ -20,7 +20,8 @@ struct NormalPath {
 };
 // Decodes the escapes of unreserved characters, writes other escapes in upper case, resolves dot segments, and keeps
 // empty segments. Refuses bad escapes and dot segments with parameters ("..;x"), and unless they are to pass `%2F`,
-// `%5C`, `\` and `%00`. The path begins with "/". `out` has room for as many bytes as the path has.
+// `%5C`, `\` and `%00`. Bytes above 0x7f, which a client should have escaped, are. The path begins with "/". `out` has
+// room for as many bytes as the path has, and two more for each byte above 0x7f.
 NormalPath write_normal_path(std::string_view path, EncodedSlash slashes, char* out);
 
 }  // namespace albatross

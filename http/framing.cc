@@ -1,5 +1,7 @@
 #include "http/framing.h"
 
+#include <algorithm>
+
 #include "http/header_properties.h"
 #include "http/underscores.h"
 #include "http/uri.h"
@@ -254,15 +256,15 @@ Refusal h2_length(bool end, Field* rows, std::uint32_t count, BodyLength& out, s
   return {};
 }
 
-// RFC 9113 §8.3.1: a path, or "*" for OPTIONS; never a URL, and nothing that HTTP/1.1 would have to encode.
+// RFC 9113 §8.3.1: a path, or "*" for OPTIONS; never a URL. As over HTTP/1.1, UTF-8 may stand as it is.
 Refusal check_h2_target(const Head& head) {
   if (head.target.empty() || (head.target[0] != '/' && head.target != "*")) {
     return {Cause::kMalformedRequest, "the :path is not a path"};
   }
-  for (char c : head.target) {
-    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
-      return {Cause::kMalformedRequest, "the :path has a character that must be encoded"};
-    }
+  const bool sendable = std::none_of(head.target.begin(), head.target.end(),
+                                     [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
+  if (!sendable || !is_utf8(head.target)) {
+    return {Cause::kMalformedRequest, "the :path has a character that must be encoded"};
   }
   return {};
 }

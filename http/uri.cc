@@ -34,7 +34,7 @@ bool valid_reg_name(std::string_view h) {
 bool needs_work(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
-    if (c == '%' || c == '\\') return true;
+    if (c == '%' || c == '\\' || static_cast<signed char>(c) < 0) return true;
     if (c == '/' && i + 1 < path.size() && path[i + 1] == '.') return true;
   }
   return false;
@@ -99,11 +99,30 @@ Refusal split_target(Head& head) {
 Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena, std::string_view& out) {
   out = path;
   if (!needs_work(path)) return {};
-  char* text = arena.bytes(path.size());
+  char* text = arena.bytes(3 * path.size());
   const NormalPath normal = write_normal_path(path, slashes, text);
   if (normal.error != nullptr) return {Cause::kBadPath, normal.error};
   out = {text, normal.size};
   return {};
+}
+
+std::string_view escape_unsendable(std::string_view text, Arena& arena) {
+  const auto fine = [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f && c != '#';
+  };
+  std::size_t extra = 0;
+  for (char c : text) extra += fine(c) ? 0 : 2;
+  if (extra == 0) return text;
+  char* out = arena.bytes(text.size() + extra);
+  char* end = out;
+  for (char c : text) {
+    if (fine(c)) {
+      *end++ = c;
+    } else {
+      end = write_percent(end, c);
+    }
+  }
+  return {out, text.size() + extra};
 }
 
 }  // namespace albatross

@@ -25,4 +25,8 @@ Refusal split_target(Head& head);
 // else in the arena.
 Refusal normalise_path(std::string_view path, EncodedSlash slashes, Arena& arena, std::string_view& out);
 
+// Percent-encodes what may not stand in a path or query as it is: controls, blanks, `#`, bytes above 0x7f. What is an
+// escape already stays. A view of the text if there is nothing to do, else in the arena.
+std::string_view escape_unsendable(std::string_view text, Arena& arena);
+
 }  // namespace albatross

@@ -35,8 +35,9 @@ const Object<Timeouts>& timeouts_table() {
     t.field("request_body", &Timeouts::request_body, duration(1ms, 24h),
             "The longest pause within a request's body; then 408.");
     t.field("request_body_rate", &Timeouts::request_body_rate, size(0, kMiB * 1024),
-            "The fewest bytes of a request's body in a second, on average once `request_body` has passed; then 408. "
-            "Time in which the server takes nothing does not count; 0B for no minimum.");
+            "The fewest bytes of a request's body in a second, on average; then 408. It is judged once the body has "
+            "taken `request_body` and five times that, or 30 s if that is shorter. Time in which the server takes "
+            "nothing does not count; 0B for no minimum.");
     t.field("response", &Timeouts::response, duration(1s, 3600s),
             "The longest time from the end of the request to the head of the response, and the longest pause within "
             "the response's body; then 504, or a reset if the response has begun.");

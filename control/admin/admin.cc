@@ -46,14 +46,20 @@ std::string listen_unix(Local::acceptor& acceptor, asio::io_context& io, const s
   return ec ? ec.message() : "";
 }
 
-boost::system::error_code listen_tcp(Tcp::acceptor& acceptor, const config::Bind& bind) {
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+// The first process binds without SO_REUSEPORT and sets it afterwards, so that a second one fails, unless it takes over
+// and says `shared`: then both listen until the first one leaves.
+boost::system::error_code listen_tcp(Tcp::acceptor& acceptor, const config::Bind& bind, bool shared) {
   boost::system::error_code ec;
   const std::string host = bind.host == "localhost" ? "127.0.0.1" : bind.host.empty() ? "::" : bind.host;
   const Tcp::endpoint at(asio::ip::make_address(host, ec), bind.port);
   if (!ec) acceptor.open(at.protocol(), ec);
   if (!ec) acceptor.set_option(asio::socket_base::reuse_address(true), ec);
   if (!ec && bind.host.empty()) acceptor.set_option(asio::ip::v6_only(false), ec);
+  if (!ec && shared) acceptor.set_option(ReusePort(true), ec);
   if (!ec) acceptor.bind(at, ec);
+  if (!ec && !shared) acceptor.set_option(ReusePort(true), ec);
   if (!ec) acceptor.listen(64, ec);
   return ec;
 }
@@ -87,14 +93,10 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
     return {};
   }
 
-  // `wait_for_it`: the process that this one takes over from may still listen there.
-  std::string start_tcp(const config::Bind& bind, bool wait_for_it) {
+  // `shared`: the process that this one takes over from may listen there, too.
+  std::string start_tcp(const config::Bind& bind, bool shared) {
     Tcp::acceptor acceptor(control.io());
-    const boost::system::error_code ec = listen_tcp(acceptor, bind);
-    if (ec == asio::error::address_in_use && wait_for_it) {
-      tcp_waiting.push_back(bind);
-      return {};
-    }
+    const boost::system::error_code ec = listen_tcp(acceptor, bind, shared);
     if (ec) return bind.text + ": " + ec.message();
     addresses.push_back(to_text(acceptor.local_endpoint()));
     accept(tcp_acceptors.emplace_back(std::move(acceptor)));
@@ -105,7 +107,6 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
   AdminSettings settings;
   std::list<UnixPlace> unix_places;
   std::list<Tcp::acceptor> tcp_acceptors;
-  std::vector<config::Bind> tcp_waiting;  // where it will listen by arrive()
   std::vector<std::string> addresses;
 };
 
@@ -140,12 +141,6 @@ bool Admin::arrive(std::string& error) {
     }
     place.waiting.clear();
   }
-  for (const config::Bind& bind : impl_->tcp_waiting) {
-    std::string why = impl_->start_tcp(bind, false);
-    good &= why.empty();
-    if (!why.empty()) error = "admin: " + why;
-  }
-  impl_->tcp_waiting.clear();
   return good;
 }
 

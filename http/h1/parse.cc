@@ -111,11 +111,16 @@ ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) 
   head.method_text = {method, static_cast<std::size_t>(r.p - method)};
   ++r.p;
   const char* target = r.p;
-  while (r.p<r.end&& static_cast<unsigned char>(*r.p)> 0x20 && static_cast<unsigned char>(*r.p) < 0x7f) ++r.p;
+  // Clients such as curl send a path as it was typed, in UTF-8. RFC 9112 §3.2 wants it escaped, which admission does.
+  bool high = false;
+  for (; r.p<r.end&& static_cast<unsigned char>(*r.p)> 0x20 && *r.p != 0x7f; ++r.p)
+    high |= static_cast<signed char>(*r.p) < 0;
   head.target = {target, static_cast<std::size_t>(r.p - target)};
   if (head.target.size() > limits.target) return refuse(Cause::kTargetTooLong, "the request target is too long");
   if (r.at_end()) return {};
-  if (*r.p != ' ' || head.target.empty()) return malformed("the request target has a character that must be encoded");
+  if (*r.p != ' ' || head.target.empty() || (high && !is_utf8(head.target))) {
+    return malformed("the request target has a character that must be encoded");
+  }
   ++r.p;
   const char* version = r.p;
   r.p = find_control(r.p, r.end);

@@ -45,11 +45,13 @@ struct Deadlines {
   void let_body_go(Nanos now) {
     if (held_since != 0) held += now - std::exchange(held_since, 0);
   }
-  // Whether the body has come at less than `rate` bytes a second (0: any rate), once the client has had `gap`
-  // nanoseconds for it. Time in which it waits for the server is not the client's.
+  // Whether the body has come at less than `rate` bytes a second (0: any rate). It is judged after `gap`, and after
+  // five times `gap` where that is at most 30 s: an average over less says little. Time in which the body waits for the
+  // server is not the client's.
   bool body_too_slow(Nanos now, Nanos gap, std::uint64_t rate, std::uint64_t received) const {
+    const Nanos grace = std::max(gap, std::min(5 * gap, 30 * kSecond));
     const Nanos took = now - body_began - held - (held_since != 0 ? now - held_since : 0);
-    return body_began != 0 && took > gap && received * kSecond < rate * took;
+    return body_began != 0 && took > grace && received * kSecond < rate * took;
   }
   // Keeps one deadline for the head over all tries, and sets one for this try; per_try 0: none.
   void limit_tries(Nanos now, Nanos per_try) {

@@ -169,26 +169,6 @@ void add_header_names(const Route& route, std::vector<std::string>& out) {
   for (const auto* t : {&route.to_protocol, &route.to_host, &route.to_port, &route.to_path, &route.to_query}) add(*t);
 }
 
-// Percent-encodes what may not stand in a path or query; what is already an escape stays.
-std::string_view encode(std::string_view text, Arena& arena) {
-  auto fine = [](char c) {
-    return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f && c != '#';
-  };
-  std::size_t extra = 0;
-  for (char c : text) extra += fine(c) ? 0 : 2;
-  if (extra == 0) return text;
-  char* out = arena.bytes(text.size() + extra);
-  char* end = out;
-  for (char c : text) {
-    if (fine(c)) {
-      *end++ = c;
-    } else {
-      end = write_percent(end, c);
-    }
-  }
-  return {out, text.size() + extra};
-}
-
 }  // namespace
 
 Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table, Diagnostics& out) {
@@ -240,8 +220,8 @@ std::string_view redirect_location(const Route& route, const TemplateValues& v, 
   std::string_view protocol = route.to_protocol ? route.to_protocol->expand(v, arena) : v.protocol;
   std::string_view host = route.to_host ? route.to_host->expand(v, arena) : v.host;
   std::string_view port = route.to_port ? route.to_port->expand(v, arena) : v.written_port;
-  std::string_view path = encode(route.to_path ? route.to_path->expand(v, arena) : v.path, arena);
-  std::string_view query = encode(route.to_query ? route.to_query->expand(v, arena) : v.query, arena);
+  std::string_view path = escape_unsendable(route.to_path ? route.to_path->expand(v, arena) : v.path, arena);
+  std::string_view query = escape_unsendable(route.to_query ? route.to_query->expand(v, arena) : v.query, arena);
   // A protocol that changes takes its own port along unless one was asked for.
   if (!route.to_port && route.to_protocol && protocol != v.protocol) port = {};
   bool usual = port.empty() || (protocol == "https" && port == "443") || (protocol == "http" && port == "80");
@@ -276,7 +256,7 @@ Refusal apply_edits(const Route& route, const TemplateValues& start, EncodedSlas
           head.authority = host;
         }
         if (e.path) {
-          std::string_view path = encode(e.path->expand(values, arena), arena);
+          std::string_view path = escape_unsendable(e.path->expand(values, arena), arena);
           if (path.empty() || path[0] != '/') path = arena.concat(std::string_view("/"), path);
           if (std::size_t mark = path.find('?'); mark != std::string_view::npos) {
             path = arena.concat(path.substr(0, mark), std::string_view("%3F"), path.substr(mark + 1));
@@ -285,7 +265,7 @@ Refusal apply_edits(const Route& route, const TemplateValues& start, EncodedSlas
           if (why.cause != Cause::kNone) return why;
         }
         if (e.query) {
-          head.query = encode(e.query->expand(values, arena), arena);
+          head.query = escape_unsendable(e.query->expand(values, arena), arena);
           head.has_query = !head.query.empty();
         }
         break;

@@ -56,7 +56,13 @@ std::string unsound(const std::string& raw) {
     if ((c < 0x20 && c != '\t' && !line_end) || c == 0x7f) return "a control character in the head";
   }
   for (const auto& [name, value] : m.fields) {
-    if (name.empty() || name.find_first_of(" \t_") != std::string::npos) return "field name " + name;
+    if (name.empty() || name.find_first_of(" \t") != std::string::npos) return "field name " + name;
+    std::string hyphens = lower_case(name);
+    std::replace(hyphens.begin(), hyphens.end(), '_', '-');
+    const bool imitates =
+        hyphens != lower_case(name) && (hyphens == "content-length" || hyphens == "transfer-encoding" ||
+                                        hyphens == "x-real-ip" || hyphens.starts_with("x-forwarded-"));
+    if (imitates) return "field name " + name;
   }
   return {};
 }

@@ -42,6 +42,7 @@ def check(test, text, folder, place):
     make_certificates(text, folder)
     path = folder / "albatross.yaml"
     path.write_text(text)
+    os.environ["ALBATROSS_ADMIN_TOKEN"] = "of a person's choice"
     done = run("check", "-c", str(path))
     test.assertEqual(done.returncode, 0, f"{place}:\n{done.stderr}")
     test.assertNotIn("warning", done.stderr, place)

@@ -76,12 +76,12 @@ TEST_CASE("over TCP anyone may read and a token is needed to write", "[admin]") 
   CHECK(bed.ask("GET /health").status() == 200);
   const std::string host = "Host: 127.0.0.1:9900\r\n";
   const auto before = bed.status()["configuration"];
-  CHECK(bed.ask("POST /v1/reload", host).status() == 403);
+  CHECK(bed.ask("POST /v1/reload", host).status() == 401);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer wrong-token\r\n").status() == 403);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer secret-toke\r\n").status() == 403);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer secret-token2\r\n").status() == 403);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Basic secret-token\r\n").status() == 403);
-  CHECK(bed.ask("POST /v1/reload?token=secret-token", host).status() == 403);
+  CHECK(bed.ask("POST /v1/reload?token=secret-token", host).status() == 401);
   CHECK(bed.status()["configuration"] == before);
   CHECK(bed.ask("POST /v1/reload", host + "Authorization: Bearer secret-token\r\n").status() == 200);
   CHECK(bed.status()["configuration"] > before);

@@ -243,7 +243,7 @@ TEST_CASE("what a stream may not carry resets it, and its siblings go on") {
       {"a path that is a URL", [](Head& h) { h.path = "http://b.test/"; }},
       {"a path with a fragment", [](Head& h) { h.path = "/a#b"; }},
       {"a path with a space", [](Head& h) { h.path = "/a b"; }},
-      {"a high byte in the path", [](Head& h) { h.path = "/\xc3\xa4"; }},
+      {"a high byte in the path", [](Head& h) { h.path = "/\xc3"; }},
       {"* for GET", [](Head& h) { h.path = "*"; }},
       {"userinfo", [](Head& h) { h.authority = "u@a.test"; }},
       {"another scheme", [](Head& h) { h.scheme = "ftp"; }},

@@ -194,7 +194,7 @@ TEST_CASE("h2 requests that are refused") {
       {.what = "a space", .path = "/a HTTP/1.1"},
       {.what = "CR LF", .path = "/\r\nx: y"},
       {.what = "DEL", .path = "/\x7f"},
-      {.what = "a high byte", .path = "/\xc3\xa4"},
+      {.what = "a high byte", .path = "/\xc3"},
       {.what = "NUL", .path = std::string("/\0", 2)},
       {.what = "no authority", .authority = ""},
       {.what = "userinfo", .authority = "u@a.test"},
