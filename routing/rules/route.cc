@@ -29,7 +29,7 @@ void change(RouteTimeouts& timeouts, const config::RuleTimeouts& by) {
   take(timeouts.tunnel, by.tunnel);
 }
 
-// How many groups the path regexes of the rule have at most, as ${1} and its like name them.
+// The most groups that a path regex of the rule has; ${1}, ${2} and so on refer to them.
 int groups_of(const config::Rule& rule) {
   int most = 0;
   for (const config::Condition& c : rule.conditions) {
@@ -57,7 +57,7 @@ class Compiler {
  public:
   Compiler(ServerTable& table, Diagnostics& out) : table_(table), out_(out) {}
 
-  // Of the rule whose actions come next; null: the default actions.
+  // Sets the rule whose actions come next; null: the default actions.
   void begin(const config::Rule* rule) { rule_ = rule; }
 
   void actions(const std::vector<config::Action>& actions, const std::string& path, Route& route) {
@@ -169,7 +169,7 @@ void add_header_names(const Route& route, std::vector<std::string>& out) {
   for (const auto* t : {&route.to_protocol, &route.to_host, &route.to_port, &route.to_path, &route.to_query}) add(*t);
 }
 
-// Percent-encodes what may not stand in a path or query; what is already an escape stays.
+// Percent-encodes characters that are not allowed in a path or query; existing escapes stay.
 std::string_view encode(std::string_view text, Arena& arena) {
   auto fine = [](char c) {
     return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f && c != '#';
@@ -242,7 +242,7 @@ std::string_view redirect_location(const Route& route, const TemplateValues& v, 
   std::string_view port = route.to_port ? route.to_port->expand(v, arena) : v.written_port;
   std::string_view path = encode(route.to_path ? route.to_path->expand(v, arena) : v.path, arena);
   std::string_view query = encode(route.to_query ? route.to_query->expand(v, arena) : v.query, arena);
-  // A protocol that changes takes its own port along unless one was asked for.
+  // With a new protocol the port is its usual one, unless the redirect sets a port.
   if (!route.to_port && route.to_protocol && protocol != v.protocol) port = {};
   bool usual = port.empty() || (protocol == "https" && port == "443") || (protocol == "http" && port == "80");
   if (path.empty() || path[0] != '/') path = arena.concat(std::string_view("/"), path);
