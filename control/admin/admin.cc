@@ -105,7 +105,7 @@ struct Admin::Impl : std::enable_shared_from_this<Admin::Impl> {
   AdminSettings settings;
   std::list<UnixPlace> unix_places;
   std::list<Tcp::acceptor> tcp_acceptors;
-  std::vector<config::Bind> tcp_waiting;  // where it will listen by arrive()
+  std::vector<config::Bind> tcp_waiting;  // where it will listen after arrive()
   std::vector<std::string> addresses;
 };
 
