@@ -1,8 +1,8 @@
 // A bump allocator for one exchange: many small allocations, all freed at once.
 //
-// The arena owns its chunks. What it hands out lives until reset() or destruction and is never destroyed one by one, so
-// only trivially destructible types go in. The first chunk is kept over reset(), and further ones come from a few spare
-// chunks of the thread, so a recycled arena does not touch the heap in the steady state. One thread.
+// The arena owns its chunks. Memory that it hands out is valid until reset() or destruction. No destructors run, so
+// only trivially destructible types are allowed. reset() keeps the first chunk, and further chunks come from a few
+// spare ones of the thread, so a recycled arena does not use the heap in the steady state. One thread.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace albatross {
 
 class Arena {
  public:
-  // The first chunk has that many bytes and is allocated when it is needed.
+  // `first_chunk`: the size of the first chunk in bytes. It is allocated when it is needed.
   explicit Arena(std::size_t first_chunk = 4096) : chunk_size_(first_chunk) {}
   ~Arena() { give_back(); }
   Arena(const Arena&) = delete;
@@ -47,7 +47,7 @@ class Arena {
     return {p, text.size()};
   }
 
-  // The parts, one behind the other, as a text in the arena.
+  // Concatenates the parts into a text in the arena.
   template <class... Parts>
   std::string_view concat(const Parts&... parts) {
     std::size_t total = (std::string_view(parts).size() + ... + 0);
@@ -65,7 +65,7 @@ class Arena {
     used_ = 0;
   }
 
-  // Bytes held from the heap, used or not.
+  // Bytes allocated from the heap, used or not.
   std::size_t footprint() const { return (first_ ? chunk_size_ : 0) + extra_bytes(); }
 
  private:

@@ -12,7 +12,7 @@
 
 namespace albatross {
 
-// 16 KiB with its head; the bytes in use are data[begin, end).
+// 16 KiB with its header; the bytes in use are data[begin, end).
 struct Block {
   static constexpr std::size_t kSize = 16 * 1024 - 16;
   Block* next;
@@ -51,17 +51,18 @@ class Buffer {
 
   // Copies the bytes to the end.
   void append(std::string_view bytes);
-  // `n` (at most Block::kSize) contiguous bytes at the end. The next call must be commit(), with how many were used.
+  // `n` (at most Block::kSize) contiguous bytes at the end. The next call must be commit() with the number of bytes
+  // used.
   char* reserve(std::size_t n);
   void commit(std::size_t n);
-  // Views of the first bytes, at most `max`; returns how many. Good until the next call that is not const.
+  // Views of the first bytes, at most `max`; returns how many. Valid until the next call that is not const.
   int peek(iovec* out, int max) const;
   // f(view) for each piece, in order.
   template <class F>
   void each(F f) const {
     for (const Block* b = head_; b != nullptr; b = b->next) f(std::string_view(b->data + b->begin, b->end - b->begin));
   }
-  // Drops the first `n` bytes; there must be as many.
+  // Drops the first `n` bytes; `n` is at most size().
   void consume(std::size_t n);
   void clear();
   std::size_t size() const { return size_; }

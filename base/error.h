@@ -15,9 +15,9 @@ enum class Source : std::uint8_t { kDownstream, kUpstream, kInternal };
 
 // Whether the request may be sent to a server again.
 enum class RetrySafety : std::uint8_t {
-  kSafe,          // the server did not execute anything of it
-  kRefused,       // the same, and the server said so since it is busy: prefer another one
-  kOnlyIfReused,  // if nothing of it was written, or the connection had served before and the method is idempotent
+  kSafe,          // the server executed no part of it
+  kRefused,       // the same, because the server is busy and said so: prefer another one
+  kOnlyIfReused,  // if none of it was written, or the connection had served before and the method is idempotent
   kNever,         // it may have been executed, or the client is gone
 };
 

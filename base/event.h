@@ -1,5 +1,5 @@
-// Events: what a process says of itself, a line each, "2026-11-27T18:05:31.000123Z warning albatross: server … is
-// unhealthy". Any thread.
+// Events: what a process reports about itself, one line each, "2026-11-27T18:05:31.000123Z warning albatross: server …
+// is unhealthy". Any thread.
 #pragma once
 
 #include <functional>
@@ -11,15 +11,15 @@ namespace albatross {
 
 enum class Level : std::uint8_t { kInfo, kWarning, kError };
 
-// Takes an event, without its time.
+// Takes an event's text, without its time.
 using EventLog = std::function<void(Level, const std::string&)>;
 
-// The line, with its end.
+// The line of an event, with its line end.
 std::string event_line(Level level, const std::string& what, Nanos wall);
-// Writes the line of now to standard error.
+// Writes the line of an event that happens now to standard error.
 void print_event(Level level, const std::string& what);
 
-// Lets one event of a kind through in ten seconds, and counts the others. A value of its user's; one thread.
+// Lets one event of a kind through every ten seconds, and counts the others. A value that its user owns; one thread.
 class EventLimit {
  public:
   bool pass(Nanos now) {

@@ -1,8 +1,8 @@
-// A doubly linked list whose links lie in its elements: no allocation, O(1) insertion and removal.
+// A doubly linked list whose links are inside its elements: no allocation, O(1) insertion and removal.
 //
 // An element derives from ListHook<T>, or from one ListHook<T, Tag> for each list that it can be in at once. The list
-// never owns its elements: who owns one may destroy it while it is linked, and its hook takes it out. A list that is
-// destroyed leaves its elements unlinked. One thread at a time, and the same for a list and all its elements.
+// never owns its elements: the owner of an element may destroy it while it is linked, and its hook unlinks it. A list
+// that is destroyed leaves its elements unlinked. A list and all its elements are used by one thread at a time.
 #pragma once
 
 #include <cassert>
@@ -21,7 +21,7 @@ class ListHook {
   ListHook& operator=(const ListHook&) = delete;
 
   bool linked() const { return next_ != nullptr; }
-  // Leaves the list that it is in, if any.
+  // Removes it from the list that it is in, if any.
   void unlink() {
     if (next_ == nullptr) return;
     prev_->next_ = next_;
@@ -43,8 +43,8 @@ template <class T, class Tag = void>
 class IntrusiveList {
   using Hook = ListHook<T, Tag>;
 
-  // Knows its successor beforehand, so that the loop body may unlink or destroy the current element. It may not remove
-  // the one after it. What is added behind the last element while that one is visited is not seen.
+  // Reads its successor beforehand, so the loop body may unlink or destroy the current element, but not the one after
+  // it. An element that is added after the last one while that one is visited is not visited.
   template <class Element>
   class Iterator {
    public:
@@ -78,20 +78,21 @@ class IntrusiveList {
   IntrusiveList& operator=(const IntrusiveList&) = delete;
 
   bool empty() const { return head_.next_ == &head_; }
-  // Only of a list that is not empty.
+  // The list must not be empty.
   T& front() { return *static_cast<T*>(head_.next_); }
   T& back() { return *static_cast<T*>(head_.prev_); }
   const T& front() const { return *static_cast<const T*>(head_.next_); }
   const T& back() const { return *static_cast<const T*>(head_.prev_); }
 
-  // Only for elements that are in no list of this kind.
+  // The element must not be in a list of this kind.
   void push_back(T& element) { insert(element, *head_.prev_, head_); }
   void push_front(T& element) { insert(element, head_, *head_.next_); }
-  // Nothing if it is in no list. It need not be this list: an element does not know which one it is in.
+  // Does nothing if the element is in no list. It need not be in this list: an element does not know which one it is
+  // in.
   static void remove(T& element) { static_cast<Hook&>(element).unlink(); }
   static bool linked(const T& element) { return static_cast<const Hook&>(element).linked(); }
 
-  // Moves all elements of `other`, in their order, behind those of this list. O(1).
+  // Moves all elements of `other`, in their order, to the end of this list. O(1).
   void splice_back(IntrusiveList& other) {
     if (other.empty()) return;
     Hook *first = other.head_.next_, *last = other.head_.prev_;

@@ -35,7 +35,7 @@ struct Network {
   bool contains(const IpAddress& a) const;
 };
 
-// Whether any of the networks does.
+// Whether any of the networks contains the address.
 bool contains(const std::vector<Network>& networks, const IpAddress& a);
 
 }  // namespace albatross

@@ -1,5 +1,5 @@
 // A byte ring for records of variable size, from one writer thread to one reader thread. It never blocks: a record that
-// does not fit is dropped and counted. The ring owns its memory; a record that was read is good until pop().
+// does not fit is dropped and counted. The ring owns its memory; a record that was read is valid until pop().
 #pragma once
 
 #include <atomic>
@@ -15,8 +15,8 @@ class LogRing {
   // `capacity` in bytes, rounded up to a power of two.
   explicit LogRing(std::size_t capacity);
 
-  // Writer. Space for one record of exactly `size` bytes, to be filled and then committed; null if there is none, which
-  // is counted.
+  // Writer. Space for one record of exactly `size` bytes, to be filled and then committed. Null if there is none; the
+  // record then counts as dropped.
   char* reserve(std::size_t size);
   void commit();
 

@@ -62,7 +62,7 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     difference =
         static_cast<unsigned char>(difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
-    asm volatile("" : "+r"(difference));  // or the compiler would leave early
+    asm volatile("" : "+r"(difference));  // or the compiler could return early
   }
   return difference == 0;
 }

@@ -1,5 +1,5 @@
-// SipHash-2-4 (Aumasson, Bernstein), a keyed hash for what clients choose; the comparison of secrets; random numbers.
-// Values that own nothing; any thread, except that a Random belongs to one.
+// SipHash-2-4 (Aumasson, Bernstein), a keyed hash for values that clients choose; a comparison for secrets; random
+// numbers. Values that own nothing; any thread, except that a Random belongs to one thread.
 #pragma once
 
 #include <array>

@@ -1,8 +1,8 @@
 // Counters and histograms that one thread writes and any thread may read.
 //
 // Each worker has an instance of its own, so that an increment is a plain add: no locked instruction, no shared cache
-// line. A reader sees a value that was true a moment ago. Who holds an instance owns it; the StatsRegistry keeps those
-// of the workers over reloads.
+// line. A reader may see a slightly old value. The holder of an instance owns it; the StatsRegistry keeps those of the
+// workers over reloads.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// What several rooms ask of the bytes of a text: classes of ASCII characters, case, tokens, blanks, hexadecimal digits,
-// UTF-8. Bytes above 0x7f belong to no class and have no case. Pure functions over the caller's bytes, any thread.
+// Text functions that several rooms use: classes of ASCII characters, case, tokens, blanks, hexadecimal digits, UTF-8.
+// Bytes above 0x7f belong to no class and have no case. Pure functions over the caller's bytes, any thread.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ inline std::string ascii_lower(std::string_view text) {
   return out;
 }
 
-// As field names, schemes and hosts are compared.
+// The comparison for field names, schemes and hosts.
 inline bool equals_ignore_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -51,7 +51,7 @@ constexpr bool is_token(std::string_view text) {
   return !text.empty();
 }
 
-// Without the spaces and tabs around it (OWS, RFC 9110 §5.6.3).
+// The text without the spaces and tabs around it (OWS, RFC 9110 §5.6.3).
 constexpr std::string_view trim_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -61,7 +61,7 @@ constexpr std::string_view trim_blanks(std::string_view text) {
 inline constexpr char kLowerHexDigits[] = "0123456789abcdef";
 inline constexpr char kUpperHexDigits[] = "0123456789ABCDEF";
 
-// The value of a hexadecimal digit of either case; -1 if it is none.
+// The value of a hexadecimal digit of either case; -1 for any other character.
 constexpr int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;

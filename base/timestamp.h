@@ -1,5 +1,5 @@
 // Writes wall time as RFC 3339 in UTC with microseconds: "2026-11-27T18:05:31.000123Z". A Timestamp keeps the text of
-// the last second, so that the calendar is worked out once a second. A value of its user's; one thread.
+// the last second, so that the calendar is worked out once a second. A value that its user owns; one thread.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace albatross {
 
 class Timestamp {
  public:
-  // `wall`: nanoseconds since 1970. Good until the next call.
+  // `wall`: nanoseconds since 1970. The text is valid until the next call.
   std::string_view text(Nanos wall);
 
  private:
@@ -20,7 +20,7 @@ class Timestamp {
   char text_[kSeconds + 8] = {};
 };
 
-// A duration as people read it, to the millisecond: "2.016 s", "30 s".
+// A duration for people to read, with millisecond precision: "2.016 s", "30 s".
 std::string duration_text(Nanos duration);
 
 // Writes six decimal digits, with zeros in front. Returns the end.

@@ -5,7 +5,7 @@
 namespace albatross {
 namespace {
 
-// A segment "." or ".." with parameters behind it: servers that drop the parameters would climb.
+// A segment "." or ".." with parameters after it: a server that drops the parameters would resolve the dots.
 bool dots_with_parameters(std::string_view segment) { return segment.starts_with(".;") || segment.starts_with("..;"); }
 
 // A decoded character is unreserved, so no new "%" or "/" can appear.
@@ -36,7 +36,7 @@ NormalPath decode(std::string_view path, EncodedSlash slashes, char* out) {
   return {nullptr, n};
 }
 
-// RFC 3986 §5.2.4, in place: what is written never overtakes what is read.
+// RFC 3986 §5.2.4, in place: the write position never passes the read position.
 NormalPath resolve_dots(char* text, std::size_t n) {
   std::size_t w = 0;
   for (std::size_t i = 0; i < n;) {

@@ -1,5 +1,5 @@
-// The normal form of paths (RFC 3986 §6.2): the one that rules, logs and servers see, and that the patterns of rules
-// are brought to. Pure functions, any thread.
+// The normal form of paths (RFC 3986 §6.2). Rules, logs and servers see it, and the patterns of rules are converted to
+// it. Pure functions, any thread.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@ namespace albatross {
 
 // RFC 3986 §2.3.
 bool is_unreserved(char c);
-// The byte that the escape at text[i], a '%', stands for; -1 if it is no escape.
+// The byte that the escape at text[i], a '%', stands for; -1 if it is not an escape.
 int escaped_byte(std::string_view text, std::size_t i);
 
 enum class EncodedSlash : bool { kReject, kPass };

@@ -1,4 +1,4 @@
-// What this binary is. Lives as long as the program; any thread.
+// The version of this binary. The texts live as long as the program; any thread.
 #pragma once
 
 namespace albatross {

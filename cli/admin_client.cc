@@ -54,7 +54,7 @@ std::string default_place() {
   return "unix:" + paths[0];
 }
 
-// Where the process that runs this file has its API, and with which token. An error is in `error`.
+// The address and the token of the API of the process that runs this file. On failure sets `error`.
 AdminTarget place_of(const std::string& file, std::string& error) {
   auto source = config::read_source(file, error);
   if (!source) return {};

@@ -6,8 +6,8 @@
 namespace albatross::cli {
 
 struct AdminTarget {
-  std::string address;  // "unix:/path", "/path" or "host:port"; empty: that of `config`, or the default socket
-  std::string token;    // what a write over TCP carries; empty: that of `config`, if it has one
+  std::string address;  // "unix:/path", "/path" or "host:port"; empty: the address of `config`, or the default socket
+  std::string token;    // sent with a write over TCP; empty: the token of `config`, if it has one
   std::string config;   // the file that the process runs; may be empty
 };
 
@@ -17,7 +17,7 @@ struct AdminReply {
   std::string error;
 };
 
-// What went wrong, for a person: without the JSON around it.
+// The error text for a person, without the JSON around it.
 std::string error_text(const AdminReply& reply);
 
 AdminReply ask_admin(const AdminTarget& to, const std::string& method, const std::string& target,

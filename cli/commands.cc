@@ -14,7 +14,7 @@ namespace {
 
 std::string version_text() { return std::string("albatross ") + kVersion + " (" + kCommit + ")"; }
 
-// What the command line is parsed into, and the exit code of the command that ran.
+// The parsed command line, and the exit code of the command that ran.
 struct Line {
   RunOptions run;
   TopOptions top;
@@ -32,7 +32,7 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
   return near.empty() ? "; see " + help : ", did you mean " + near + "?";
 }
 
-// The message for the first word that no option and no command takes.
+// The message for a word that is neither an option nor a command.
 std::string unknown_word(const CLI::App& command, std::string word, const std::string& name) {
   std::vector<std::string> known;
   if (word.starts_with('-')) {

@@ -18,7 +18,7 @@ std::string environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
-// Half of what the watchdog allows; 0 if it is not for this process.
+// Half of the watchdog's interval; 0 if the watchdog is not for this process.
 std::chrono::microseconds watchdog_period(bool took_over) {
   const std::string pid = environment("WATCHDOG_PID");
   if (!took_over && !pid.empty() && pid != std::to_string(::getpid())) return {};
@@ -61,7 +61,7 @@ void Notifier::stage(ProcessStage stage) {
   }
 }
 
-// A worker that hangs keeps silent, and so does this.
+// If a worker hangs, nothing is sent.
 void Notifier::feed() {
   process_.when_workers_turn([] { notify("WATCHDOG=1"); });
   timer_.expires_after(period_);

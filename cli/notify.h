@@ -1,5 +1,5 @@
 // Tells systemd, or whoever has set NOTIFY_SOCKET, what the process does (sd_notify(3)). Without that variable it does
-// nothing. Main thread, but for notify(), which any thread may call.
+// nothing. Main thread, except for notify(), which any thread may call.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -10,15 +10,16 @@
 
 namespace albatross::cli {
 
-// Sends "READY=1" and its like. A message that cannot be sent is an event: the service manager would wait in vain.
+// Sends a message such as "READY=1". If it cannot be sent, an event is written, because the service manager waits for
+// it.
 void notify(const std::string& state);
 
-// Notifies of what the Process does, and feeds the watchdog of WATCHDOG_USEC as long as all workers take their turns.
+// Sends the stages of the Process, and feeds the watchdog of WATCHDOG_USEC as long as all workers take their turns.
 class Notifier {
  public:
   // `took_over`: systemd knows the process before this one as the main one.
   Notifier(Process& process, bool took_over);
-  // It serves.
+  // The process serves.
   void ready();
   // For ProcessOptions::stage.
   static void stage(ProcessStage stage);

@@ -80,8 +80,8 @@ class Watch {
   }
 
  private:
-  // Those of the configuration in force. Folders that it does not name any more stay watched, and nothing in them
-  // matches.
+  // Watches the folders of the configuration in force. Folders that it does not name any more stay watched, but nothing
+  // in them matches.
   void watch_folders() {
     patterns_ = process_.view().config.includes;
     patterns_.push_back(file_);
@@ -116,7 +116,7 @@ class Watch {
       wait();
     });
   }
-  // What changes during a reload may have been read before it did.
+  // A file that changes during a reload may have been read before the change.
   void soon() {
     if (reloading_) {
       again_ = true;
@@ -170,7 +170,7 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   Admin admin(process);
   ours = &admin;
   if (!admin.start(config->admin, before.socket(), error)) return fail("admin: " + error);
-  // From here on this process serves, whatever becomes of the other one.
+  // From here on this process serves, whatever happens to the other one.
   if (!before.finish(error) || !admin.arrive(error)) print_event(Level::kError, error);
   for (const config::Listener& l : config->listeners) {
     const bool secure = l.protocol.value == config::Listener::Protocol::kHttps;
@@ -190,12 +190,12 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   return 0;
 }
 
-// The options of a command and the keys of the configuration that they become.
+// The options of a command and the keys of the configuration that they set.
 struct Flags {
   std::string command;
   std::vector<std::pair<std::string, std::string>> by_path;
 
-  // Reports errors against the options, since the user did not write the text that has the places.
+  // Reports errors at the options, since the user did not write the text that the places refer to.
   void report(const config::Diagnostics& out) const {
     for (const config::Diagnostic& one : out.all()) {
       std::string where = one.path;
@@ -209,7 +209,7 @@ struct Flags {
   }
 };
 
-// Expands `8080` to an address with that port, and `:8080`, too, if there is a host to connect to.
+// Puts `host` in front of `8080` or `:8080`.
 std::string whole_address(const std::string& text, const std::string& host) {
   const bool is_port = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
   if (is_port) return host + ':' + text;

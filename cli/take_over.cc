@@ -21,7 +21,7 @@ constexpr std::string_view kRequest =
     "POST /v1/take-over HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: "
     "albatross-take-over\r\nContent-Length: 0\r\n\r\n";
 
-// Reads byte by byte, because what follows the head carries descriptors.
+// Reads byte by byte, because the bytes after the head carry descriptors.
 std::string read_head(int fd) {
   std::string head;
   char byte = 0;

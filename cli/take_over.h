@@ -1,4 +1,4 @@
-// Replaces the running process by another one without refusing a connection: by `run --take-over SOCKET`, and by
+// Replaces the running process by another one without refusing a connection: with `run --take-over SOCKET`, or with
 // SIGUSR2, which starts that command. The run command owns both types; control thread.
 #pragma once
 
@@ -14,8 +14,8 @@ namespace albatross::cli {
 class TakeOver {
  public:
   ~TakeOver();
-  // Asks at that process's admin socket ("/path" or "unix:/path"), and gives what it hands over to `process`. False on
-  // failure, and `error` says why.
+  // Asks the process through its admin socket ("/path" or "unix:/path"), and passes the data that it hands over to
+  // `process`. False on failure, and `error` says why.
   bool begin(const std::string& socket, Process& process, std::string& error);
   // This process serves: waits for the other one to leave its sockets.
   bool finish(std::string& error);

@@ -1,4 +1,4 @@
-// The command top: what the running process does now, from the difference of two looks at its status.
+// The command top: what the running process does now, from the difference of two readings of its status.
 #include <unistd.h>
 
 #include <chrono>
@@ -39,7 +39,7 @@ const json* find(const json& list, const char* key, const std::string& name) {
   return nullptr;
 }
 
-// How much `now` has grown since `before`; all of it if that is of another process.
+// How much `now` has grown since `before`; all of it if `before` is of another process.
 double since(const json& now, const json* before, const char* key) {
   double old = before != nullptr ? real(*before, key) : real(now, key);
   return real(now, key) >= old ? real(now, key) - old : real(now, key);

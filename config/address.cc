@@ -19,7 +19,7 @@ bool is_ip(int family, const std::string& text) {
   return inet_pton(family, text.c_str(), bytes.data()) == 1;
 }
 
-// Also with the zone of a link-local address, "fe80::1%eth0".
+// Also accepts the zone of a link-local address, "fe80::1%eth0".
 bool is_ip_v6(const std::string& host) {
   constexpr std::size_t kLongestZone = 15;  // IF_NAMESIZE less the NUL
   const std::size_t percent = host.find('%');

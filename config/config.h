@@ -1,9 +1,9 @@
 // The configuration as plain structs: what a file says, typed, with the place of each scalar. A member's initialiser is
 // the default of its key; the field table (config/table/table.h) has the ranges and shows the defaults in the schema.
 //
-// Built by config::load (config/load.h) on any thread, then const. Everything is owned by value. What needs a socket,
-// OpenSSL or RE2, such as whether a regex compiles, is checked by the room that builds it, which reports at the Place
-// kept here.
+// Built by config::load (config/load.h) on any thread, then const. Everything is owned by value. Checks that need a
+// socket, OpenSSL or RE2, such as whether a regex compiles, are made by the room that builds the part, which reports
+// errors at the Place kept here.
 #pragma once
 
 #include <chrono>
@@ -20,8 +20,8 @@ namespace albatross::config {
 using Duration = std::chrono::milliseconds;
 constexpr Nanos nanos(Duration d) { return static_cast<Nanos>(d.count()) * kMilli; }
 
-// Where a scalar stands in its file. Lines and columns count from 1, columns in bytes. Line 0: it is not in the file,
-// but a default.
+// The place of a scalar in its file. Lines and columns count from 1, columns in bytes. Line 0: a default that is not in
+// the file.
 struct Place {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
@@ -29,14 +29,14 @@ struct Place {
   bool written() const { return line != 0; }
 };
 
-// A scalar and its place. Reads as the scalar.
+// A scalar and its place. Converts to the scalar.
 template <class T>
 struct Value {
   T value{};
   Place at{};
 
   Value() = default;
-  // implicit on purpose: a Value stands wherever its scalar does
+  // implicit on purpose: a Value can be used wherever its scalar can
   Value(T v, Place p = {}) : value(std::move(v)), at(p) {}  // NOLINT(google-explicit-constructor)
   operator const T&() const { return value; }               // NOLINT(google-explicit-constructor)
   const T& operator*() const { return value; }
@@ -44,8 +44,8 @@ struct Value {
   bool written() const { return at.written(); }
 };
 
-// A text pattern of a condition. `text` is for kExact and kPrefix the plain bytes, for kWildcard
-// the pattern with its `\` escapes, for kRegex the source for RE2.
+// A text pattern of a condition. `text` is the plain bytes for kExact and kPrefix, the pattern with its `\` escapes for
+// kWildcard, and the source for RE2 for kRegex.
 struct Pattern {
   enum class Kind : std::uint8_t { kExact, kPrefix, kWildcard, kRegex };
   Kind kind = Kind::kExact;
@@ -72,7 +72,7 @@ struct WeightedGroup {
 // The SameSite attribute of a cookie. kNone sets Secure, too, because browsers refuse it otherwise.
 enum class SameSite : std::uint8_t { kLax, kStrict, kNone };
 
-// Keeps a client on the group that it first got.
+// Keeps a client on its first group.
 struct GroupSticky {
   Value<Duration> max_age{Duration(1'000'000)};  // 1 s .. 86400 s
   Value<SameSite> samesite{SameSite::kLax};
@@ -121,14 +121,14 @@ struct Timeouts {
   Value<Duration> handshake{Duration(10'000)};
   Value<Duration> request_head{Duration(10'000)};
   Value<Duration> request_body{Duration(30'000)};
-  Value<std::uint64_t> request_body_rate{240};  // bytes a second at least, 0 .. 1 GiB; 0: any rate
+  Value<std::uint64_t> request_body_rate{240};  // the least rate, bytes a second, 0 .. 1 GiB; 0: any
   Value<Duration> response{Duration(60'000)};
   Value<Duration> send{Duration(60'000)};
   std::optional<Value<Duration>> total;  // absent: no limit
   Value<Duration> tunnel{Duration(3'600'000)};
 };
 
-// What a rule changes of its listener's timers; absent: the listener's.
+// The timers that a rule has of its own; absent: the listener's.
 struct RuleTimeouts {
   std::optional<Value<Duration>> request_body, response, send, total, tunnel;
   std::optional<Value<std::uint64_t>> request_body_rate;
@@ -147,7 +147,7 @@ struct Rule {
   std::vector<Condition> conditions;
   std::vector<Action> actions;  // the last one answers
   RuleTimeouts timeouts;
-  std::optional<Value<std::uint64_t>> body_limit;  // bytes; its `limits.body`; absent: the listener's
+  std::optional<Value<std::uint64_t>> body_limit;  // bytes, the rule's `limits.body`; absent: the listener's
   Place at{};
 };
 
@@ -178,7 +178,7 @@ enum class Underscores : std::uint8_t {
   kDrop
 };
 
-// What replaces the text of one of our own answers.
+// A file that replaces the text of one of our own answers.
 struct ErrorPage {
   std::uint16_t code = 0;   // 400 .. 599
   Value<std::string> file;  // absolute path
@@ -188,7 +188,7 @@ struct ErrorPage {
 struct Bind {
   enum class Kind : std::uint8_t { kTcp, kUnix };
   Kind kind = Kind::kTcp;
-  std::string host;        // "", an address without brackets, a zone behind "%", or a name; kUnix: the absolute path
+  std::string host;  // "", an address without brackets, with a zone after "%", or a name; kUnix: the absolute path
   std::uint16_t port = 0;  // 0: the kernel picks
   std::string text;        // as written
   Place at{};
@@ -217,22 +217,22 @@ struct Listener {
   std::vector<Rule> rules;      // its own, or a copy of the rule_set's; sorted by priority
   std::vector<Action> default_actions;
   Place at{};
-  std::uint64_t digest = 0;  // of its text, wherever in the file: two that agree mean the same
+  std::uint64_t digest = 0;  // of its text without positions; equal digests: equal settings
 };
 
 struct Server {
   Value<std::string> address;  // as written
-  std::string host;            // without brackets; "unix:" servers: the absolute path
+  std::string host;            // without brackets; for "unix:" servers the absolute path
   std::uint16_t port = 0;
   bool is_unix = false;
   Value<std::uint32_t> weight{100};  // 0..10000
   Value<std::string> zone;
-  Value<bool> backup{false};                // only when no other is usable
+  Value<bool> backup{false};                // used only when no other is usable
   Value<std::uint32_t> max_requests{0};     // in flight, of the whole process; 0: no limit
   Value<std::uint32_t> max_connections{0};  // of the whole process, divided among its workers; 0: no limit
 };
 
-// What a request is hashed by, for the hash schedulers.
+// What the hash schedulers hash a request by.
 struct Hash {
   enum class On : std::uint8_t { kSourceIp, kHeader, kCookie, kQuery, kPath };
   enum class Algorithm : std::uint8_t { kMaglev, kKetama };
@@ -242,16 +242,16 @@ struct Hash {
   Value<std::uint32_t> max_load{0};  // percent of a server's share of the load, 101 .. 1000; 0: no bound
 };
 
-// The cookie that keeps clients on the server that they first got.
+// The cookie that keeps a client on its first server.
 struct Sticky {
   Value<Duration> max_age{Duration(1'000'000)};  // 1 s .. 86400 s
   Value<std::string> cookie;                     // its name; empty: albatross-server-GROUP
-  Value<std::string> app_cookie;  // ours is set only with this one, until the browser closes; empty: not so
-  Value<std::string> key;         // the secret that the cookie's value is made with; empty: the group's name
+  Value<std::string> app_cookie;                 // ours is set only with this one, as a session cookie; empty: always
+  Value<std::string> key;  // the secret that the cookie's value is made with; empty: the group's name
   Value<SameSite> samesite{SameSite::kLax};
 };
 
-// When a server that fails requests is ejected: for a while it gets none.
+// When a server that fails requests is ejected, so that it gets none for a while.
 struct PassiveCheck {
   Value<std::uint32_t> failures{5};            // in a row, 1 .. 1000
   Value<Duration> ejection{Duration(30'000)};  // base time, multiplied by the number of recent ejections; 1 s .. 3600 s
@@ -289,7 +289,7 @@ struct Retries {
   Value<std::uint32_t> budget{20};                             // percent of the active requests, 1 .. 100
 };
 
-// How a server that is new or was unhealthy works up to its share.
+// How the share of a server that is new or was unhealthy grows to the full one.
 struct SlowStart {
   enum class Curve : std::uint8_t { kLinear, kSquare, kRoot };
   Value<Duration> window{Duration(30'000)};  // 1 s .. 900 s
@@ -348,10 +348,10 @@ struct ServerGroup {
   std::optional<CircuitBreaker> circuit_breaker;
   Value<bool> drain_unhealthy{false};  // requests on a server that becomes unhealthy must end within connection_drain
   Value<bool> accept_repeated_chunked{false};        // responses that say `Transfer-Encoding: chunked` twice are read
-  std::vector<Value<std::string>> source_addresses;  // of connections to servers, in turn; empty: the kernel's choice
+  std::vector<Value<std::string>> source_addresses;  // of connections to servers, in turn; empty: the kernel chooses
   UpstreamTls tls;
   Place at{};
-  std::uint64_t digest = 0;  // as a listener's
+  std::uint64_t digest = 0;  // as Listener::digest
 };
 
 struct AccessLog {
@@ -362,10 +362,10 @@ struct AccessLog {
 
 struct Admin {
   std::vector<Bind> binds;                // empty: the default socket
-  Value<std::string> token;               // writes over TCP need it; empty: there are none
+  Value<std::string> token;               // writes over TCP need it; empty: no writes over TCP
   std::vector<Value<std::string>> hosts;  // names that a request's Host may have over TCP, besides addresses
   bool off = false;                       // `admin: off`
-  bool overridden = false;                // by the command line: what a file says is not used
+  bool overridden = false;                // by the command line: the file's value is not used
 };
 
 // At SIGTERM: first new requests are accepted for `delay`, then those in flight have `drain` to end.
@@ -377,14 +377,14 @@ struct Shutdown {
 struct Config {
   std::string file;                   // as given; empty for a built-in configuration
   std::vector<std::string> includes;  // absolute paths with wildcards in the last part, of `include`
-  std::vector<std::string> included;  // absolute paths of the files that it has found
+  std::vector<std::string> included;  // absolute paths of the files that `include` has found
   std::vector<Listener> listeners;
   std::vector<ServerGroup> server_groups;
   std::vector<RuleSet> rule_sets;  // already copied into the listeners that name them
   AccessLog access_log;
   Admin admin;
   Shutdown shutdown;
-  Value<std::string> zone;                         // that this process runs in; empty: none
+  Value<std::string> zone;                         // in which this process runs; empty: none
   std::uint32_t workers = 0;                       // 0: auto
   Value<std::uint64_t> max_connections{100'000};   // of clients; `limits.connections` at the top level
   std::optional<Value<std::uint64_t>> max_memory;  // bytes, `limits.memory`; absent: the cgroup's limit

@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::size_t kMostKept = 1000;
 constexpr std::size_t kLineShown = 160;   // bytes of a source line; minified JSON is one long line
-constexpr std::size_t kLongestWord = 64;  // nothing longer is anybody's misspelling
+constexpr std::size_t kLongestWord = 64;  // a longer word is not taken for a misspelling
 
-// What came out of the file may hold anything by its escapes; a terminal must not act on it.
+// Escapes in the file can produce control characters, which must not reach a terminal.
 std::string printable(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -42,7 +42,7 @@ std::string_view line_of(std::string_view source, std::uint32_t line) {
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80; }
 
-// The source line and a caret under `at`, a tab for a tab so that they stay aligned.
+// The source line and a caret under `at`, with the line's tabs kept so that they stay aligned.
 void print_source(std::ostream& out, std::string_view source, Place at) {
   std::string_view line = line_of(source, at.line);
   if (line.empty()) return;

@@ -1,6 +1,6 @@
 // Errors and warnings about a configuration: each has its place, the path of the key, and what to do about it.
 //
-// A Diagnostics collects all of one run, has the source text, and prints
+// A Diagnostics collects those of one run, holds the source text, and prints
 //   albatross.yaml:12:5: error: listeners[0].protocl: unknown key, did you mean "protocol"?
 //      12 |     protocl: http
 //         |     ^
@@ -30,9 +30,9 @@ class Diagnostics {
   // `file`: its name, for messages. `source`: its text.
   Diagnostics(std::string file, std::string source);
 
-  // A further file, for the places in it. Returns its index.
+  // Adds a further file that places can refer to. Returns its index.
   std::uint32_t add_file(std::string file, std::string source);
-  // Until the end of the scope, places are in the file of that index, whatever they say.
+  // Until the end of the scope, all places are taken to be in the file of that index, whatever their own index is.
   class [[nodiscard]] Reading {
    public:
     Reading(Diagnostics& d, std::uint32_t file) : d_(d) { d_.reading_ = file; }
@@ -77,7 +77,7 @@ class Diagnostics {
 // The path of an element of a list: "listeners[2]" for "listeners" and 2.
 std::string element_path(const std::string& list, std::size_t index);
 
-// The candidate with the smallest edit distance to `word`, if that is small enough that it may be meant; else empty.
+// The candidate with the smallest edit distance to `word`, if that is small enough for a misspelling; else empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 // The `count` nearest candidates, whatever their distance, the nearest first.
 std::vector<std::string> nearest(std::string_view word, std::vector<std::string> candidates, std::size_t count);

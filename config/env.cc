@@ -19,7 +19,7 @@ bool is_variable_name(std::string_view name) {
   return true;
 }
 
-// Appends what `inside` of `${env:inside}` stands for.
+// Appends the expansion of `${env:inside}`.
 void expand_one(std::string_view inside, Expansion& out) {
   const std::size_t dash = inside.find(":-");
   const std::string name(inside.substr(0, dash));

@@ -13,7 +13,7 @@ struct Expansion {
   std::string hint;
 };
 
-// Expands from left to right; what a variable holds is not expanded again. Any other `${…}` is kept. `$${` becomes
+// Expands from left to right; the value of a variable is not expanded again. Any other `${…}` is kept. `$${` becomes
 // `${`, or is kept with `keep_escapes`, for texts that a template compiler reads next.
 Expansion expand_env(std::string_view text, bool keep_escapes);
 

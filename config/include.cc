@@ -37,7 +37,7 @@ class Includer {
     }
     config_.includes.push_back(pattern);
     std::vector<std::string> files = files_of(pattern);
-    if (files.empty() && !has_wildcard(pattern)) files.push_back(pattern);  // reading it says what is wrong
+    if (files.empty() && !has_wildcard(pattern)) files.push_back(pattern);  // reading it reports the error
     for (const std::string& file : files) {
       if (config_.included.size() == kMostFiles) {
         return decoder_.error(item.at, "more than 1000 files are included", "put more into each file");
@@ -81,7 +81,7 @@ class Includer {
     merge(root, *tree, "");
   }
 
-  // Writes the file into each place.
+  // Sets the file of each place.
   static void locate(Node& node, std::uint32_t file) {
     node.at.file = file;
     for (Node& item : node.items) locate(item, file);

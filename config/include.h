@@ -1,5 +1,5 @@
-// `include`: further files whose keys are put beside those of the main file. Reads files; any thread, as far as
-// config/env.h allows.
+// `include`: further files whose keys are merged with those of the main file. Reads files; any thread, with the
+// restriction of config/env.h.
 #pragma once
 
 #include "config/config.h"
@@ -9,9 +9,9 @@
 namespace albatross::config {
 
 // Merges the files that the tree's `include` names into the tree: lists are appended in the order of the files' paths,
-// mappings are merged, and anything else that is set twice is an error at the second place. Says in `config` which
-// files those were. The texts are handed to `out`, which names the files in messages. False if a file is missing from
-// the tree because it cannot be read or parsed: what it has would look undefined.
+// mappings are merged, and anything else that is set twice is an error at the second place. Lists those files in
+// `config`. `out` gets the texts and names the files in messages. False if a file cannot be read or parsed and so is
+// missing from the tree: the names that it defines would look undefined.
 bool merge_includes(Node& root, Decoder& decoder, Diagnostics& out, Config& config);
 
 }  // namespace albatross::config

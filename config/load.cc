@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kLargestFile = std::size_t{16} << 20;
 
-// What one key's default takes from another, and the order that routing wants.
+// Sets defaults that depend on other keys, copies rule sets, and sorts rules by priority.
 void finish(Config& config) {
   for (ServerGroup& group : config.server_groups) {
     using P = ServerGroup::Protocol;
@@ -39,7 +39,7 @@ void finish(Config& config) {
   }
 }
 
-// What a node says, without its place.
+// Appends the content of a node, without its place.
 void print(const Node& node, std::string& out) {
   switch (node.kind) {
     case Node::Kind::kNull: out += '~'; break;
@@ -64,13 +64,13 @@ void print(const Node& node, std::string& out) {
 
 std::uint64_t digest(const std::string& text) { return siphash({0x616c6261, 0x74726f73}, text); }
 
-// By which parts of two configurations are told to be the same.
+// Sets the digests that tell whether parts of two configurations are the same.
 void digest_parts(const Node& tree, const Diagnostics& out, Config& config) {
   const Node* listeners = tree.find("listeners");
   const Node* sets = tree.find("rule_sets");
   for (std::size_t i = 0; listeners != nullptr && i < std::min(config.listeners.size(), listeners->items.size()); ++i) {
     Listener& l = config.listeners[i];
-    std::string text = out.file(listeners->items[i].at.file) + "\n";  // to which its paths are relative
+    std::string text = out.file(listeners->items[i].at.file) + "\n";  // its paths are relative to this file
     print(listeners->items[i], text);
     if (l.rule_set.written() && sets != nullptr) {
       if (const Node* set = sets->find(*l.rule_set)) print(*set, text);

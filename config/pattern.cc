@@ -67,14 +67,14 @@ const Object<Pattern>& pattern_table() {
   return table;
 }
 
-// Checks a pattern, and brings it to the form that requests have.
+// Checks a pattern, and converts it to the form that requests have.
 using PatternCheck = bool (*)(Decoder&, Pattern&);
 
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-// "^/api/.*$" is meant as a regex, but is compared as it stands.
+// "^/api/.*$" is meant as a regex, but would be compared literally.
 bool is_bare_regex(const Pattern& pattern) {
   const std::string& text = pattern.text;
   return pattern.kind != Kind::kRegex && (text.starts_with('^') || (text.size() > 1 && text.ends_with('$')));
@@ -136,7 +136,7 @@ bool check_host(Decoder& d, Pattern& pattern) {
   return true;
 }
 
-// No request line has these as they are: clients write them as escapes.
+// Clients escape these characters, so no request line contains them.
 bool is_sent_escaped(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte <= 0x20 || byte >= 0x7f;
@@ -151,7 +151,7 @@ std::string normal_wildcard(std::string_view text) {
       out += text.substr(i++, 2);
       continue;
     }
-    if (text[i] == '\\') continue;  // what follows is written as an escape
+    if (text[i] == '\\') continue;  // the next character is written as an escape
     const int v = text[i] == '%' ? escaped_byte(text, i) : -1;
     if (v >= 0) i += 2;
     if (v >= 0 && v < 0x80 && is_unreserved(static_cast<char>(v))) {
@@ -217,7 +217,7 @@ bool check_path(Decoder& d, Pattern& pattern) {
   return normalise_literal(d, pattern);
 }
 
-// Values may hold anything; what looks like a regex may be meant as it stands.
+// Values may be any text, so one that looks like a regex may be meant literally.
 bool check_value(Decoder& d, Pattern& pattern) {
   if (is_bare_regex(pattern) && pattern.text.starts_with('^')) {
     d.warning(pattern.at, "this is compared as it stands, and looks like a regex",

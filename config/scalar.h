@@ -11,7 +11,7 @@
 
 namespace albatross::config {
 
-// A value; or why the text is none, and what to write instead.
+// A value; or what is wrong with the text, and what to write instead.
 template <class T>
 struct Parsed {
   std::optional<T> value;
@@ -36,15 +36,15 @@ std::string size_to_text(std::uint64_t bytes);
 // Decimal digits; `010` is ten.
 Parsed<std::uint64_t> parse_number(std::string_view text);
 
-// `:port`, `host:port`, `[v6]:port` or `unix:/path`. The host may be empty, which is for binds only; a relative path
-// stays relative.
+// `:port`, `host:port`, `[v6]:port` or `unix:/path`. Only a bind may have an empty host. A relative path stays
+// relative.
 struct Address {
   Bind::Kind kind = Bind::Kind::kTcp;
-  std::string host;  // without brackets, a zone behind `%`; kUnix: the path
+  std::string host;  // without brackets, with a zone after `%`; kUnix: the path
   std::uint16_t port = 0;
 };
 Parsed<Address> parse_address(std::string_view text);
-bool is_ip(const std::string& host);  // IPv4 or IPv6, without brackets; with a zone, too
+bool is_ip(const std::string& host);  // IPv4 or IPv6, without brackets; may have a zone
 
 // An address or CIDR block of either family. Gives "address/bits" with the host bits cleared.
 Parsed<std::string> parse_network(std::string_view text);
@@ -55,11 +55,11 @@ std::string codes_to_text(std::pair<std::uint16_t, std::uint16_t> codes);
 
 bool is_name(std::string_view text);  // [A-Za-z0-9][A-Za-z0-9._-]{0,62}
 
-// A condition's shorthand: a literal, a wildcard with `*` and `?`, a regex behind `~`, one that ignores case behind
-// `~*`. Outside a regex `\` escapes.
+// A condition's shorthand: a literal, a wildcard with `*` and `?`, a regex after `~`, or one that ignores case after
+// `~*`. Outside a regex, `\` escapes the next character.
 Parsed<Pattern> parse_pattern(std::string_view text);
 
-// In quotation marks, for a message; of a long text the first 64 bytes.
+// The text in quotation marks, for a message; only the first 64 bytes of a long one.
 std::string quote(std::string_view text);
 
 }  // namespace albatross::config

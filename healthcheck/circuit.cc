@@ -27,7 +27,8 @@ CircuitChange record(const Circuit& circuit, GroupSlot& group, bool trial, bool 
     return failed ? CircuitChange::kOpened : CircuitChange::kClosed;
   }
   if (group.open_until.load(std::memory_order_relaxed) != 0) return CircuitChange::kNone;  // began before it opened
-  // Workers that meet here at a window's end may each count a request to the wrong one: it is a sample.
+  // Workers that run this at the same time at a window's end may count a request in the wrong window. That is accurate
+  // enough.
   Nanos began = group.window_began.load(std::memory_order_relaxed);
   if (now >= began + circuit.window) start_window(group, now);
   std::uint32_t requests = group.requests.fetch_add(1, std::memory_order_relaxed) + 1;

@@ -21,7 +21,7 @@ enum class Admission : std::uint8_t { kYes, kTrial, kNo };
 Admission admit(const Circuit& circuit, GroupSlot& group, Nanos now);
 
 enum class CircuitChange : std::uint8_t { kNone, kOpened, kClosed };
-// Counts how a request on the group ended. `trial`: it was admitted by kTrial. Returns what became of the circuit.
+// Counts how a request on the group ended. `trial`: it was admitted by kTrial. Returns the change of the circuit.
 CircuitChange record(const Circuit& circuit, GroupSlot& group, bool trial, bool failed, Nanos now);
 // The request that was to try the group ended without an outcome: another one will try.
 void abandon_trial(GroupSlot& group);

@@ -1,7 +1,7 @@
-// Passive checks: a server that fails requests is ejected, which means that it gets none for a while. Here it is
-// ejected for failures in a row; healthcheck/outlier.h compares the servers of a group.
+// Passive checks: a server that fails requests is ejected, which means that it gets none for a while. This file ejects
+// for failures in a row; healthcheck/outlier.h compares the servers of a group.
 //
-// The counts are in the ServerSlot and shared, so that failures that different workers meet add up. Any thread.
+// The counts are in the ServerSlot and shared, so the failures that different workers see add up. Any thread.
 #pragma once
 
 #include <span>
@@ -14,7 +14,7 @@ namespace albatross {
 struct PassiveCheck {
   std::uint32_t failures = 0;     // in a row that eject; 0: no passive check
   Nanos ejection = 0;             // base time, multiplied by the number of recent ejections, at most 10
-  std::uint32_t max_ejected = 0;  // percent of the group's servers at once; one always may be, if there are two
+  std::uint32_t max_ejected = 0;  // percent of the group's servers at once; of two or more, one always may be
   // healthcheck/outlier.h.
   std::uint32_t failure_percent = 0;  // of the requests in an interval that ejects; 0: not judged
   std::uint32_t latency_factor = 0;   // times the median latency of the group that ejects; 0: not judged

@@ -10,7 +10,7 @@ namespace albatross {
 
 namespace {
 
-// A length as Protocol Buffers write it: seven bits a byte, the lowest first.
+// A length in the encoding of Protocol Buffers: seven bits a byte, the lowest first.
 std::string varint(std::size_t n) {
   std::string out;
   for (; n > 0x7f; n >>= 7) out += static_cast<char>(0x80 | (n & 0x7f));
@@ -30,7 +30,7 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
     }
     Nanos interval = config::nanos(target_.check.interval);
     next_ = loop().now() + prober_.random_.below(interval);
-    // A new server is asked at once: until then nobody knows.
+    // A new server is probed at once, because its health is unknown until then.
     in_step_ = state_.health == Health::kUnknown;
     if (in_step_) next_ = loop().now();
     loop().set_timer(timer_, next_);
@@ -96,7 +96,7 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
     Nanos interval = config::nanos(state_.in_a_row > 0 && c.doubt_interval ? *c.doubt_interval : c.interval);
     Nanos jitter = interval / 5;
     Nanos after = interval - jitter / 2 + prober_.random_.below(jitter + 1);
-    if (in_step_) after = prober_.random_.below(interval);  // those that were new together part here
+    if (in_step_) after = prober_.random_.below(interval);  // spreads the servers that were new at the same time
     in_step_ = false;
     next_ = std::max(started_ + after, loop().now() + kMilli);
     loop().set_timer(timer_, next_);
@@ -221,7 +221,7 @@ class Prober::Probe final : public Deferred, private ConnectionOwner, private St
   Session* session_ = nullptr;
   std::size_t address_ = 0;
   bool running_ = false;
-  bool in_step_ = false;  // its first probe went at once
+  bool in_step_ = false;  // its first probe was sent at once
   Nanos started_ = 0;
   Nanos next_ = 0;
   MemberTimer<Probe, &Probe::on_timer> timer_{this};
@@ -245,7 +245,7 @@ void Prober::update(const std::string& group, std::vector<ProbeTarget> targets) 
     }
   }
   for (auto& [slot, probe] : now) {
-    // Without a check nothing is known any more.
+    // Without a check the health is not known any more.
     slot->health.store(Health::kUnknown, std::memory_order_relaxed);
     probe->abandon();
     context_.loop().destroy_later(std::move(probe));

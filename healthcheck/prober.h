@@ -1,8 +1,8 @@
 // Active probes over HTTP, HTTPS, TCP and gRPC: one Prober for the process, on the control thread's loop.
 //
 // Each server with a health check is probed every interval ±10 %, by one probe at a time. A new server is probed at
-// once, and the second probes of those that are new together are spread over one interval. The result is written to
-// ServerSlot::health. One thread: the loop's.
+// once, and the second probes of servers that are new at the same time are spread over one interval. The result is
+// written to ServerSlot::health. One thread: the loop's.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ namespace albatross {
 struct ProbeTarget {
   std::shared_ptr<ServerSlot> slot;
   std::vector<SocketAddress> addresses;  // tried in order while they refuse the connection
-  std::string host;                      // for the Host field, unless the check has one
+  std::string host;                      // for the Host field, unless the check has its own
   std::shared_ptr<TlsClient> tls;        // null: without TLS
   bool h2 = false;                       // probes speak HTTP/2
   config::HealthCheck check;

@@ -1,4 +1,4 @@
-// Where one direction of a stream stands, and what may follow: one table for both directions, every codec and both
+// The state of one direction of a stream, and what may follow: one table for both directions, every codec and both
 // roles (RFC 9110 §6, RFC 9112 §2.1, RFC 9113 §8.1). Pure.
 #pragma once
 
@@ -13,8 +13,8 @@ enum class Direction : std::uint8_t {
   kIdle,    // no final head yet
   kBody,    // the head has passed, data or the end follows
   kTunnel,  // verbatim bytes until the end
-  kEnded,   // whole
-  kReset,   // cut: nothing more is said or heard
+  kEnded,   // complete
+  kReset,   // cut: nothing more is sent or received
 };
 
 enum class Step : std::uint8_t { kInformational, kHead, kData, kTunnel, kEnd, kReset };
@@ -38,7 +38,7 @@ constexpr bool may(Direction d, Step s) {
   return direction_table::kNext[static_cast<std::size_t>(d)][static_cast<std::size_t>(s)] != direction_table::kNo;
 }
 
-// The step must be legal: one that is not is a fault of ours, and changes nothing.
+// The step must be legal. An illegal one is a bug of ours and changes nothing.
 constexpr void advance(Direction& d, Step s) {
   assert(may(d, s));
   if (may(d, s)) d = direction_table::kNext[static_cast<std::size_t>(d)][static_cast<std::size_t>(s)];

@@ -1,4 +1,4 @@
-// One field section of a protocol that multiplexes, on its way to a Head or to trailers: pseudo-fields, cookie crumbs,
+// Turns one field section of a protocol that multiplexes into a Head or trailers: pseudo-fields, cookie crumbs,
 // extended CONNECT and the limits (RFC 9113 §8.2, §8.3; RFC 9114 §4.2, §4.3). Decompression is the codec's.
 //
 // A codec has one for the section that it reads. Names and values are copied into the arena given to begin(), where the
@@ -20,17 +20,17 @@ class FieldSection {
   explicit FieldSection(const HeadLimits& limits) : limits_(&limits) {}
 
   void begin(Arena& arena);
-  // A field in the order of the wire. Decoded bytes count while they come: a small section may name a large entry of
-  // the compression's table thousands of times.
+  // A field in the order of the wire. Decoded bytes count while they come: a small section may refer to a large entry
+  // of the compression's table thousands of times.
   void add(std::string_view name, std::string_view value);
-  // The limit that was passed, or kNone.
+  // The limit that was exceeded, or kNone.
   Cause over() const { return over_; }
 
-  // The section is whole. `end`: no body follows. The refusal's cause is over(), or what framing.h says.
+  // The section is complete. `end`: no body follows. The refusal's cause is over(), or that of framing.h.
   Refusal finish_request(bool end);
   // `to_head`: it answers a HEAD. `tunnel`: an extended CONNECT, where a 2xx reads as 101.
   Refusal finish_response(bool to_head, bool tunnel, bool end);
-  // Fields that trailers must not have are gone (RFC 9110 §6.5.1). Null if nothing is left.
+  // Removes the fields that trailers must not have (RFC 9110 §6.5.1). Null if nothing is left.
   Fields* finish_trailers();
 
   Head& head() { return head_; }

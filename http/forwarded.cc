@@ -44,7 +44,7 @@ IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& pee
     list = comma == std::string_view::npos ? std::string_view() : list.substr(0, comma);
     if (entry.empty()) continue;
     std::optional<IpAddress> a = address_of(entry);
-    if (!a) break;  // what cannot be read cannot be believed, nor what is left of it
+    if (!a) break;  // an entry that cannot be parsed is not believed, nor are those before it
     client = *a;
     if (!contains(policy.trusted, client)) break;
   }
@@ -52,7 +52,7 @@ IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& pee
 }
 
 void apply_forwarded(const ForwardedPolicy& policy, const ForwardedPeer& peer, Fields& fields) {
-  fields.remove(HeaderId::kProxy);  // httpoxy: no application wants it
+  fields.remove(HeaderId::kProxy);  // httpoxy: no application needs it
   if (!peer.trusted) strip_untrusted(fields);
   switch (policy.forwarded_for) {
     case ForwardedFor::kRemove: fields.remove(HeaderId::kXForwardedFor); break;

@@ -1,5 +1,5 @@
-// X-Forwarded fields: who the client is, and what the server is told of it. Pure functions on a request's
-// fields; new values are in the fields' arena.
+// X-Forwarded fields: who the client is, and what the server is told about it. Pure functions on a request's fields;
+// new values are in the fields' arena.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,7 @@
 
 namespace albatross {
 
-// What is done to X-Forwarded-For; config::XForwarded::For has the meanings.
+// The treatment of X-Forwarded-For; config::XForwarded::For has the meanings.
 enum class ForwardedFor : std::uint8_t { kAppend, kRemove, kPreserve, kProcess };
 
 struct ForwardedPolicy {
@@ -35,8 +35,9 @@ struct ForwardedPeer {
 // X-Forwarded-For that is not trusted.
 IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& peer, const Fields& fields);
 
-// Sets the X-Forwarded fields as the policy says, and removes Proxy. From a peer that is not trusted, what only a proxy
-// may say is removed first: Forwarded, X-Real-IP, X-Forwarded-* and the fields about a client certificate.
+// Sets the X-Forwarded fields as the policy says, and removes Proxy. From a peer that is not trusted, the fields that
+// only a proxy may set are removed first: Forwarded, X-Real-IP, X-Forwarded-* and the fields about a client
+// certificate.
 void apply_forwarded(const ForwardedPolicy& policy, const ForwardedPeer& peer, Fields& fields);
 
 }  // namespace albatross

@@ -63,7 +63,7 @@ std::uint32_t keep_alive_timeout(std::string_view value) {
   return static_cast<std::uint32_t>(seconds < 86400 ? seconds : 86400);
 }
 
-// One element of Connection: an option of ours, or the name of a field that ends here, too.
+// One element of Connection: an option that we know, or the name of another field that ends here.
 void apply_option(std::string_view t, Field* rows, std::uint32_t count, ConnectionOptions& out) {
   if (equals_ignore_case(t, "close")) {
     out.close = true;
@@ -80,7 +80,7 @@ void apply_option(std::string_view t, Field* rows, std::uint32_t count, Connecti
   }
 }
 
-// Reads Connection, and removes it, what it nominates, and the other hop-by-hop fields.
+// Reads Connection, and removes it, the fields that it names, and the other hop-by-hop fields.
 ConnectionOptions strip_hop_by_hop(Field* rows, std::uint32_t count) {
   ConnectionOptions out;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -127,7 +127,7 @@ Refusal apply_expect(Head& head, Field* rows, std::uint32_t count) {
   return {};
 }
 
-// `TE` goes on only as "trailers".
+// `TE` is forwarded only as "trailers".
 void apply_te(Field* rows, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     if (rows[i].id != HeaderId::kTe || rows[i].removed) continue;
@@ -147,7 +147,8 @@ bool persists(const Head& head, const ConnectionOptions& options) {
   return !options.close && (head.version == Version::kHttp11 || options.keep_alive);
 }
 
-// RFC 9110 §6.4.1: what has no body whatever it declares. The length that an answer to HEAD or a 304 declares is kept.
+// RFC 9110 §6.4.1: messages that have no body whatever they declare. The length that an answer to HEAD or a 304
+// declares is kept.
 bool drop_body(Head& head, bool to_head) {
   const bool never = head.status < 200 || head.status == 204;
   if (!never && head.status != 304 && !to_head) return false;
@@ -156,7 +157,7 @@ bool drop_body(Head& head, bool to_head) {
   return true;
 }
 
-// Makes "chunked, chunked", in one field or in several, one "chunked". What names another coding stays as it is.
+// Reduces "chunked, chunked", in one field or in several, to one "chunked". Does nothing if another coding is named.
 void join_chunked(Field* rows, std::uint32_t count) {
   Field* first = nullptr;
   std::string_view chunked;
@@ -241,7 +242,7 @@ Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Fi
 
 namespace {
 
-// Content-Length of a message whose end the wire tells anyway.
+// Content-Length of a message whose end is marked by a frame anyway.
 Refusal h2_length(bool end, Field* rows, std::uint32_t count, BodyLength& out, std::int64_t& declared) {
   int lengths;
   Field* length = only(rows, count, HeaderId::kContentLength, lengths);
@@ -295,7 +296,7 @@ Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, 
   strip_hop_by_hop(rows, count);
   if (end || websocket) head.expect_continue = false;
   if (websocket) {
-    // What the server gets is the HTTP/1.1 form of the same wish.
+    // The server gets the HTTP/1.1 form of the same request.
     head.method = Method::kGet;
     head.method_text = "GET";
     head.upgrade = true;

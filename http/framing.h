@@ -29,13 +29,13 @@ Refusal apply_response_rules(Head& head, Method request, bool awaits_upgrade, Fi
                              bool repeated_chunked = false);
 
 // The same for an HTTP/2 request (RFC 9113 §8.2, §8.3) that has passed HPACK and the checks of nghttp2. The head's
-// method_text, scheme, target and authority hold the pseudo-fields. What an HTTP/1.1 server could read as something
-// else is refused. `protocol`: of an extended CONNECT (RFC 8441), else empty. `end`: no body follows.
+// method_text, scheme, target and authority hold the pseudo-fields. A request that an HTTP/1.1 server could read as
+// something else is refused. `protocol`: of an extended CONNECT (RFC 8441), else empty. `end`: no body follows.
 Refusal apply_h2_request_rules(Head& head, std::string_view protocol, bool end, Field* rows, std::uint32_t count);
 // The same for an HTTP/2 response, whose status is set. `to_head`: it answers a HEAD.
 Refusal apply_h2_response_rules(Head& head, bool to_head, bool end, Field* rows, std::uint32_t count);
 
-// Marks the rows that may not stand in a trailer section as removed (RFC 9110 §6.5.1, http/header_properties.h), and
+// Marks the rows that are not allowed in a trailer section as removed (RFC 9110 §6.5.1, http/header_properties.h), and
 // those that a server could take for one of them (http/underscores.h).
 void strip_trailers(Field* rows, std::uint32_t count);
 

@@ -28,7 +28,7 @@ std::optional<Nanos> parse_grpc_timeout(std::string_view text) {
   const char* end = text.data() + text.size() - 1;
   if (std::from_chars(text.data(), end, n).ptr != end) return std::nullopt;
   for (const Unit& u : kUnits) {
-    // More than a century is for ever; it must not wrap round.
+    // A timeout of more than a century is treated as a century, so that the product does not overflow.
     constexpr Nanos kForEver = 100ull * 365 * 24 * 3600 * kSecond;
     if (u.letter == text.back()) return n > kForEver / u.size ? kForEver : n * u.size;
   }

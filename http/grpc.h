@@ -1,4 +1,5 @@
-// What the proxy reads of gRPC over HTTP/2: which requests are calls, and how long their clients wait. Pure functions.
+// The parts of gRPC over HTTP/2 that the proxy reads: which requests are calls, and how long their clients wait. Pure
+// functions.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +11,11 @@
 
 namespace albatross {
 
-// Whether the Content-Type is application/grpc, perhaps with "+proto" or parameters behind it.
+// Whether the Content-Type is application/grpc, perhaps followed by "+proto" or parameters.
 bool is_grpc(const Head& request);
 
-// Reads a grpc-timeout: one to eight digits and a unit (H, M, S, m, u or n). Nothing if the text is no timeout; at most
-// a century.
+// Reads a grpc-timeout: one to eight digits and a unit (H, M, S, m, u or n). nullopt if the text is not a timeout. The
+// result is at most a century.
 std::optional<Nanos> parse_grpc_timeout(std::string_view text);
 
 inline constexpr std::size_t kGrpcTimeoutSize = 10;

@@ -1,8 +1,8 @@
 // Head: the parts of a start line and the fields, in their order, of a request or a response.
 //
-// The rows of a Fields are in an Arena; names and values are views into the arena or into what outlives it. To copy a
-// Fields copies the handle, not the rows. An edit marks a row as removed or adds one; names and values do not move, so
-// views of them stay good. One thread.
+// The rows of a Fields are in an Arena; names and values are views into the arena or into memory that outlives it.
+// Copying a Fields copies the handle, not the rows. An edit marks a row as removed or adds one; names and values do not
+// move, so views of them stay valid. One thread.
 #pragma once
 
 #include <cstddef>
@@ -92,7 +92,7 @@ struct BodyLength {
   enum class Kind : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
   Kind kind = Kind::kNone;
   std::uint64_t length = 0;  // kLength: in bytes; else 0
-  // No byte of content is awaited.
+  // Whether there is no content.
   bool empty() const { return kind == Kind::kNone || (kind == Kind::kLength && length == 0); }
   bool operator==(const BodyLength&) const = default;
 };

@@ -1,5 +1,5 @@
-// What the protocols say of a field by its name, in one table for parsing, framing and writing. Constant data, any
-// thread.
+// The properties that the protocols give to fields by name, in one table for parsing, framing and writing. Constant
+// data, any thread.
 #pragma once
 
 #include <array>
@@ -15,18 +15,18 @@ struct HeaderProperty {
   enum : unsigned {
     // Frames the body (RFC 9112 §6). http/framing checks it and keeps the result in Head::body.
     kFraming = 1,
-    // Speaks of one connection and ends there (RFC 9110 §7.6.1).
+    // Applies to one connection and is not forwarded (RFC 9110 §7.6.1).
     kConnectionSpecific = 2,
     // The codec writes it anew from the Head; a row of that name is left out.
     kWrittenByCodec = 4,
     // Dropped from trailers: it frames, routes, authenticates or describes the content (RFC 9110 §6.5.1), or servers
-    // believe it as the word of their proxy.
+    // trust it as set by their proxy.
     kNotInTrailers = 8,
-    // Has another value in each request: in HPACK's dynamic table it would only push out others.
+    // Has another value in each request: in HPACK's dynamic table it would only evict other fields.
     kUnique = 16,
     // Key and answer of HTTP/1.1's WebSocket handshake, which HTTP/2 does without (RFC 8441 §5).
     kHandshakeKey = 32,
-    // The proxy writes it into requests, and servers may believe that it comes from there.
+    // The proxy writes it into requests, and servers may trust that it comes from the proxy.
     kSetByProxy = 64,
   };
 };

@@ -1,7 +1,7 @@
-// The bytes that a Session will write to its Transport: those of this turn as views, those that could not be written
-// yet in blocks that the Output owns.
+// The bytes that a Session will write to its Transport. Those of this turn are views; those that could not be written
+// yet are in blocks that the Output owns.
 //
-// Borrowed views and reserved scratch are good until the session settles (session/session_context.h): it then writes
+// Borrowed views and reserved scratch are valid until the session settles (session/session_context.h): it then writes
 // them, and own_all() copies what is left. Usually nothing is copied: a head in the scratch and a body in the read
 // buffer leave in one sendmsg. One thread: the worker's.
 #pragma once
@@ -28,7 +28,7 @@ class OutputScratch {
     used_ += n;
     return p;
   }
-  // Of the last take(), the `n` bytes at its end.
+  // Returns the last `n` bytes of the last take().
   void give_back(std::size_t n) { used_ -= n; }
   void clear() { used_ = 0; }
 
@@ -44,10 +44,10 @@ class Output {
   // The pool and the scratch are the worker's.
   Output(BlockPool& pool, OutputScratch& scratch) : owned_(pool), scratch_(&scratch) {}
 
-  // At least `n` writable bytes at the end. The next call must be commit(), with how many were used.
+  // At least `n` writable bytes at the end. The next call must be commit() with the number of bytes used.
   char* reserve(std::size_t n);
   void commit(std::size_t n);
-  // Adds a view of bytes that stay good until settle time.
+  // Adds a view of bytes that stay valid until settle time.
   void borrow(std::string_view bytes);
   // Adds a copy of the bytes.
   void append(std::string_view bytes);
@@ -59,7 +59,7 @@ class Output {
 
   bool empty() const { return owned_.empty() && count_ == 0; }
   std::size_t size() const { return owned_.size() + borrowed_size_; }
-  // Bytes that were taken from the front since it was made; passed() + size() is the offset of what is put in next.
+  // Bytes consumed since construction; passed() + size() is the offset of the next byte that is added.
   std::uint64_t passed() const { return passed_; }
   std::uint64_t end() const { return passed_ + size(); }
   bool has_borrowed() const { return count_ > 0; }

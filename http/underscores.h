@@ -9,14 +9,15 @@
 
 namespace albatross {
 
-// What is done with such fields of requests; config::Underscores has the meanings.
+// The treatment of such fields of requests; config::Underscores has the meanings.
 enum class Underscores : std::uint8_t { kProtect, kPass, kDrop };
 
-// Whether the name has a `_` and with `-` for it is a field that the proxy sets, strips or frames messages by.
+// Whether the name has a `_` and, with `-` for it, is the name of a field that the proxy sets, strips or uses for
+// framing.
 bool imitates_known(std::string_view name);
 
-// Marks what is to be dropped as removed and returns how many fields that are. `read`: the names that rules read or
-// edit, as far as they have no `_`: in lower case and sorted.
+// Marks the fields to be dropped as removed and returns their number. `read`: the names without a `_` that rules read
+// or edit, in lower case and sorted.
 std::uint32_t drop_underscored(Underscores how, std::span<const std::string> read, Fields& fields);
 
 }  // namespace albatross

@@ -18,7 +18,7 @@ std::string_view host_of(std::string_view authority);
 std::string_view port_of(std::string_view authority);
 
 // Splits head.target into path and query and, in absolute form, authority. Refuses fragments, schemes other than http
-// and https, "*" unless the method is OPTIONS, and what is no target. The path is not normalised yet.
+// and https, "*" unless the method is OPTIONS, and any text that is not a target. The path is not normalised yet.
 Refusal split_target(Head& head);
 
 // The normal form of a path, or why it has none: base/uri_path.h. `out` is `path` itself if that is normal already,

@@ -62,8 +62,8 @@ bool is_any_v6(const SocketAddress& a) {
          IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(a.storage)->sin6_addr);
 }
 
-// `first_alone`: the first one is bound without SO_REUSEPORT, so that a foreign owner of the port shows; then it admits
-// its siblings.
+// `first_alone`: the first one is bound without SO_REUSEPORT, so that bind fails if another process owns the port;
+// after that SO_REUSEPORT is set for its siblings.
 std::vector<ListenSocket> open_tcp(const SocketAddress& address, int count, bool first_alone, std::string& error) {
   std::vector<ListenSocket> out;
   SocketAddress at = address;

@@ -49,9 +49,9 @@ class Acceptor final : public IoHandler, public Ready {
 
   void on_io(std::uint32_t events) override;
   void on_ready() override;
-  // Accepts everything that waits, as far as more may be accepted: for a socket that is left.
+  // Accepts all waiting connections, as long as MayAccept allows it. For a socket that this worker is about to leave.
   void take_all();
-  // Stops accepting until resume(), or for `t`; the kernel's queue keeps what comes meanwhile.
+  // Stops accepting until resume(), or for `t`; the kernel's queue keeps new connections meanwhile.
   void pause();
   void pause_for(Nanos t);
   void resume();

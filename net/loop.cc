@@ -72,7 +72,7 @@ void Loop::post(std::function<void()> task) {
   }
   if (!has_mail_.exchange(true)) {
     std::uint64_t one = 1;
-    [[maybe_unused]] ssize_t n = write(wake_, &one, sizeof one);  // full counter still wakes
+    [[maybe_unused]] ssize_t n = write(wake_, &one, sizeof one);  // a full counter still wakes the loop
   }
 }
 
@@ -88,7 +88,7 @@ void Loop::run_mail() {
   for (auto& task : mail) task();
 }
 
-// What becomes ready while this runs waits for the next turn.
+// An entry that becomes ready while this runs waits for the next turn.
 void Loop::run_ready() {
   IntrusiveList<Ready> now;
   now.splice_back(ready_);

@@ -1,10 +1,10 @@
 // One thread's event loop: epoll, a ready list, a mailbox, a timer wheel and deferred destruction.
 //
 // A turn waits for events and then does, in this order: tells handlers of their events (IoHandler::on_io), runs the
-// ready list, runs the mailbox, fires timers, calls the TurnEnd, destroys what was deferred. An entry of the ready list
-// does a bounded amount of work and makes itself ready again if some is left. The loop owns no handler, entry or timer.
-// What a callback may be running in is destroyed by destroy_later(), and an event of a descriptor that was removed is
-// dropped. Only post() and stop() may be called by other threads.
+// ready list, runs the mailbox, fires timers, calls the TurnEnd, and destroys deferred objects. An entry of the ready
+// list does a bounded amount of work and makes itself ready again if some is left. The loop owns no handler, entry or
+// timer. An object whose callback may be running is destroyed with destroy_later(). An event of a descriptor that was
+// removed is dropped. Only post() and stop() may be called by other threads.
 #pragma once
 
 #include <atomic>
@@ -21,14 +21,14 @@
 
 namespace albatross {
 
-// Receives the epoll flags of one descriptor. It only notes them down: work belongs to the ready list.
+// Receives the epoll flags of one descriptor. It only records them: work belongs to the ready list.
 class IoHandler {
  public:
   virtual ~IoHandler() = default;
   virtual void on_io(std::uint32_t events) = 0;
 };
 
-// Something with work to do. The loop does not own it; one that is destroyed leaves the ready list.
+// Something with work to do. The loop does not own it; its destructor removes it from the ready list.
 class Ready : public ListHook<Ready> {
  public:
   virtual ~Ready() = default;
@@ -44,7 +44,7 @@ class TurnEnd {
   ~TurnEnd() = default;
 };
 
-// Base of what a loop may destroy at the end of a turn.
+// Base of objects that a loop may destroy at the end of a turn.
 class Deferred {
  public:
   virtual ~Deferred() = default;
@@ -65,24 +65,25 @@ class Loop {
   // Registers a descriptor and its handler until remove(), and returns its slot. `events` as for epoll_ctl, with
   // EPOLLET for edges. The caller keeps the descriptor.
   std::uint32_t add(int fd, std::uint32_t events, IoHandler* handler);
-  // Forgets the slot. The caller then closes the descriptor, by which it leaves the epoll set, or gives `detach` if the
-  // descriptor stays open.
+  // Forgets the slot. The caller then closes the descriptor, which removes it from the epoll set, or passes `detach` if
+  // the descriptor stays open.
   void remove(std::uint32_t slot, int fd, bool detach = false);
   // Replaces the events.
   void modify(std::uint32_t slot, int fd, std::uint32_t events);
 
-  // Calls on_ready() once, in this turn if its ready list has not run yet, else in the next. Being ready twice is being
-  // ready once.
+  // Calls on_ready() once, in this turn if its ready list has not run yet, else in the next. Does nothing if `r` is
+  // ready already.
   void make_ready(Ready& r) {
     if (!r.linked()) ready_.push_back(r);
   }
   // net/timer_wheel.h. `deadline` on the scale of now().
   void set_timer(Timer& t, Nanos deadline) { wheel_.set(t, deadline); }
   void cancel_timer(Timer& t) { wheel_.cancel(t); }
-  // Destroys it at the end of the turn.
+  // Destroys `d` at the end of the turn.
   void destroy_later(std::unique_ptr<Deferred> d) { graveyard_.push_back(std::move(d)); }
 
-  // Who is called at the end of each turn, instead of who was before; null for nobody. It outlives the loop's turns.
+  // Sets the object that is called at the end of each turn, in place of the one before; null for none. It must outlive
+  // the loop's turns.
   void set_turn_end(TurnEnd* end) { turn_end_ = end; }
 
   // Runs the task on the loop's thread, in this turn if its mailbox has not run yet, else in the next. Any thread.
@@ -93,13 +94,13 @@ class Loop {
   void stop();
   // One turn that waits for events at most `max_wait`, rounded up to a millisecond.
   void turn(Nanos max_wait);
-  // For a loop nested in another one: turn(0) is due when the descriptor becomes readable, and when so many
-  // nanoseconds have passed.
+  // For a loop nested in another one: turn(0) is due when the descriptor becomes readable, and after next_deadline()
+  // nanoseconds.
   int descriptor() const { return epoll_; }
   Nanos next_deadline() const { return wheel_.wait(now_); }
 
   BlockPool& blocks() { return blocks_; }
-  // kScratch bytes for one read; free again when what was read has been handled.
+  // kScratch bytes for one read; free again when the bytes read have been handled.
   static constexpr std::size_t kScratch = 256 * 1024;
   char* read_scratch() { return read_scratch_.get(); }
 

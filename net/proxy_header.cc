@@ -66,7 +66,7 @@ ProxyHeader parse_v2(std::string_view bytes) {
   if (bytes.size() < 16 + length) return {};
   ProxyHeader h{ProxyHeader::State::kComplete, 16 + length, command == 0 || address == 0, {}, 0};
   if (h.local) return h;
-  // What follows the addresses are TLVs: each must fit (CVE-2026-47692).
+  // TLVs follow the addresses, and each must fit (CVE-2026-47692).
   for (std::size_t at = 16 + address; at < 16 + length;) {
     if (at + 3 > 16 + length) return bad();
     at += 3u + static_cast<std::size_t>(byte(at + 1) << 8 | byte(at + 2));

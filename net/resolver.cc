@@ -128,7 +128,7 @@ struct Resolver::Impl {
     }
   }
 
-  // c-ares wants to be called when its own timeouts are due.
+  // c-ares must be called when its own timeouts are due.
   void schedule() {
     dead.clear();
     timeval tv;

@@ -15,7 +15,7 @@ struct SocketAddress {
   std::uint32_t size = 0;        // of the sockaddr; 0: none
   static SocketAddress tcp(const IpAddress& ip, std::uint16_t port);
   // "10.0.0.1", "::1" or "fe80::1%eth0" (RFC 4007 §11); nullopt for anything else. A zone that this machine does not
-  // have is none: connecting and binding then fail.
+  // have is ignored: connecting and binding then fail.
   static std::optional<SocketAddress> parse(const std::string& host, std::uint16_t port);
   static SocketAddress unix_path(std::string_view path);  // size 0 if the path is too long
   // "10.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80" or "unix:/path".

@@ -9,8 +9,8 @@ namespace albatross {
 
 class TcpTransport final : public Transport {
  public:
-  // Takes over a non-blocking descriptor that is connected, or with `connecting` on its way there. `proxied`: a PROXY
-  // header comes first.
+  // Takes over a non-blocking descriptor that is connected, or with `connecting` still being connected. `proxied`: a
+  // PROXY header comes first.
   TcpTransport(Loop& loop, Ready& owner, int fd, bool connecting, bool proxied = false);
   ~TcpTransport() override;
 
@@ -24,12 +24,12 @@ class TcpTransport final : public Transport {
   const ProxyHeader* proxy_header() const override { return peek_ ? &peek_->header() : nullptr; }
   int descriptor() const { return fd_; }
 
-  // What TLS does with a socket alike: learns how a connect has ended, receives once, sends once. They keep the flags
-  // `readable` and `writable` up to date.
+  // Shared with the TLS transport: get the result of a connect, receive once, send once. They keep the flags `readable`
+  // and `writable` up to date.
   static IoResult connected(int fd, bool ready);
   static IoResult receive(int fd, char* into, std::size_t size, bool& readable, bool hung_up);
   static IoResult send(int fd, const iovec* parts, int count, bool& writable);
-  // close() will send a reset instead of an end, and drops what is not sent yet.
+  // Makes close() send a reset instead of an end, and drop what is not sent yet.
   static void reset_on_close(int fd);
 
  private:

@@ -45,7 +45,7 @@ void TimerWheel::set(Timer& t, Nanos deadline) {
   t.deadline_ = std::max<Nanos>(deadline, 1);
   // The slot after the deadline's, so that it never fires early.
   std::uint64_t tick = std::max(deadline / kTick + 1, done_ + 1);
-  tick = std::min(tick, done_ + kSlots);  // beyond the horizon: looked at once a round
+  tick = std::min(tick, done_ + kSlots);  // beyond the horizon: checked once a round
   if (t.wheel_ == this) {
     if (t.tick_ <= tick) return;
     unlink(t);

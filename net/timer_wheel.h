@@ -1,7 +1,7 @@
-// A loop's timers: a wheel with slots of 16 ms. To move a deadline later is a store.
+// A loop's timers: a wheel with slots of 16 ms. Moving a deadline to a later time is a single store.
 //
-// A Timer is a member of what it guards and is not owned by the wheel; its destructor takes it out. It fires within
-// 16 ms after its deadline, never before. One thread: the loop's.
+// A Timer is a member of the object that uses it. The wheel does not own it; its destructor removes it from the wheel.
+// It fires within 16 ms after its deadline, never before. One thread: the loop's.
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ class Timer {
   Timer* prev_ = nullptr;
   Timer* next_ = nullptr;
   TimerWheel* wheel_ = nullptr;
-  std::uint64_t tick_ = 0;  // where it hangs; at most its deadline's tick
+  std::uint64_t tick_ = 0;  // the tick of its slot; at most its deadline's tick
 };
 
 // A timer that calls (owner->*F)().
@@ -58,7 +58,7 @@ class TimerWheel {
   void set(Timer& t, Nanos deadline);
   void cancel(Timer& t) { t.deadline_ = 0; }
 
-  // Fires what is due. A callback may set and cancel any timer.
+  // Fires the timers that are due. A callback may set and cancel any timer.
   void advance(Nanos now);
   // Nanoseconds until advance() may have work; ~0 when there is none.
   Nanos wait(Nanos now) const;

@@ -109,8 +109,8 @@ RetryPolicy retry_policy(const config::Retries& r) {
   return p;
 }
 
-// The number in a sticky cookie. It means the server to us only: a client can neither read an address from it nor make
-// the number of another server.
+// The number in a sticky cookie. It identifies the server only to us: a client can neither read an address from it nor
+// make the number of another server.
 std::uint64_t sticky_number(const config::ServerGroup& g, const std::string& address) {
   const std::string& secret = g.sticky->key->empty() ? *g.name : *g.sticky->key;
   SipKey key{siphash({1, 0x616c626174726f73}, secret), siphash({2, 0x616c626174726f73}, secret)};
@@ -146,7 +146,7 @@ std::shared_ptr<const Part> find_named(const std::vector<std::shared_ptr<const P
   return nullptr;
 }
 
-// A digest of a file's content. The configuration's text has its path only.
+// A digest of a file's content. The configuration's text has only the path of the file.
 std::string content_digest(const std::string& file) {
   if (file.empty()) return "";
   std::ifstream in(file, std::ios::binary);
@@ -250,7 +250,7 @@ const ListenerRuntime* Builder::served(const std::string& listener) const {
   return nullptr;
 }
 
-// Compiles the rules anew only if the listener's text has changed.
+// Compiles the rules again only if the listener's text has changed.
 std::shared_ptr<const RuleSet> Builder::rules(const config::Listener& l, const std::string& path,
                                               config::Diagnostics& out) {
   const ListenerRuntime* now = served(l.name);
@@ -334,7 +334,7 @@ std::shared_ptr<const GroupRuntime> Builder::group(const config::ServerGroup& g,
 
 namespace {
 
-// "[fe80::1%eth0]:80" as others may know it, "[fe80::1]:80": a zone means something to this machine only.
+// Turns "[fe80::1%eth0]:80" into "[fe80::1]:80", since a zone has a meaning only on this machine.
 std::string without_zone(const std::string& address) {
   const std::size_t percent = address.find('%');
   return percent == std::string::npos ? address : address.substr(0, percent) + address.substr(address.find(']'));
@@ -427,7 +427,7 @@ std::vector<ProbeTarget> Builder::probes(const config::ServerGroup& g, const Gro
     t.check = *g.health_check;
     t.tls = e.settings->tls;
     t.h2 = e.settings->h2 || *t.check.protocol == P::kGrpc;
-    // A client that offers what the check speaks: that of the requests may offer HTTP/1.1 only.
+    // A client that offers the protocol of the check: the one for requests may offer only HTTP/1.1.
     const bool other_alpn = t.tls && t.h2 != e.settings->h2;
     if (other_alpn) t.tls = TlsClient::create(g.tls, e.host.substr(0, e.host.rfind(':')), t.h2, path, out);
     if (t.check.protocol.value == P::kHttps && !t.tls) {

@@ -1,8 +1,8 @@
-// Builds what workers serve by from a Config. The Reloader makes one for each build and uses it on the builder thread,
-// or on the control thread before the workers start. It changes nothing that runs.
+// Builds the parts that workers use from a Config. The Reloader makes one for each build and uses it on the builder
+// thread, or on the control thread before the workers start. It changes nothing that runs.
 //
-// Parts that did not change are taken over from what is served now: a listener's rules if their text is the same, a
-// group if its text and its addresses are, certificates if their files say the same.
+// Parts that did not change are taken from the current snapshot: a listener's rules if their text is the same, a group
+// if its text and its addresses are the same, certificates if the content of their files is the same.
 #pragma once
 
 #include <map>
@@ -22,7 +22,7 @@ namespace albatross {
 // The addresses of names at the time of the build. "localhost" and address literals need no entry.
 using Names = std::map<std::string, std::vector<IpAddress>>;
 
-// What a build needs of the process. All outlive the Builder.
+// The parts of the process that a build needs. All outlive the Builder.
 struct BuildContext {
   ServerTable& servers;
   StatsRegistry& stats;
@@ -32,7 +32,7 @@ struct BuildContext {
 
 class Builder {
  public:
-  // `now`: what is served at the moment; null at start.
+  // `now`: the current snapshot; null at start.
   Builder(const BuildContext& context, std::shared_ptr<const Snapshot> now, Overrides overrides)
       : context_(context), now_(std::move(now)), overrides_(std::move(overrides)) {}
 
@@ -68,7 +68,8 @@ class Builder {
   Overrides overrides_;
 };
 
-// Checks what config::load does not: patterns, templates, certificates, keys. For `albatross check`; any thread.
+// Checks the parts that config::load does not check: patterns, templates, certificates, keys. For `albatross check`;
+// any thread.
 void check(const config::Config& config, config::Diagnostics& out);
 
 }  // namespace albatross

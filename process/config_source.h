@@ -1,6 +1,6 @@
-// Where configurations, and changes of groups' servers, come from. A ConfigSource has whole configurations: a file. A
-// ConfigSink is told of changes of names and of servers. Neither builds or installs anything: the Reloader, which owns
-// the source and is the sink, does.
+// The sources of configurations and of changes of groups' servers. A ConfigSource has whole configurations, such as a
+// file. A ConfigSink is told about changes of names and of servers. Neither builds or installs anything: the Reloader,
+// which owns the source and is the sink, does.
 #pragma once
 
 #include <memory>
@@ -12,12 +12,12 @@
 
 namespace albatross {
 
-// What is told of changes. Control thread.
+// Receives changes. Control thread.
 class ConfigSink {
  public:
-  // The addresses of these names have changed. Groups that use one of them are built anew, and nothing else.
+  // The addresses of these names have changed. Only the groups that use one of them are built again.
   virtual void names_changed(const std::vector<std::string>& names) = 0;
-  // The group has these servers from now on, until the configuration is read again. Of changes that come during a
+  // The group has these servers from now on, until the configuration is read again. If several changes come during a
   // build, the last one counts.
   virtual void servers_changed(const std::string& group, std::vector<config::Server> servers) = 0;
 

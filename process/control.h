@@ -25,15 +25,15 @@ namespace albatross {
 struct ControlResult {
   enum class Code : std::uint8_t { kDone, kNotFound, kRefused };
   Code code = Code::kDone;
-  std::string message;  // what was done or would be done; or why not, and what there is instead
+  std::string message;  // what was done or would be done; or why not, and what exists instead
   std::vector<std::string> warnings;
   bool ok() const { return code == Code::kDone; }
 };
 
-// The result for a thing that does not exist. `known` are those that do.
+// The result for a thing that does not exist. `known`: the ones that exist.
 ControlResult not_found(std::string what, const std::vector<std::string>& known);
 
-// A change at runtime, as the journal has it.
+// An entry of the journal: a change at runtime.
 struct JournalEntry {
   Nanos wall = 0;
   std::string what;
@@ -53,7 +53,7 @@ struct ReloadResult {
   std::string diagnostics;  // JSON
 };
 
-// The last reload: what became of it, and when.
+// The last reload: its result, and when it ended.
 struct LastReload {
   Nanos wall = 0;  // nanoseconds since 1970; 0: there was none
   bool ok = false;
@@ -68,7 +68,7 @@ struct CertificateStatus {
 };
 
 // Changes of the running process. Each worker sees them in the next turn of its loop. They last until the file changes
-// what they override. nullopt, or `reset`: back to what the file says. `dry_run`: only says what would be done.
+// what they override. nullopt, or `reset`: restores the file's value. `dry_run`: only says what would be done.
 class RuntimeChanges {
  public:
   virtual ControlResult set_server_weight(const std::string& group, const std::string& address,
@@ -76,8 +76,8 @@ class RuntimeChanges {
   // `rule` is LISTENER/RULE.
   virtual ControlResult set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights,
                                          bool reset, bool dry_run) = 0;
-  // `window` is in nanoseconds; nullopt: the group's connection_drain. `done` (may be null) is called when nothing is
-  // left on the server.
+  // `window` is in nanoseconds; nullopt: the group's connection_drain. `done` (may be null) is called when nothing runs
+  // on the server any more.
   using Drained = std::function<void(const DrainReport&)>;
   virtual ControlResult drain_server(const std::string& group, const std::string& address, std::optional<Nanos> window,
                                      bool dry_run, Drained done) = 0;
@@ -91,7 +91,7 @@ class RuntimeChanges {
   ~RuntimeChanges() = default;
 };
 
-// The state of the process. The references are good until the control thread does something else.
+// The state of the process. The references are valid until the control thread does something else.
 struct ProcessView {
   const Snapshot& snapshot;
   const config::Config& config;
@@ -110,7 +110,7 @@ struct ProcessView {
   std::uint64_t reloads;
   std::uint64_t failed_reloads;
   const LastReload& last_reload;
-  const std::vector<std::string>& needs_restart;  // keys whose new values only a new process takes up
+  const std::vector<std::string>& needs_restart;  // keys whose new values take effect only in a new process
 };
 
 class Control {

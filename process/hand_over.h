@@ -1,6 +1,6 @@
-// What a process hands to the one that takes over from it: listening sockets, ticket keys, what operators have set, the
-// health of servers. A value, sent as one message over a connected unix stream socket, with the descriptors as
-// SCM_RIGHTS. The functions block, for at most kPatience a step. Control thread.
+// The data that a process hands to the one that takes over from it: listening sockets, ticket keys, overrides of
+// operators, the health of servers. A value, sent as one message over a connected unix stream socket, with the
+// descriptors as SCM_RIGHTS. The functions block, for at most kPatience seconds a step. Control thread.
 //
 //   old:  send(HandOver)            new:  receive(HandOver), serves
 //   old:  waits for kReady          new:  says kReady
@@ -21,7 +21,7 @@ namespace albatross {
 struct HandOver {
   struct Listener {
     std::string name;
-    std::string wanted;  // the configured address, by which the other process finds it
+    std::string wanted;  // the configured address, with which the other process finds it
     std::vector<ListenSocket> sockets;
   };
   std::vector<Listener> listeners;
@@ -34,9 +34,9 @@ struct HandOver {
   static constexpr int kPatience = 10;  // seconds for each step
 };
 
-// Sends it. False on failure, and `error` says why.
+// Sends a HandOver. False on failure, and `error` says why.
 bool send(int fd, const HandOver& what, std::string& error);
-// Receives it. The caller owns the descriptors.
+// Receives a HandOver. The caller owns the descriptors.
 bool receive(int fd, HandOver& out, std::string& error);
 // Sends one byte, or waits for that byte.
 bool say(int fd, char what, std::string& error);

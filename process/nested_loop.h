@@ -1,5 +1,5 @@
-// The control thread's own Loop, for probes and names. It is nested in the io_context by its descriptor: the io_context
-// turns it when it has something to do. Owned by the Process; control thread.
+// The control thread's own Loop, for probes and names. It is nested in the io_context through its descriptor: the
+// io_context runs a turn when it has something to do. Owned by the Process; control thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -19,7 +19,7 @@ class NestedLoop {
 
   Loop& loop() { return loop_; }
   SessionContext& sessions() { return sessions_; }
-  // From now on the loop turns whenever it has something to do.
+  // From now on the loop runs a turn whenever it has something to do.
   void start() {
     events_.assign(loop_.descriptor());
     wait();

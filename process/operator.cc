@@ -45,7 +45,7 @@ const ServerEntry* Operator::find_server(const GroupRuntime& group, const std::s
   return nullptr;
 }
 
-// Warns if no other server of the group is fit for requests.
+// Warns if no other server of the group can take requests.
 void Operator::warn_if_last(const GroupRuntime& group, const ServerEntry& server, ControlResult& out) const {
   bool any = false;
   for (const ServerEntry& e : group.servers) {
@@ -247,7 +247,7 @@ ControlResult Operator::undrain_listener(const std::string& name, bool dry_run) 
 
 void Operator::apply() {
   overrides_.settle(*serving_.snapshot);
-  // A listener that has a new address, or a drained one's, takes connections again.
+  // A listener that has a new address, or the address of a drained listener, takes connections again.
   std::erase_if(overrides_.drained_listeners, [this](const std::string& name) {
     for (const auto& l : serving_.snapshot->listeners) {
       if (l->name == name) return serving_.sockets.is_open(l->bind);

@@ -1,4 +1,4 @@
-// Makes the changes of operators to the running process: weights and drains, over what the file says, with a journal.
+// Makes the changes of operators to the running process: weights and drains that override the file, with a journal.
 // Owned by the Process; control thread.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace albatross {
 
 class Operator final : public RuntimeChanges {
  public:
-  // `refusal` returns why nothing may be changed at the moment; empty if changes are allowed.
+  // `refusal` returns why nothing may be changed now; empty if changes are allowed.
   Operator(Serving& serving, std::function<std::string()> refusal) : serving_(serving), refusal_(std::move(refusal)) {}
 
   ControlResult set_server_weight(const std::string& group, const std::string& address,
@@ -37,7 +37,7 @@ class Operator final : public RuntimeChanges {
   void apply();
   // The same for one group.
   void apply(const GroupRuntime& group);
-  // Tells the workers of weights that were set since that version of the overrides: during a build, say.
+  // Tells the workers about weights that were set since that version of the overrides, such as during a build.
   void refresh_if_changed_since(std::uint64_t version);
   std::uint64_t version() const { return version_; }
   // Drains the servers that the configuration has dropped, and ends the drains of those that have come back.
@@ -45,8 +45,8 @@ class Operator final : public RuntimeChanges {
   void drain_removed(const GroupRuntime& old, const GroupRuntime& now);
   void end_drains_of(const GroupRuntime& group);
 
-  // A probe has changed a server's health. If the group asks for it, an unhealthy server drains. A healthy one takes
-  // requests at once.
+  // A probe has changed a server's health. If the group is configured so, an unhealthy server drains. A healthy one
+  // takes requests at once.
   void health_changed(const ServerSlot& slot, Health health);
   void note_drained(const std::string& what, const DrainReport& report);
   // Makes every worker serve its queue of that group.

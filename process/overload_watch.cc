@@ -37,8 +37,8 @@ void OverloadWatch::start() {
   watch();
 }
 
-// Runs every 200 ms. Connections are counted by who opens them, since reading /proc/self/fd takes longer than all the
-// rest.
+// Runs every 200 ms. Connections are counted where they are opened, because reading /proc/self/fd takes longer than
+// everything else here.
 void OverloadWatch::watch() {
   resources_.memory = resident_memory();
   resources_.memory_limit = serving_.config->max_memory ? **serving_.config->max_memory : cgroup_memory_limit();

@@ -1,4 +1,4 @@
-// Measures the memory and descriptors of the process five times a second and publishes the overload level, by which
+// Measures the memory and descriptors of the process five times a second and publishes the overload level, on which
 // workers act: see proxy/overload.h. Owned by the Process; control thread. Any thread may read level().
 #pragma once
 
@@ -32,7 +32,7 @@ class OverloadWatch {
   PortWatch ports_;
   Resources resources_;
   std::atomic<OverloadLevel> level_{OverloadLevel::kNone};
-  std::uint64_t own_descriptors_ = 0;  // all descriptors but those of connections, at start
+  std::uint64_t own_descriptors_ = 0;  // all descriptors except those of connections, at start
   std::uint64_t watches_ = 0;
   MemberTimer<OverloadWatch, &OverloadWatch::watch> timer_{this};
 };

@@ -1,5 +1,5 @@
-// What operators have set on the running process: weights and drains. Each lasts until the file changes what it
-// overrides, or until it is reset, so it survives reloads. A value: the Operator's is the one in force (control
+// The weights and drains that operators have set on the running process. Each lasts until the file changes the value
+// that it overrides, or until it is reset, so it survives reloads. A value: the Operator's is in force (control
 // thread), and a build has a copy.
 #pragma once
 
@@ -17,7 +17,7 @@ class Overrides {
  public:
   struct Weight {
     std::uint32_t value = 0;
-    std::uint32_t file = 0;  // what the file said when it was set
+    std::uint32_t file = 0;  // the file's value when it was set
   };
   using Key = std::pair<std::string, std::string>;  // group and address of a server; or LISTENER/RULE and group
 
@@ -27,7 +27,7 @@ class Overrides {
   std::uint32_t rule_weight(const std::string& rule, const std::string& group, std::uint32_t file) const {
     return find(rules, {rule, group}, file);
   }
-  // Drops overrides of what the file has changed or has no more.
+  // Drops overrides of values that the file has changed or removed.
   void settle(const Snapshot& now);
   // The same for the servers of one group.
   void settle(const GroupRuntime& now);

@@ -1,5 +1,5 @@
-// How many of the local ports towards each server are taken. A port is taken while a connection is open, and for a
-// minute after we have closed it (TIME_WAIT). A member of OverloadWatch; control thread.
+// Measures how many of the local ports towards each server are taken. A port is taken while a connection is open, and
+// for a minute after we have closed it (TIME_WAIT). A member of OverloadWatch; control thread.
 #pragma once
 
 #include <array>

@@ -147,7 +147,7 @@ bool Process::start(config::Diagnostics& out, std::string& error) {
   if (!log_->open(error)) return false;
   Sockets::Map opened;
   if (!serving_.sockets.open_missing(config, operator_->overrides().drained_listeners, opened, out)) return false;
-  serving_.sockets.close_taken();  // those that this configuration does not want
+  serving_.sockets.close_taken();  // those that this configuration does not use
   resolve_names();
   Built built =
       reloader_->build(serving_.config, serving_.sockets.ports(config, opened), addresses(Builder::names(config)), out);
@@ -206,7 +206,7 @@ std::string Process::refusal() const {
   return handing_over_ ? "a new process is taking over; ask it" : "";
 }
 
-// Listeners that stay but have changed their protocol, certificates or policy: their connections must not go on.
+// Listeners that stay but have changed their protocol, certificates or policy, so that their connections must end.
 std::vector<std::string> Process::changed_listeners(const Snapshot& old) const {
   std::vector<std::string> changed;
   for (const auto& now : serving_.snapshot->listeners) {
@@ -240,7 +240,7 @@ const GroupRuntime* group_named(const Snapshot* snapshot, const std::string& nam
 
 }  // namespace
 
-// The sockets are open already. The workers learn of the change last.
+// The sockets are open already. The workers are told about the change last.
 void Process::install(Built built, Sockets::Map opened) {
   std::shared_ptr<const Snapshot> old = std::exchange(serving_.snapshot, built.snapshot);
   const Snapshot& now = *serving_.snapshot;
@@ -313,12 +313,12 @@ std::vector<OutlierGroup> Process::outlier_groups() const {
   return all;
 }
 
-// ---- what guests see ----
+// ---- the view for interfaces ----
 
 ProcessView Process::view() const {
   return {.snapshot = *serving_.snapshot,
           .config = *serving_.config,
-          .stats = const_cast<StatsRegistry&>(stats_),  // to read is to take its lock
+          .stats = const_cast<StatsRegistry&>(stats_),  // reading takes its lock
           .log = *log_,
           .prober = *prober_,
           .ports = watch_->ports(),

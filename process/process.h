@@ -1,6 +1,6 @@
-// The process: starts the types that make it up (sockets, workers, probes, names, reload), installs what is built,
-// stops and hands over. main owns it. It lives on the control thread, which runs an Asio io_context. Any thread may
-// call stop_from_anywhere(); everything else is for the control thread.
+// The process: starts its parts (sockets, workers, probes, names, reload), installs what is built, stops and hands
+// over. main owns it. It lives on the control thread, which runs an Asio io_context. Any thread may call
+// stop_from_anywhere(); everything else is for the control thread.
 //
 //   Process p(config, options);  p.start(diagnostics, error)  ->  p.run() until drained  ->  p.~Process()
 #pragma once
@@ -34,8 +34,8 @@ struct ProcessOptions {
   const Clock* clock = nullptr;                 // null: the real one
   std::string name_servers;                     // for tests
   EventLog log;                                 // events; null: lines on standard error
-  std::function<void()> handed_over = nullptr;  // called when a new process serves: to leave the admin socket
-  // Called when the stage changes, but not when a new process has taken over; null: nobody asks.
+  std::function<void()> handed_over = nullptr;  // called when a new process serves, to close the admin socket
+  // Called when the stage changes, but not when a new process has taken over. May be null.
   std::function<void(ProcessStage)> stage = nullptr;
 };
 
@@ -44,8 +44,8 @@ class Process final : public Control, private Installer {
   Process(std::shared_ptr<const config::Config> config, ProcessOptions options);
   ~Process();
 
-  // To be called before start(): uses the sockets that another process has handed over, where the configuration wants
-  // their address.
+  // To be called before start(): uses the sockets that another process has handed over, if the configuration has their
+  // address.
   void take_over(HandOver from);
   // Binds the sockets, resolves names, builds, and starts the workers. On failure returns false with nothing left open,
   // and `out` or `error` says why.
@@ -56,7 +56,7 @@ class Process final : public Control, private Installer {
   // The first call drains after shutdown.delay, unless a drain is under way. The second call ends the process at once.
   void stop();
   void stop_from_anywhere();
-  // Opens the access log's file anew, after it was rotated. The event log has the result.
+  // Opens the access log's file again, after it was rotated. The event log has the result.
   void reopen_logs();
   // The file that the next reload() reads; empty: there is none.
   void set_config_file(const std::string& file);

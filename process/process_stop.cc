@@ -16,7 +16,7 @@ namespace {
 
 constexpr auto kTicketLife = std::chrono::hours(8);
 
-// Whether the other process still lives, after it has said that it serves.
+// Whether the other process is still alive, after it has said that it serves.
 bool lives(int fd, std::string& why) {
   char byte = 0;
   if (::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) return true;
@@ -88,7 +88,7 @@ void Process::drain_process(std::function<void(const DrainReport&, std::function
   begin_stop();
 }
 
-// Those who wait for the report get it before the process ends.
+// Callers that wait for the report get it before the process ends.
 void Process::drained(const DrainReport& report) {
   operator_->note_drained("the process", report);
   if (tell_drained_.empty()) return serving_io_.stop();
@@ -138,14 +138,14 @@ void Process::hand_over(int fd) {
   log(Level::kInfo, "handing over to a new process");
   handing_over_ = true;
   auto channel = std::make_shared<boost::asio::posix::stream_descriptor>(serving_io_, fd);
-  // Waits until the other process has started, however long that takes, or has ended.
+  // Waits without a limit until the other process has started or ended.
   channel->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, channel](boost::system::error_code ec) {
     handing_over_ = false;
     std::string why;
     int own = channel->release();
     if (ec || !await(own, HandOver::kReady, why) || !lives(own, why)) {
       log(Level::kError, "the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this one goes on");
-      reloader_->names_changed({});  // what has come meanwhile
+      reloader_->names_changed({});  // builds for changes that came meanwhile
     } else {
       handed_over(own);
     }

@@ -21,7 +21,7 @@ std::vector<std::string> names(const std::vector<config::Value<std::string>>& va
 
 }  // namespace
 
-// What the builder thread is given.
+// The input of the builder thread.
 struct Reloader::Change {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const Snapshot> now;
@@ -77,7 +77,7 @@ std::shared_ptr<const config::Config> Reloader::with_servers(
     auto it = servers_.find(g.name);
     if (it == servers_.end()) continue;
     g.servers = it->second;
-    g.digest = 0;  // its text does not describe it any more
+    g.digest = 0;  // its text no longer describes it
   }
   return changed;
 }
@@ -106,7 +106,7 @@ void Reloader::reload(Done done) {
   });
 }
 
-// Opens the sockets, has the builder thread build, then installs.
+// Opens the sockets, lets the builder thread build, then installs.
 void Reloader::was_read(ConfigSource::Read read, Done done) {
   Sockets::Map opened;
   std::uint64_t version = 0;
@@ -141,7 +141,7 @@ void Reloader::finish(Built built, std::shared_ptr<config::Diagnostics> out, Soc
     end({false, text.str() + "nothing was changed", out->to_json()}, done);
     return build_groups();
   }
-  servers_.clear();  // the file says again what they are
+  servers_.clear();  // the file defines them again
   warn_of_restart(*built.config, *out);
   text.str("");
   out->print(text);
@@ -152,7 +152,7 @@ void Reloader::finish(Built built, std::shared_ptr<config::Diagnostics> out, Soc
   build_groups();
 }
 
-// Whoever asked for it: the event log, the journal and the status have the result.
+// The event log, the journal and the status get the result of every reload, whoever asked for it.
 void Reloader::end(ReloadResult result, const Done& done) {
   ++(result.ok ? reloads_ : failed_);
   last_ = {serving_.clock.wall(), result.ok, result.message};
@@ -161,7 +161,7 @@ void Reloader::end(ReloadResult result, const Done& done) {
   done(std::move(result));
 }
 
-// Warns of values that differ from those that this process runs with and that only a new process takes up.
+// Warns of values that differ from those of this process and that take effect only in a new process.
 void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& out) {
   needs_restart_.clear();
   auto warn = [&](const char* path, bool differs) {

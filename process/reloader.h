@@ -1,6 +1,6 @@
-// Turns what is new into what is served: reads a ConfigSource and builds on its builder thread, opens sockets and
-// installs on the control thread. There is one build at a time. A reload during a build is refused; changes of names
-// and of groups' servers wait, and the last change of each group counts. Owned by the Process; control thread.
+// Puts new configurations into force: reads a ConfigSource and builds on its builder thread, opens sockets and installs
+// on the control thread. There is one build at a time. A reload during a build is refused; changes of names and of
+// groups' servers wait, and the last change of each group counts. Owned by the Process; control thread.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
@@ -17,7 +17,7 @@
 
 namespace albatross {
 
-// The result of a build: a snapshot, of which a build of groups has renewed only those groups.
+// The result of a build: a snapshot. A build of groups replaces only those groups in it.
 struct Built {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<Snapshot> snapshot;
@@ -30,10 +30,10 @@ struct Built {
 class Installer {
  public:
   virtual void install(Built built, Sockets::Map opened) = 0;
-  // Installs these groups, and nothing else.
+  // Installs only these groups.
   virtual void install_groups(Built built, const std::vector<std::string>& names) = 0;
   virtual const Overrides& overrides(std::uint64_t& version) const = 0;
-  // The addresses that these names have at the moment.
+  // The addresses that these names have now.
   virtual Names addresses(const std::vector<std::string>& names) const = 0;
   virtual void watch_names(const std::vector<std::string>& names) = 0;
   // Why nothing may be changed; empty if changes are allowed.
@@ -51,7 +51,7 @@ class Reloader final : public ConfigSink {
       : serving_(serving), context_(std::move(context)), installer_(installer) {}
   ~Reloader();
 
-  // What the next reload() reads; null: there is nothing to read.
+  // Sets the source that the next reload() reads; null: there is none.
   void set_source(std::unique_ptr<ConfigSource> source) { source_ = std::move(source); }
   // Builds everything on the calling thread, at start.
   Built build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,

@@ -1,5 +1,5 @@
-// What the parts of the Process share: the configuration and snapshot in force, the sockets, the workers. Owned by the
-// Process; control thread.
+// The data that the parts of the Process share: the configuration and snapshot in force, the sockets, the workers.
+// Owned by the Process; control thread.
 #pragma once
 
 #include <functional>

@@ -15,7 +15,7 @@ void close_all_of(std::vector<ListenSocket>& sockets) {
   }
 }
 
-// Closes the descriptors when nobody holds the result any more.
+// Closes the descriptors when the last copy of the result is destroyed.
 std::shared_ptr<void> close_later(std::vector<int> fds) {
   return {nullptr, [fds = std::move(fds)](void*) {
             for (int fd : fds) ::close(fd);
@@ -31,7 +31,7 @@ void unlink_unix(const SocketAddress& address) {
 std::string Sockets::key(const config::Listener& listener) {
   SocketAddress address;
   std::string error;
-  // What is no address is refused by open_missing().
+  // open_missing() refuses a text that is not an address.
   if (!address_of(listener.bind, address, error)) return listener.bind.text;
   return address.port() == 0 && address.family() != AF_UNIX ? address.to_string() + " " + *listener.name
                                                             : address.to_string();

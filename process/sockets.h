@@ -30,10 +30,11 @@ class Sockets {
   // The key of a listener's sockets: its address, and its name, too, if the kernel chooses the port.
   static std::string key(const config::Listener& listener);
 
-  // To be called before start(): the sockets of another process, for where the configuration wants their address.
+  // To be called before start(): takes the sockets of another process, to be used if the configuration has their
+  // address.
   void take(std::vector<HandOver::Listener> from) { taken_ = std::move(from); }
   void close_taken();
-  // Opens into `opened` the sockets that the configuration wants and that are not open. Listeners named in `drained`
+  // Opens into `opened` the sockets that the configuration needs and that are not open. Listeners named in `drained`
   // get none. On failure this call's sockets are closed, and `out` says why.
   bool open_missing(const config::Config& config, const std::set<std::string>& drained, Map& opened,
                     config::Diagnostics& out);
@@ -41,23 +42,24 @@ class Sockets {
   // Adds sockets up to one for each worker. To be called just before the workers accept, since the kernel gives new
   // sockets their share at once.
   bool add_siblings(Map& opened, std::string& error) const;
-  // Those are in use from now on.
+  // The sockets of `opened` are in use from now on.
   void adopt(Map opened);
-  // Forgets the sockets that no listener of `next` wants. They close when the result is dropped, which is when the last
-  // worker has left them.
+  // Forgets the sockets that no listener of `next` uses. They close when the last worker that watches them drops the
+  // result.
   std::shared_ptr<void> drop_unwanted(const Snapshot& next);
   // The same for a listener that drains; its address is kept.
   std::shared_ptr<void> leave(const std::string& key);
   bool reopen(const std::string& key, std::string& error);
   void close_all(bool unlink);
 
-  // The sockets that worker `i` accepts from. If the process before had more workers, the surplus is shared out.
+  // The sockets that worker `i` accepts from. If the process before this one had more workers, the surplus is
+  // distributed.
   std::vector<WorkerListen> of_worker(const Snapshot& snapshot, int i) const;
   // The ports that the listeners of this configuration are bound to, by name.
   std::map<std::string, std::uint16_t> ports(const config::Config& config, const Map& extra) const;
   // Null if it is not known.
   const Open* find(const std::string& key) const;
-  // Known, and not drained.
+  // Whether the listener is known and not drained.
   bool is_open(const std::string& key) const;
   // For another process: the sockets of listeners that are not drained.
   std::vector<HandOver::Listener> to_hand_over(const Snapshot& snapshot) const;

@@ -1,4 +1,4 @@
-// The workers, as the control thread talks to them. Owned by Serving; control thread.
+// The control thread's access to the workers. Owned by Serving; control thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

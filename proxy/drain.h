@@ -33,19 +33,19 @@ struct DrainReport {
 // One worker's part in the drain of a server, of a listener's connections, or of all connections.
 struct Drain {
   std::shared_ptr<ServerSlot> server;      // set: a drain of this server
-  const ListenerSlot* listener = nullptr;  // set: of this listener; neither is set: of all connections
+  const ListenerSlot* listener = nullptr;  // set: a drain of this listener; if neither is set: of all connections
   Nanos began = 0;
   Nanos window = 0;
-  bool cut = false;                           // the deadline has passed and what was left was cut
+  bool cut = false;                           // the deadline has passed and the remaining flows were cut
   std::size_t left = 0;                       // flows that have not ended yet
   std::size_t tunnels = 0, told_tunnels = 0;  // all of them, and those told to go elsewhere
   std::size_t calls = 0, told_calls = 0;      // the same of gRPC calls
   DrainReport report;
   std::function<void(const DrainReport&)> done;
 
-  // How many must have been told by now. Tunnels do not end by themselves, so they are told first: a hundred a second,
-  // or faster if half of the window would not suffice. Calls may end by themselves: they are told after three quarters
-  // of the window.
+  // How many must have been told by `now`. Tunnels do not end by themselves, so they are told first: a hundred a
+  // second, or faster if half of the window would not suffice. Calls may end by themselves: they are told after three
+  // quarters of the window.
   std::size_t tunnels_due(Nanos now) const;
   std::size_t calls_due(Nanos now) const;
 };

@@ -130,7 +130,7 @@ void Drains::left(const Flow& flow) {
   }
 }
 
-// Counts anew each time, since a request may have become a tunnel and a kept connection may bring another request.
+// Counts again each time, because a request may have become a tunnel and a kept connection may bring another request.
 void Drains::count_what_is_left(Drain& d) {
   d.left = 0;
   d.tunnels = d.told_tunnels;
@@ -143,7 +143,7 @@ void Drains::count_what_is_left(Drain& d) {
   });
 }
 
-// Tells what is due, or cuts. True if the deadline has passed.
+// Tells the flows that are due, or cuts all. True if the deadline has passed.
 bool Drains::step(Drain& d) {
   const Nanos now = loop_.now();
   const bool over = now >= d.began + d.window;
@@ -173,7 +173,7 @@ void Drains::step_all() {
   if (any()) loop_.set_timer(timer_, next);
 }
 
-// An answer that was just given may still leave: its connection lingers and closes by itself.
+// An answer that was just given may still be sent: its connection lingers and closes by itself.
 void Drains::cut_connections(const Drain& d) {
   if (d.server) return;
   listeners_.each([&](ListenerSlot& slot) {

@@ -1,6 +1,7 @@
-// The drains of one worker: of a server, of a listener's connections, or of all connections. While something drains it
-// gets no new requests or connections. Its idle connections close over a while, its tunnels and calls are told one
-// after another to go elsewhere, and what is left at the deadline is cut. The Worker owns it; worker's thread.
+// The drains of one worker: of a server, of a listener's connections, or of all connections. A draining server or
+// listener gets no new requests or connections. Its idle connections close gradually, its tunnels and calls are told
+// one after another to go elsewhere, and flows that remain at the deadline are cut. The Worker owns it; worker's
+// thread.
 #pragma once
 
 #include <memory>
@@ -23,7 +24,7 @@ class Drains final : private Ready {
   Drains(Loop& loop, Listeners& listeners, UpstreamPool& pool) : loop_(loop), listeners_(listeners), pool_(pool) {}
   ~Drains();
 
-  // Called on this thread when nothing of this worker's part is left.
+  // Called on this thread when this worker's part is over.
   using Done = std::function<void(const DrainReport&)>;
   void drain_server(std::shared_ptr<ServerSlot> slot, Nanos window, Done done);
   // The server takes requests again. A drain under way ends with its report so far.

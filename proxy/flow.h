@@ -1,8 +1,8 @@
-// Something under way through the proxy, as drains, queues, limits and overload see it: an HTTP exchange. An Exchange
-// is one; the Worker owns it. Worker's thread.
+// A unit of traffic in progress, as drains, queues, limits and overload see it. An Exchange is one; the Worker owns it.
+// Worker's thread.
 //
-// A flow is in the list of the listener that it came by, and each Lease that it holds is in the list of its server. So
-// a drain visits its own flows and no others.
+// A flow is in the list of its listener, and each Lease that it holds is in the list of its server. So a drain visits
+// its own flows and no others.
 #pragma once
 
 #include <cstddef>
@@ -22,13 +22,13 @@ class Flow : public ListHook<Flow, OfListener>, public ListHook<Flow, InQueue> {
  public:
   enum class Kind : std::uint8_t { kRequest, kCall, kTunnel };  // kCall: a gRPC call
   virtual Kind kind() const = 0;
-  // The listener that it came by. Whether its client's connection drains.
+  // Its listener; and whether its client's connection drains.
   virtual const ListenerSlot* listener() const = 0;
   virtual bool client_drains() const = 0;
   // Bytes of memory that it holds: those that wait to be written to either side, and those kept for another try.
   virtual std::size_t bytes_held() const = 0;
 
-  // Tells the client to go elsewhere, for a drain: by close frame 1001 or UNAVAILABLE. False if it was told before or
+  // Tells the client to go elsewhere, for a drain: with close frame 1001 or UNAVAILABLE. False if it was told before or
   // cannot be told.
   virtual bool go_away() = 0;
   bool told() const { return told_; }
@@ -37,7 +37,7 @@ class Flow : public ListHook<Flow, OfListener>, public ListHook<Flow, InQueue> {
   // Ends it for that cause: with an answer if none has begun, else with a reset.
   virtual void end(Cause cause) = 0;
 
-  // The configuration that it began under is not served any more. Lets go of what it does not need of it.
+  // The configuration that it began under is not served any more: releases the parts of it that it does not need.
   virtual void detach() = 0;
 
   // Called by its queue when a server may have room: tries to take one. False if it must go on waiting.

@@ -1,6 +1,6 @@
-// What a worker keeps of one listener: its connections, its flows, and the version of its configuration that new
-// requests run by. Listeners owns it. It lives on after the configuration has dropped the listener, until the last
-// connection has closed. Worker's thread.
+// A worker's state of one listener: its connections, its flows, and the version of its configuration that new requests
+// use. Listeners owns it. After the configuration has dropped the listener, it lives until the last connection has
+// closed. Worker's thread.
 #pragma once
 
 #include <memory>
@@ -20,18 +20,18 @@ struct WorkerRules {
   std::vector<RuleStats*> stats;  // by the index in rules->routes.all
 };
 
-// One version of a listener. Exchanges that began under it pin it; when the last has unpinned it, it goes to the
-// control thread, which destroys it.
+// One version of a listener. Exchanges that began under it pin it. When the last one has unpinned it, the control
+// thread destroys it.
 struct ListenerView {
   std::shared_ptr<const ListenerRuntime> listener;
   std::shared_ptr<WorkerRules> rules;
-  std::uint32_t pins = 1;  // the exchanges that run by it, and one for the slot while it is current
+  std::uint32_t pins = 1;  // the exchanges that use it, and one for the slot while it is current
   bool current = true;
 };
 
 struct ListenerSlot {
   std::string name;
-  SessionSettings settings;      // its connections refer to these, so a new version holds for them, too
+  SessionSettings settings;      // its connections refer to these, so a new version applies to them, too
   ListenerView* view = nullptr;  // the current version; null: not served yet
   ListenerStatsRef stats_ref;
   ListenerStats* stats = nullptr;

@@ -1,5 +1,5 @@
 // The listeners of one worker: the sockets that it accepts from, its clients' connections, and the versions of
-// configuration that they are served by. The Worker owns it; worker's thread.
+// configuration that serve them. The Worker owns it; worker's thread.
 #pragma once
 
 #include <functional>
@@ -33,12 +33,12 @@ class Listeners final : private ConnectionOwner {
 
   // This worker's matchers for the rule sets that are new.
   using Matchers = std::map<const RuleSet*, std::unique_ptr<RuleTable::Matcher>>;
-  // Serves new requests by this snapshot from now on. Listeners that are not in it are retired and returned.
+  // Serves new requests with this snapshot from now on. Listeners that are not in it are retired and returned.
   std::vector<ListenerSlot*> serve(const Snapshot& snapshot, Matchers& matchers);
-  // Accepts from exactly these sockets from now on. Connections that wait at a socket that is left are accepted first,
+  // Accepts from exactly these sockets from now on. Before a socket is dropped, its waiting connections are accepted,
   // because nobody else will accept them.
   void listen(const std::vector<WorkerListen>& listens);
-  // `take_waiting`: connections that wait are accepted first.
+  // `take_waiting`: waiting connections are accepted first.
   void stop_listening(bool take_waiting);
 
   // Null if there is none of that name.
@@ -52,16 +52,16 @@ class Listeners final : private ConnectionOwner {
   // Destroys retired slots that are empty, except those for which used(slot) is true.
   void sweep(const std::function<bool(const ListenerSlot&)>& used);
   void close_all();
-  // Makes room when descriptors or the limit have run out. True if a connection was closed.
   void tell_of_handshake(const std::string& listener, const ConnectionInfo& client, const Error& error);
+  // Makes room when descriptors or the limit have run out. True if a connection was closed.
   bool close_oldest_idle();
 
-  // An exchange runs by this version until it calls unpin().
+  // An exchange uses this version until it calls unpin().
   static void pin(ListenerView& view) { ++view.pins; }
   void unpin(ListenerView& view);
-  // The number of versions that are not served any more and that exchanges still run by.
+  // The number of versions that are not served any more but that exchanges still use.
   std::size_t outdated() const { return outdated_; }
-  // Listeners that the configuration does not have any more still have connections.
+  // Whether listeners that the configuration has dropped still have connections.
   bool any_retired() const { return !retired_.empty(); }
 
  private:

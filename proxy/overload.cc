@@ -45,7 +45,7 @@ std::uint64_t resident_memory() {
 std::uint64_t cgroup_memory_limit() {
   char text[64];
   return read_file("/sys/fs/cgroup/memory.max", text, sizeof text) ? std::strtoull(text, nullptr, 10)
-                                                                   : 0;  // "max" is no number
+                                                                   : 0;  // "max" is not a number
 }
 
 }  // namespace albatross

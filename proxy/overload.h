@@ -1,5 +1,5 @@
-// How short the process is of memory and descriptors, as one of four levels, and what is done at each. Pure functions
-// and values: the control thread computes the level (process/overload_watch.h), workers read it.
+// How close the process is to its limits of memory and descriptors, as a level, and what is done at each level. Pure
+// functions and values: the control thread computes the level (process/overload_watch.h), workers read it.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ enum class OverloadLevel : std::uint8_t {
   kStopAccepting,
 };
 
-// What is used, and its limit: bytes of memory, and descriptors. A limit of 0: there is none.
+// The use and the limit of memory (bytes) and of descriptors. A limit of 0: there is none.
 struct Resources {
   std::uint64_t memory = 0, memory_limit = 0;
   std::uint64_t descriptors = 0, descriptor_limit = 0;

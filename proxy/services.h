@@ -1,5 +1,5 @@
-// What everything on one worker uses: its loop, its pool, its drains, its counters, and functions that reach the rest
-// of the process. Owned by the Worker; its thread, except for the functions in WorkerSettings.
+// The services that all parts of one worker use: its loop, its pool, its drains, its counters, and functions that reach
+// the rest of the process. Owned by the Worker; its thread, except for the functions in WorkerSettings.
 #pragma once
 
 #include <array>
@@ -31,14 +31,14 @@ struct WorkerSettings {
   const std::atomic<OverloadLevel>* overload = nullptr;
   StatsRegistry* stats = nullptr;
   std::string instance;  // names this process in the albatross-trace field, which counts loops
-  // Sends what the worker does not need any more to the control thread, which destroys it.
+  // Sends an object that the worker does not need any more to the control thread, which destroys it.
   std::function<void(std::shared_ptr<void>)> retire;
   EventLog event;  // any thread
   // Makes that worker serve its queue of the group; any thread.
   std::function<void(int worker, const std::string& group)> wake_queue;
 };
 
-// The text of a Date field, "Mon, 23 Nov 2026 06:00:00 GMT", made anew once a second.
+// The text of a Date field, "Mon, 23 Nov 2026 06:00:00 GMT", updated once a second.
 class HttpDate {
  public:
   std::string_view text(Nanos wall);
@@ -58,7 +58,7 @@ struct Services {
   AccessLog& log() const { return *settings.log; }
   void event(Level level, const std::string& what) { settings.event(level, what); }
   OverloadLevel overload() const { return settings.overload->load(std::memory_order_relaxed); }
-  // Null: it has left the configuration, and nothing runs on it.
+  // Null if the group has left the configuration and nothing runs on it.
   GroupState* group(std::uint32_t id) const { return id < groups.size() ? groups[id] : nullptr; }
 
   WorkerSettings settings;

@@ -1,6 +1,6 @@
-// What the workers serve by: one part for each listener and one for each group. A part that a change does not touch is
-// the same object in the next snapshot. Const and shared; built on the builder thread, or at start on the control
-// thread. Workers take parts up one by one and send old ones back to the control thread.
+// The configuration in the form that workers use: one part for each listener and one for each group. A part that a
+// change does not touch is the same object in the next snapshot. Const and shared; built on the builder thread, or at
+// start on the control thread. Workers take parts up one by one and send old ones back to the control thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -25,13 +25,13 @@ class TlsServer;
 
 // The compiled rules of one listener, with the counters of each route.
 struct RuleSet {
-  std::uint64_t digest = 0;  // config::Listener::digest, by which a reload tells whether they changed
+  std::uint64_t digest = 0;  // config::Listener::digest, which tells a reload whether they changed
   std::shared_ptr<const RuleTable> table;
   Routes routes;
   std::vector<RuleStatsRef> stats;  // by the index in routes.all
 };
 
-// What replaces the text of one of our own answers.
+// The replacement of the text of one of our own answers.
 struct ErrorPage {
   std::uint16_t code = 0;
   std::string content_type;
@@ -63,7 +63,7 @@ struct ServerEntry {
   std::string zone;
   bool backup = false;
   std::uint32_t max_requests = 0;  // in flight; 0: any number
-  std::string host;                // what probes call it, "app.internal:8080"
+  std::string host;                // its name in probes, "app.internal:8080"
   std::string sticky_value;        // the value of its cookie, a number in hexadecimal; "" if the group is not sticky
   ServerStatsRef stats;
 };
@@ -76,7 +76,7 @@ struct StickySettings {
   boost::unordered_flat_map<std::uint64_t, int> servers;  // the index of each server by the number in its cookie
 };
 
-// What the hash schedulers hash of a request.
+// The part of a request that the hash schedulers hash.
 struct HashSource {
   using On = config::Hash::On;
   On on = On::kSourceIp;

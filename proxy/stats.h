@@ -68,7 +68,7 @@ struct WorkerStats {
 };
 
 // Counters of one kind, by name. They exist while somebody holds the name's Entry: parts of the configuration do, so
-// counts survive reloads, and the counters of what has gone are freed. The counters of one worker are adjacent in
+// counts survive reloads, and the counters of removed parts are freed. The counters of one worker are adjacent in
 // memory, in the order in which they were first asked for, so thousands of rules touch few cache lines.
 template <class Stats>
 class StatsTable {
@@ -84,7 +84,7 @@ class StatsTable {
     ~Entry() { table_.free(*this); }
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
-    // The counters of that worker, which alone writes them.
+    // The counters of that worker. Only that worker writes them.
     Stats& of(int worker) const { return *of_[static_cast<std::size_t>(worker)]; }
 
    private:

@@ -50,7 +50,7 @@ void Worker::join() {
 
 // ---- configuration ----
 
-// A group that had left while something still ran on it goes on with what is known of it.
+// Returns the state of a group that was removed while requests still ran on it, so that it goes on with that state.
 std::unique_ptr<GroupState> Worker::revived(const GroupRuntime& group) {
   auto it = std::find_if(removed_.begin(), removed_.end(),
                          [&group](const auto& g) { return g->settings().slot == group.slot; });
@@ -107,7 +107,7 @@ void Worker::apply_group(const std::shared_ptr<const GroupRuntime>& group) {
   services_.loop.make_ready(sweeper_);
 }
 
-// Flows that run for long must not hold an old version.
+// Long-running flows must not keep an old version alive.
 void Worker::detach_from_outdated() {
   if (listeners_.outdated() == 0) return;
   listeners_.each([](ListenerSlot& slot) {
@@ -129,7 +129,7 @@ void Worker::serve_queue(const std::string& group) {
   }
 }
 
-// Destroys what a change has left without use. A group that has gone stays while an old version of a listener may still
+// Destroys the parts that are unused after a change. A removed group stays while an old version of a listener may still
 // name it.
 void Worker::sweep() {
   listeners_.sweep([this](const ListenerSlot& slot) { return drains_.concerns(slot); });
@@ -178,7 +178,7 @@ void Worker::unpin(ListenerView& view) {
   if (listeners_.outdated() == 0 && !removed_.empty()) services_.loop.make_ready(sweeper_);
 }
 
-// Memory is held for clients that read slowly, and for requests that came before a server had room.
+// Flows hold memory for clients that read slowly, and for requests that came before a server had room.
 void Worker::end_largest(std::uint64_t bytes) {
   constexpr std::size_t kMuch = 8 * 1024;
   std::vector<std::pair<std::size_t, Flow*>> large;

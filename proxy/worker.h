@@ -1,6 +1,6 @@
 // One worker: a thread with its loop, its clients' connections, its connections to servers and its state of each group.
 // It shares nothing with other workers except the atomics of ServerSlot and GroupSlot. The Process owns it and calls it
-// by Loop::post().
+// through Loop::post().
 #pragma once
 
 #include <map>
@@ -20,7 +20,7 @@
 
 namespace albatross {
 
-// A change of configuration, as one worker gets it. The worker takes up the parts that are new.
+// A change of configuration for one worker. The worker takes the parts that are new.
 struct WorkerUpdate {
   std::shared_ptr<const Snapshot> snapshot;
   Listeners::Matchers matchers;  // for the rule sets that are new
@@ -39,9 +39,9 @@ class Worker final : private ExchangeOwner {
   // From here on: the worker's thread only.
   using Drained = Drains::Done;
 
-  // Serves by this snapshot from now on, and accepts from `listens`. The connections of listeners that have gone, and
-  // of those in `changed`, drain within `window` nanoseconds; the end of each drain calls the function of that listener
-  // in `drained`.
+  // Serves with this snapshot from now on, and accepts from `listens`. The connections of removed listeners, and of
+  // those in `changed`, drain within `window` nanoseconds; the end of each drain calls the function of that listener in
+  // `drained`.
   void apply(WorkerUpdate update, const std::vector<WorkerListen>& listens, const std::vector<std::string>& changed,
              Nanos window, const std::map<std::string, Drained>& drained);
   // The servers of one group have changed, and nothing else.

@@ -1,8 +1,8 @@
-// One connection, as its owner and its Streams see it, whatever the protocol and the role.
+// One connection, as its owner and its Streams see it, independent of the protocol and the role.
 //
 // A Connection belongs to its ConnectionOwner (a worker's Listeners, an UpstreamPool, a probe) and is used on its
 // loop's thread. It is never destroyed inside a callback: after on_closed the owner gives it to Loop::destroy_later.
-// Code above session/ does not ask for the protocol version to learn what a connection can do; it asks can().
+// Code above session/ uses can(), not the protocol version, to learn what a connection can do.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ struct Capabilities {
   bool late_status = false;       // server: an answer that has begun can end with other trailers
 };
 
-// What a Stream asks of its connection: see Stream. The connection's Streams implement it.
+// The calls of a Stream to its connection: see Stream. The connection's Streams implement it.
 class StreamControl {
  public:
   virtual void send_head(Stream& s, const Head& head, bool end) = 0;
@@ -71,20 +71,22 @@ class Connection : public Deferred, public ListHook<Connection> {
   // Whether it is connecting, shaking hands, or (client) waiting for the server's SETTINGS.
   virtual bool opening() const = 0;
   virtual Capabilities can() const = 0;
-  // Null without TLS, or when closed. Good until the next call on the connection.
+  // Null without TLS, or when closed. Valid until the next call on the connection.
   virtual const TlsInfo* tls() const = 0;
   // Whether the certificate that the peer was shown covers that host.
   virtual bool covers(std::string_view host) const = 0;
-  // Bytes that wait to be written, and those that were read and not used yet.
+  // The bytes that wait to be written, plus those that were read and not used yet.
   virtual std::size_t bytes_held() const = 0;
 
-  // Whether it is open, without a stream and without the beginning of a request.
+  // Whether it is open, has no stream and has received no part of a request.
   virtual bool idle() const = 0;
   // Since when it is idle, or when it opened; nanoseconds of the loop's clock.
   Nanos idle_since() const { return idle_since_; }
   virtual bool has_stream() const = 0;
 
-  // ---- a client's ---- Opens the stream for one request. Only while can_open().
+  // ---- client ----
+  //
+  // Opens the stream for one request. Only while can_open().
   virtual Stream& open_stream(StreamEvents& events, Method method, bool upgrade) = 0;
   virtual bool can_open() const = 0;
   // Whether it is idle, nothing unexpected has arrived and the peer has not hung up.
@@ -95,11 +97,13 @@ class Connection : public Deferred, public ListHook<Connection> {
   // Closes the connection if it is still idle at that time; 0: never.
   virtual void set_idle_deadline(Nanos deadline) = 0;
 
-  // ---- ends ---- Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps). An idle connection
-  // is read until `idle_until` and then closed.
+  // ---- ends ----
+  //
+  // Server: the next answer says that it is the last (HTTP/2: GOAWAY in two steps). An idle connection is read until
+  // `idle_until` and then closed.
   virtual void drain(Nanos idle_until) = 0;
   bool draining() const { return draining_; }
-  // Ends a drain: answers that are complete still leave, and streams get on_reset.
+  // Ends a drain: answers that are complete are still sent, and streams get on_reset.
   virtual void cut(const Error& error) = 0;
   // Closes at once: streams get on_reset, the owner gets on_closed. `abort`: the peer sees a reset.
   virtual void fail(const Error& error, bool abort = false) = 0;

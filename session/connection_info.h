@@ -1,5 +1,5 @@
-// What is known of one connection for as long as it lives. Owned by the Connection and const once that is open; the
-// loop's thread.
+// The facts about one connection that hold as long as it lives. Owned by the Connection and const once that is open;
+// the loop's thread.
 #pragma once
 
 #include <array>

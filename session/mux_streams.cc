@@ -48,7 +48,7 @@ WireStream& MuxStreams::on_begin(StreamId) {
   return s;
 }
 
-// A stream has come or gone: acts if it was the first, or the last.
+// A stream was added or removed: acts if it is the first, or was the last.
 void MuxStreams::streams_changed() {
   if (!session_.is_open()) return;
   if (!empty()) {
@@ -100,7 +100,7 @@ void MuxStreams::feed(std::string_view bytes) {
   const FeedResult r = codec_->feed(bytes, *this);  // failure() returns its cause
   feeding_ = false;
   if (!session_.is_open()) return;
-  if (r.consumed < bytes.size()) session_.hold(bytes.substr(r.consumed), false);  // others have their turn
+  if (r.consumed < bytes.size()) session_.hold(bytes.substr(r.consumed), false);  // other sessions have their turn
   after_feed();
 }
 
@@ -271,10 +271,10 @@ void MuxStreams::on_closed(WireStream& w, const Error& error) {
   if (s.events == nullptr) return;
   session_.touch();
   if (error.cause == Cause::kNone) {
-    // A client's stream: its user has seen both directions end and lets go of it.
+    // A client's stream: its user has seen both directions end and releases it.
     if (!server() || s.finishing_) return;
     s.finishing_ = true;
-    // While producing, nghttp2 tells of a frame before it hands over its bytes.
+    // While producing, nghttp2 reports a frame before it hands over its bytes.
     s.ends_at_ = feeding_ ? session_.writer_.out().end() : kBeingPut;
     put_ = put_ || !feeding_;
     IntrusiveList<Stream>::remove(s);
@@ -302,7 +302,7 @@ bool MuxStreams::end_tunnel(Stream& s) {
   send_end(s, nullptr);
   if (!s.in_done()) advance(s.in, Step::kReset);  // data that still comes is dropped
   if (server()) return true;
-  if (!session_.writer_.broken()) codec_->own();  // nobody keeps its bytes until settle time any more
+  if (!session_.writer_.broken()) codec_->own();  // nobody keeps its bytes valid until settle time
   s.events = &nobody();
   ++orphans_;
   return false;
@@ -384,7 +384,7 @@ void MuxStreams::reset_stalled(Nanos at) {
   streams_changed();
 }
 
-// Ends the connection if the server does not live.
+// Ends the connection if the server is not alive.
 void MuxStreams::check_server(Nanos at) {
   if (empty()) return;
   switch (heartbeat_.check(at)) {

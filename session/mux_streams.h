@@ -8,7 +8,7 @@
 
 namespace albatross {
 
-// Whether a silent server still lives: says when to send a PING, and when to give up. A value of MuxStreams, for a
+// Checks whether a silent server is alive: says when to send a PING, and when to give up. A value of MuxStreams, for a
 // client. Nanoseconds of the loop's clock.
 class Heartbeat {
  public:
@@ -16,7 +16,7 @@ class Heartbeat {
   static constexpr Nanos kPatience = 10 * kSecond;
   static constexpr Nanos kAgain = 330 * kSecond;  // gRPC servers end connections that PING more often than every 5 min
 
-  // Bytes have come. message(): some of a stream.
+  // Bytes have come. message(): bytes of a stream have come.
   void heard(Nanos now) { heard_ = now; }
   void message() { quiet_ = false; }
   enum class Verdict : std::uint8_t { kWait, kPing, kDead };
@@ -34,8 +34,8 @@ class Heartbeat {
   Nanos due() const { return quiet_ ? ping_at_ + kAgain : heard_ + kAfter; }
   Nanos heard_ = 0;
   Nanos ping_at_ = 0;
-  bool pinged_ = false;  // a PING has gone, and nothing has come since
-  bool quiet_ = false;   // a PING has gone since the last message of a stream
+  bool pinged_ = false;  // a PING was sent, and nothing has come since
+  bool quiet_ = false;   // a PING was sent since the last message of a stream
 };
 
 class MuxStreams final : public Streams {
@@ -103,25 +103,25 @@ class MuxStreams final : public Streams {
 
   static constexpr std::size_t kGatherBelow = 8 * 1024;  // bytes; more new data is written at once, without a copy
   static constexpr Nanos kGoawayGap = 1 * kSecond;       // between the two steps; more than a round trip
-  // Where a stream ends whose last frame is being put into the output.
+  // The ends_at_ of a stream whose last frame is being put into the output.
   static constexpr std::uint64_t kBeingPut = ~std::uint64_t{0};
   enum class Goaway : std::uint8_t { kNone, kAnnounced, kFinal };
 
   std::unique_ptr<MuxCodec> codec_;
   IntrusiveList<Stream> finishing_;  // server: answers that are complete in the output, in the order of their ends
-  Heartbeat heartbeat_;              // client: whether the server lives
-  // When each is due; 0: not at all.
+  Heartbeat heartbeat_;              // client: whether the server is alive
+  // When each is due; 0: never.
   Nanos goaway_at_ = 0;          // GOAWAY's second step
-  Nanos heartbeat_at_ = 0;       // client: a PING, or the end of patience with its answer
-  Nanos stall_at_ = 0;           // a look at streams whose window is closed
+  Nanos heartbeat_at_ = 0;       // client: a PING, or the deadline for its answer
+  Nanos stall_at_ = 0;           // a check of streams whose window is closed
   std::uint32_t late_head_ = 0;  // the head, by number, that the session's read deadline is for
-  std::uint32_t orphans_ = 0;    // client: streams that nobody uses any more and whose bytes still leave
+  std::uint32_t orphans_ = 0;    // client: streams that nobody uses any more and whose bytes are still being sent
   Goaway goaway_ = Goaway::kNone;
   bool put_ = false;        // an end is among what is being produced
   bool greeting_ = false;   // client: the server's SETTINGS have not come yet
   bool head_late_ = false;  // the session's read deadline is that of a head
   bool stalled_ = false;    // a stream waits for its window
-  Nanos patience_ = 0;      // the shortest that such a stream may wait
+  Nanos patience_ = 0;      // the shortest time that such a stream may wait
 };
 
 }  // namespace albatross

@@ -99,7 +99,8 @@ void SerialStreams::end_of_input() {
   if (!empty() && only().tunnel) after_output();
 }
 
-// After a hang-up behind a whole request the client has left, unless the listener allows half-closed connections.
+// After a hang-up that follows a complete request the client has left, unless the listener allows half-closed
+// connections.
 void SerialStreams::hung_up() {
   const bool tunnel = !empty() && only().tunnel;
   if (tunnel) {
@@ -188,8 +189,8 @@ void SerialStreams::finish_answer() {
   session_.linger();
 }
 
-// The client was promised that the connection goes on, but sends the rest of a request that has its answer: for a
-// moment, a little of it is read and dropped.
+// The client was promised a persistent connection, but still sends the rest of a request that was answered. A limited
+// part of it is read and dropped, for a limited time.
 void SerialStreams::skim(Stream& s) {
   std::exchange(s.events, &nobody())->on_finished(s);
   if (!session_.is_open()) return;
@@ -235,7 +236,7 @@ void SerialStreams::finish_release() {
   released_ = nullptr;
   session_.context_.bury(s);
   const bool written = !session_.writer_.has_output() && !session_.writer_.broken();
-  // The last bytes of a tunnel still leave; only the peer waits for them.
+  // The last bytes of a tunnel are still sent; only the peer waits for them.
   if (s.tunnel && s.out_done() && session_.is_open() && !written && !session_.writer_.broken())
     return session_.linger();
   const bool whole = s.in_done() && s.out_done() && written && codec_->message_done();
@@ -247,13 +248,13 @@ void SerialStreams::finish_release() {
   session_.owner_.on_idle(session_);
 }
 
-// What was sent still leaves, for a moment; only the peer waits for it.
+// Data that waits to be written is still sent, for a limited time; only the peer waits for it.
 bool SerialStreams::end_tunnel(Stream& s) {
   s.events = &nobody();
   session_.flush();
   if (!session_.is_open()) return false;
   end_stream(s);
-  // A close with unread bytes would take with it what was said last.
+  // A close with unread bytes would make the peer lose our last bytes.
   if (!session_.writer_.broken() && (session_.writer_.has_output() || !session_.nothing_to_read())) {
     session_.linger();
   } else {
@@ -262,7 +263,7 @@ bool SerialStreams::end_tunnel(Stream& s) {
   return false;
 }
 
-// A part of an answer that ends with the connection must not look whole.
+// A part of an answer that ends with the connection must not look complete.
 void SerialStreams::cut(const Error& error) { session_.close(error, server() && abort_at_end_); }
 
 void SerialStreams::close(const Error& error) {

@@ -46,7 +46,7 @@ void Session::next_message() {
   if (!held_.empty() || transport_->can_read() || transport_->hung_up()) context_.loop().make_ready(*this);
 }
 
-// Sends what is left, then ends our direction. For a moment, what the peer still sends is read and dropped: a close
+// Sends what is left, then ends our direction. For a limited time, bytes from the peer are read and dropped: a close
 // with unread bytes would make the kernel reset the connection, and the peer would lose our last bytes.
 void Session::linger() {
   state_ = State::kLingering;
@@ -130,7 +130,7 @@ void Session::on_timer() {
   if (state_ == State::kLingering || !server) return close_idle();
   if (!streams_) return close(downstream_error(Cause::kClientLeft));
   streams_->read_timed_out();
-  if (state_ != State::kClosed) arm();  // what is due later still is
+  if (state_ != State::kClosed) arm();  // for the deadlines that are still ahead
 }
 
 }  // namespace albatross

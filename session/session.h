@@ -1,6 +1,6 @@
 // A Connection over a Transport and a Codec, in either role: it opens, moves bytes in and out, keeps deadlines and
 // closes. Its Streams (serial_streams.h, mux_streams.h) are the half that depends on the protocol; they are made when
-// it is known what the connection speaks. Owned by its ConnectionOwner; the loop's thread.
+// the protocol of the connection is known. Owned by its ConnectionOwner; the loop's thread.
 //
 // Reads go to the loop's scratch and are handed on before the next read anywhere on the loop (SessionContext). So in
 // the steady state a body is never copied, and an idle connection holds no buffer.
@@ -30,7 +30,7 @@ struct SessionTimeouts {  // nanoseconds; 0: none
   Nanos send = 60 * kSecond;
 };
 
-// What a connection speaks. Over TLS, ALPN decides; this is for other connections, and for what a client requires.
+// The protocol of a connection. Over TLS, ALPN decides; this is for other connections, and for what a client requires.
 enum class Wire : std::uint8_t {
   kHttp1,
   kHttp2,   // a client accepts nothing else
@@ -43,7 +43,7 @@ struct SessionSettings {
   SessionTimeouts timeouts;
   H2Settings h2;
   Wire wire = Wire::kHttp1;
-  bool half_close = false;  // server: a client that ends its direction after a request has not left
+  bool half_close = false;  // server: a client that ends its direction after a request still waits for the answer
 };
 
 // How many bytes one read asks for: more while bytes flow through, fewer while they wait here. A value of a Session.
@@ -67,7 +67,7 @@ class ReadSize {
 
 class Session final : public Connection, public Ready, public ListHook<Session, TurnLink> {
  public:
-  // `settings` outlives this object. `info`: what the acceptor knows of a client.
+  // `settings` outlives this object. `info`: what the acceptor knows about a client.
   Session(SessionContext& context, ConnectionOwner& owner, Role role, const SessionSettings& settings,
           const ConnectionInfo& info = {});
   ~Session() override;
@@ -136,7 +136,7 @@ class Session final : public Connection, public Ready, public ListHook<Session, 
   ConnectionOwner& owner_;
   const SessionSettings* settings_;
   std::unique_ptr<Transport> transport_;
-  std::unique_ptr<Streams> streams_;  // null: it is not known yet what it speaks
+  std::unique_ptr<Streams> streams_;  // null: its protocol is not known yet
   SessionWriter writer_;
   std::string held_;  // read but not used yet
   MemberTimer<Session, &Session::on_timer> timer_{this};

@@ -37,7 +37,7 @@ void SessionContext::settle() {
   scratch_.clear();
 }
 
-// Everything that was ready has run. Writing gives credit, by which other sessions may send more.
+// Everything that was ready has run. Writing gives credit, so other sessions may send more.
 void SessionContext::on_turn_end() {
   for (settle(); !gathered_.empty(); settle()) {
     Session& s = gathered_.front();

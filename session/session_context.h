@@ -2,7 +2,7 @@
 // the owner of the loop; the loop's thread.
 //
 // Views that were sent are settled before the next read anywhere on the loop, and everything is written when the loop
-// ends its turn (TurnEnd). Nobody else has to call for it.
+// ends its turn (TurnEnd). Nobody else needs to call settle().
 #pragma once
 
 #include <vector>
@@ -29,13 +29,13 @@ class SessionContext final : private TurnEnd {
 
   // For sessions: this one has something to send.
   void mark_dirty(Session& s);
-  // Writes or copies everything that was sent since the last time; views are not good after it. A connection with many
+  // Writes or copies everything that was sent since the last time; views are not valid after it. A connection with many
   // streams copies small output and writes it once, at the end of the turn.
   void settle();
-  // Takes one of this turn's TLS handshake steps. False when they are used up.
+  // Takes one of the TLS handshake steps of this turn. False when they are used up.
   bool take_handshake();
 
-  // Streams are reused. One that is over may be read until the next session has its turn.
+  // Streams are reused. A stream that is over may still be read until the next session has its turn.
   Stream& take_stream();
   void bury(Stream& s) { dead_.push_back(&s); }
   void recycle_streams();

@@ -61,7 +61,7 @@ void Session::on_ready() {
 
 bool Session::finish_opening() {
   if (info_.secure && !context_.take_handshake()) {
-    context_.loop().make_ready(*this);  // others have their turn first: a handshake costs as much as twenty requests
+    context_.loop().make_ready(*this);  // other sessions go first: a handshake costs as much as twenty requests
     return false;
   }
   const bool server = role_ == Role::kServer;
@@ -122,7 +122,7 @@ void Session::hold(std::string_view bytes, bool needs_more) {
   needs_more_ = needs_more;
 }
 
-// Reads at most twice a turn; then other sessions have theirs.
+// Reads at most twice a turn; then other sessions have their turn.
 void Session::read_some() {
   for (int i = 0; i < 2 && is_open(); ++i) {
     if (streams_ && !streams_->expects_input()) {
@@ -143,7 +143,7 @@ void Session::read_some() {
   }
 }
 
-// Processes what is held, or else reads once. False if there is nothing now.
+// Processes held bytes, or else reads once. False if there is nothing to process now.
 bool Session::read_once() {
   if (!may_read()) return false;
   if (!held_.empty() && !needs_more_) {
@@ -185,7 +185,7 @@ bool Session::read_once() {
 void Session::process(std::string_view bytes) {
   if (!streams_) {
     if (!choose_codec(bytes)) return;
-    if (!streams_) {  // too few bytes to tell what it speaks
+    if (!streams_) {  // too few bytes to tell the protocol
       const Nanos patience = settings_->timeouts.request_head;
       if (!needs_more_ && patience != 0) set_read_deadline(now() + patience);
       return hold(bytes, true);
@@ -240,7 +240,7 @@ void Session::settle() {
   if (flush() && is_open() && streams_) streams_->after_output();
 }
 
-// Produces and writes as much as can leave. False if the session is gone.
+// Produces and writes as much as can be sent. False if the session is gone.
 bool Session::flush() {
   const bool was_broken = writer_.broken();
   writer_.flush_transport();
@@ -280,7 +280,7 @@ void Session::write_failed() {
   context_.loop().make_ready(*this);
 }
 
-// Sets the deadline for a peer that takes nothing.
+// Sets the deadline for a peer that does not read.
 void Session::guard_sending(bool progress) {
   if (!writer_.has_output()) {
     send_deadline_ = 0;

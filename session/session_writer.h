@@ -1,5 +1,5 @@
-// Writes a session's Output to its Transport: what waits, how far it has got, and whether our direction still works. A
-// member of a Session; the loop's thread.
+// Writes a session's Output to its Transport: what waits, how much was written, and whether our direction still works.
+// A member of a Session; the loop's thread.
 #pragma once
 
 #include "http/output.h"
@@ -23,13 +23,13 @@ class SessionWriter {
   // Whether a write has failed; nothing more is written then.
   bool broken() const { return state_ == State::kBroken; }
 
-  // Writes what the transport held back.
+  // Writes the bytes that the transport held back.
   void flush_transport() {
     if (broken() || held_back() == 0) return;
     if (transport_->flush().status == IoStatus::kError) state_ = State::kBroken;
     note_sent();
   }
-  // Writes what the socket takes; true if it took any.
+  // Writes as much as the socket takes; true if it took any.
   bool write() {
     bool progress = false;
     while (!broken() && !out_.empty() && transport_->can_write()) {

@@ -1,7 +1,7 @@
 // The half of a Session that depends on the protocol: a codec, what its callbacks mean, and how streams share the
 // connection. SerialStreams has one stream after another, MuxStreams many at once. Internal to session/.
 //
-// Owned by its Session, which makes it when it is known what the connection speaks; the loop's thread.
+// Owned by its Session, which makes it when the protocol of the connection is known; the loop's thread.
 #pragma once
 
 #include "base/intrusive_list.h"
@@ -23,7 +23,9 @@ class Streams : public StreamControl, protected CodecSink {
   bool empty() const { return count_ == 0; }
   virtual Capabilities can() const = 0;
 
-  // ---- life ---- Client: whether it still waits for the server's SETTINGS.
+  // ---- life ----
+  //
+  // Client: whether it still waits for the server's SETTINGS.
   virtual bool greeting() const { return false; }
   virtual bool between_messages() const { return true; }
   virtual bool can_open() const = 0;
@@ -32,9 +34,9 @@ class Streams : public StreamControl, protected CodecSink {
   // Drains: the next answer says that it is the last.
   virtual void drain() {}
   virtual void cut(const Error& error) = 0;
-  // The connection is idle and closes: sends a GOAWAY, where there is one.
+  // The connection is idle and closes: sends a GOAWAY if the protocol has one.
   virtual void say_goodbye() {}
-  // Resets every stream. Nothing that still comes is reported.
+  // Resets every stream. Nothing that comes later is reported.
   virtual void close(const Error& error);
   // When on_deadline() is due; 0: never.
   virtual Nanos deadline() const { return 0; }
@@ -42,7 +44,9 @@ class Streams : public StreamControl, protected CodecSink {
   // Server: the read deadline of a head or of an idle connection has passed.
   virtual void read_timed_out() = 0;
 
-  // ---- input ---- False for an idle connection to a server: bytes or an end mean that it cannot be used again.
+  // ---- input ----
+  //
+  // False for an idle connection to a server: bytes or an end mean that it cannot be used again.
   virtual bool expects_input() const { return true; }
   virtual bool may_read() const = 0;
   virtual void feed(std::string_view bytes) = 0;
@@ -57,21 +61,21 @@ class Streams : public StreamControl, protected CodecSink {
   // ---- output ----
   virtual bool wants_to_write() const { return false; }
   virtual void produce() {}
-  // Copies what was given as views.
+  // Copies data that was given as views.
   virtual void own() {}
   // Whether output must wait because feed() runs: frames are made after it.
   virtual bool holds_output() const { return false; }
   // Whether there is so little to send that it may wait for the end of the turn.
   virtual bool may_gather() const { return false; }
   virtual Nanos send_timeout() const = 0;
-  // Bytes have left our memory: tells the streams whose bytes these are.
+  // Bytes have left our memory: tells the streams that they belong to.
   virtual void return_credit() = 0;
   // The kernel has everything up to the writer's sent(): ends the streams that were written.
   virtual void after_output() = 0;
   // Client: bytes have been written, so the server may have seen the requests.
   void mark_written();
 
-  // StreamControl, as far as both kinds do the same.
+  // The part of StreamControl that both kinds share.
   void send_data(Stream& s, std::string_view data) final;
   void send_end(Stream& s, const Fields* trailers) final;
   void start_tunnel(Stream& s) final;
@@ -84,7 +88,7 @@ class Streams : public StreamControl, protected CodecSink {
   // The error as that stream sees it: a request that was not written is safe to retry.
   virtual Error as_seen(const Stream& s, const Error& error) const;
   bool server() const;
-  // Takes the events of streams that nobody uses any more.
+  // Receives the events of streams that nobody uses any more.
   static StreamEvents& nobody();
 
   // CodecSink

@@ -4,7 +4,7 @@
 
 namespace albatross {
 
-// Follows header bytes or payload from `at`, up to the end of a header or frame. False when more bytes are needed.
+// Processes header bytes or payload from `at` to the end of a header or frame. False when more bytes are needed.
 bool FrameTracker::step(std::string_view bytes, std::size_t& at) {
   if (left_ > 0) {
     std::uint64_t n = std::min<std::uint64_t>(left_, bytes.size() - at);

@@ -11,7 +11,7 @@ class FrameTracker {
  public:
   // Follows the bytes of one direction.
   void feed(std::string_view bytes);
-  // How many of the bytes complete the current frame; all of them if the frame goes on beyond.
+  // How many of the bytes complete the current frame; all of them if the frame goes on after them.
   std::size_t until_boundary(std::string_view bytes) const;
   bool at_boundary() const { return left_ == 0 && have_ == 0; }
   // Whether the peer has sent a close frame itself.

@@ -1,5 +1,5 @@
-// The handshake values of RFC 6455 §4: a key for a request of ours, and what a server must answer to a key. Pure
-// functions, any thread.
+// The handshake values of RFC 6455 §4: a key for a request of ours, and the answer that a server must give to a key.
+// Pure functions, any thread.
 #pragma once
 
 #include <cstdint>

@@ -198,7 +198,7 @@ void AccessLog::flush(std::string& out) {
     if (n > 0) {
       at += static_cast<std::size_t>(n);
     } else if (errno != EINTR) {
-      write_failures_.fetch_add(1, std::memory_order_relaxed);  // the disk is full, say: the lines are lost
+      write_failures_.fetch_add(1, std::memory_order_relaxed);  // such as a full disk: the lines are lost
       break;
     }
   }

@@ -65,21 +65,21 @@ struct LogRecord {
 
 class AccessLog {
  public:
-  // Rings for that many workers. A log that is off has none and writes nothing.
+  // Makes a ring for each of `workers`. A log that is off has none and writes nothing.
   AccessLog(const config::AccessLog& settings, int workers);
   ~AccessLog();
 
   // Opens the file and starts the writer thread. False if the file cannot be opened; `error` says why.
   bool open(std::string& error);
   bool on() const { return on_; }
-  // Hands a record over, with texts cut at 4096 bytes; only while on(). The thread of that worker.
+  // Hands a record to the writer thread, with texts cut at 4096 bytes; only while on(). Called on that worker's thread.
   void write(int worker, LogRecord& record, const std::string_view (&texts)[static_cast<std::size_t>(LogText::kCount)]);
-  // Opens the file anew, after it was rotated. On failure false and `error`, and the old file is written on. Control
-  // thread.
+  // Opens the file again, after it was rotated. On failure returns false and sets `error`, and writing to the old file
+  // goes on. Control thread.
   bool reopen(std::string& error);
   // Records that did not fit a ring, and writes that failed. Any thread.
   std::uint64_t dropped() const;
-  // Writes what the rings hold and ends the writer thread. Idempotent; nothing may be written afterwards.
+  // Writes the records in the rings and ends the writer thread. Idempotent; nothing may be written afterwards.
   void stop();
 
   // Appends the line of a record to `out`. `texts`: the bytes that follow it.
@@ -95,7 +95,7 @@ class AccessLog {
   int fd_ = -1;
   std::vector<std::unique_ptr<LogRing>> rings_;
   std::atomic<bool> wake_{false}, stopping_{false};
-  std::atomic<int> next_fd_{-1};  // what reopen() has opened, for the writer
+  std::atomic<int> next_fd_{-1};  // the file that reopen() has opened, for the writer
   std::atomic<std::uint64_t> write_failures_{0};
   std::mutex lock_;
   std::condition_variable ready_;

@@ -19,7 +19,7 @@ void TicketKeys::rotate() {
   Key k;
   if (RAND_bytes(k.name.data(), 16) != 1 || RAND_priv_bytes(k.cipher.data(), 32) != 1 ||
       RAND_priv_bytes(k.mac.data(), 32) != 1) {
-    std::abort();  // no randomness: nothing here would be safe
+    std::abort();  // without randomness no key would be safe
   }
   std::unique_lock lock(lock_);
   keys_.insert(keys_.begin(), k);

@@ -1,5 +1,5 @@
-// What a TLS handshake has agreed on. The views are static or live as long as the connection; they are read on the
-// connection's thread, before the next connection is asked.
+// The result of a TLS handshake. The views are static or live as long as the connection. The struct is shared by all
+// connections of a thread: read it before calling tls() on another connection.
 #pragma once
 
 #include <string_view>

@@ -24,7 +24,7 @@ struct ContextDeleter {
 };
 using Context = std::unique_ptr<SSL_CTX, ContextDeleter>;
 
-// `arg`: what the listener speaks, in the order of our preference.
+// `arg`: the protocols of the listener, in the order of our preference.
 int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned size,
                 void* arg) {
   std::string_view ours(static_cast<const char*>(arg));
@@ -70,7 +70,7 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
       for (const std::size_t i : which) {
         CertificateInfo again;
         std::string unused;
-        config::Diagnostics said("", "");  // once more what was said above
+        config::Diagnostics said("", "");  // repeats the messages from above
         if (load_certificate(c, listener.certificates[i], "", said, again, unused)) continue;
         ok = false;
         out.error(listener.certificates[i].cert.at, path + ".certificates", "a file has changed while it was read",
@@ -96,8 +96,8 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
  private:
   using Certificates = std::map<std::string, std::vector<std::size_t>>;  // by name: the first of each key type
 
-  // Files the certificate under its names. One that could never be served is an error, one that is not for some of its
-  // names a warning.
+  // Adds the certificate under its names. One that could never be served is an error, one that is not served for some
+  // of its names a warning.
   bool add_names(const config::Listener& listener, std::size_t i, const std::string& path, Certificates& by_name,
                  config::Diagnostics& out) const {
     const CertificateInfo& info = certificates_[i];
@@ -154,7 +154,7 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
     return c;
   }
 
-  // Exact, then one label replaced by "*"; else the first certificate stays.
+  // Looks for the exact name, then with its first label replaced by "*"; else the first certificate is used.
   static int on_server_name(SSL* ssl, int*, void* arg) {
     const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;

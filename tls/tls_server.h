@@ -1,8 +1,8 @@
 // The server side of TLS for one listener: certificates by SNI, policy, ALPN, session tickets.
 //
 // Built on the builder thread, then const and shared by all workers: OpenSSL's contexts may be shared once nothing
-// changes them. The ticket keys are the process's, so that each worker and each configuration resumes what any of them
-// has issued, unless the certificate differs (the session id context).
+// changes them. The ticket keys are the process's, so that each worker and each configuration can resume a session that
+// any of them issued, unless the certificate differs (the session id context).
 #pragma once
 
 #include <memory>
@@ -38,7 +38,8 @@ class TlsServer {
   // handshake. The loop's thread.
   virtual std::unique_ptr<Transport> accept(Loop& loop, Ready& owner, int fd, bool proxied) = 0;
   virtual const std::vector<CertificateInfo>& certificates() const = 0;
-  // Made of the policy and the certificates' contents. If it changes in a reload, connections should not outlive that.
+  // Made from the policy and the certificates' contents. If it changes in a reload, connections should not outlive the
+  // reload.
   virtual const std::string& fingerprint() const = 0;
 };
 

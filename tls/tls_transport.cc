@@ -187,7 +187,7 @@ IoResult TlsTransport::flush() {
   return {r.bytes, pending_.empty() ? IoStatus::kOk : IoStatus::kAgain, 0};
 }
 
-// What a failed SSL call means.
+// The meaning of a failed SSL call.
 IoResult TlsTransport::after(int result) {
   switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
@@ -197,7 +197,7 @@ IoResult TlsTransport::after(int result) {
   }
   if (!handshaken_) failure_ = handshake_failure(ssl_, at_end_);
   ERR_clear_error();
-  // A client that just closes its socket is ordinary; a server that does may have been cut short by somebody.
+  // Clients often close without close_notify. If a server does, its response may have been truncated by an attacker.
   if (at_end_ && is_server_ && handshaken_) return {0, IoStatus::kEnd, 0};
   return {0, IoStatus::kError, error_};
 }
@@ -222,7 +222,7 @@ IoResult TlsTransport::open() {
   }
   IoResult r = n == 1 ? IoResult{} : after(n);
   if (!pending_.empty()) flush();
-  push();  // an alert, too, should leave
+  push();  // sends an alert, too
   if (n != 1) return r;
   if (send_failed_) return {0, IoStatus::kError, error_};
   handshaken_ = true;
@@ -275,7 +275,7 @@ IoResult TlsTransport::write(const iovec* parts, int count) {
   if (total == 0) return {};
   bool ok = true;
   if (count > 1 && total <= kRecord) {
-    // Head and small body in one record.
+    // Puts a head and a small body into one record.
     char* all = gather_scratch();
     std::size_t n = 0;
     for (int i = 0; i < count; ++i) {

@@ -1,11 +1,11 @@
-// A Transport over TLS on a socket: OpenSSL with a BIO of ours. It owns the descriptor and the SSL.
+// A Transport over TLS on a socket: OpenSSL with our own BIO. It owns the descriptor and the SSL.
 //
 // When it reads, the BIO keeps the readiness flags: OpenSSL's socket BIO would hide short reads, and bytes would be
 // stranded under edge triggering. When it writes, the BIO takes all that OpenSSL produces into a scratch of the thread,
-// which leaves in one send; what the socket does not take is kept in pending(). So SSL_write never waits, and neither
-// direction waits for the other.
+// which is written in one send; what the socket does not take is kept and counted by pending(). So SSL_write never
+// waits, and neither direction waits for the other.
 //
-// A client that sends text where a handshake should begin is spoken to in clear, so that it can be told.
+// A client that sends text where a handshake should begin is answered in clear text, so that it learns of the mistake.
 #pragma once
 
 #include <memory>
@@ -68,7 +68,7 @@ class TlsTransport final : public Transport {
   bool in_clear_ = false;  // the client does not speak TLS
   bool handshaken_ = false;
   bool drained_ = false;  // the last SSL_read wanted more than was there
-  bool at_end_ = false;   // the socket has given its end
+  bool at_end_ = false;   // the socket has reached its end
   bool send_failed_ = false;
   bool shut_pending_ = false;        // the end follows what is pending
   IoStatus sticky_ = IoStatus::kOk;  // an end or error found behind bytes that were handed out first

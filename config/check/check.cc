@@ -17,7 +17,7 @@ std::string how_to_add(const std::string& what, const std::string& name) {
   return "add server_groups: [{name: " + name + ", servers: [{address: \"127.0.0.1:3000\"}]}]";
 }
 
-// Finds the second use of what may be used once.
+// Reports the second use of a value that may be used once.
 class Once {
  public:
   Once(Diagnostics& out, std::string what) : out_(out), what_(std::move(what)) {}
@@ -70,7 +70,7 @@ class Check {
     }
   }
 
-  // Port 0 is another port each time.
+  // Each bind to port 0 gets another port.
   static bool has_fixed_place(const Bind& bind) {
     return bind.at.written() && (bind.kind == Bind::Kind::kUnix || bind.port != 0);
   }

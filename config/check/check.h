@@ -1,4 +1,4 @@
-// Checks what a single key cannot tell: names that must be unique or must exist, and keys that belong together. Any
+// Checks what no single key can show: names that must be unique or must exist, and keys that belong together. Any
 // thread.
 #pragma once
 

@@ -71,7 +71,7 @@ void check_limits(const ServerGroup& group, const std::string& path, Diagnostics
   }
 }
 
-// The default interval and timeout, written or not.
+// Whether interval and timeout have their default values, written or not.
 bool is_usual(const HealthCheck& h) {
   return *h.interval == *HealthCheck().interval && *h.timeout == *HealthCheck().timeout;
 }

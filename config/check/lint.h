@@ -1,5 +1,5 @@
-// Warns of what works but is probably not meant. Some of it is about what is absent, so the configuration must be free
-// of errors. Any thread.
+// Warns of settings that work but are probably not intended. Some warnings are about absent keys, so the configuration
+// must be free of errors. Any thread.
 #pragma once
 
 #include "config/config.h"

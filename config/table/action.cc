@@ -58,7 +58,7 @@ Type<std::string> path_template() {
   });
 }
 
-// An empty query takes the query away.
+// An empty query removes the query.
 Type<std::string> query_template() {
   Type<std::string> type{{"template", {}, text_schema()}, [](Decoder& d, const Node& node, std::string& out) {
                            auto text = d.text(node, Text::kTemplate);
@@ -173,7 +173,7 @@ const Object<Rewrite>& rewrite_table() {
   return table;
 }
 
-// Fields that only answers carry.
+// Fields that only responses have.
 constexpr std::string_view kOfAnswers[] = {"accept-ranges",
                                            "access-control-allow-credentials",
                                            "access-control-allow-headers",

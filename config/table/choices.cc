@@ -1,4 +1,4 @@
-// The scalar types with a list of allowed values, and what is said to who writes another.
+// The scalar types with a list of allowed values, and the message for any other value.
 #include <algorithm>
 
 #include "config/table/types.h"
@@ -6,8 +6,8 @@
 namespace albatross::config {
 namespace {
 
-constexpr std::size_t kMostListed = 8;   // more names than this are no help in a message
-constexpr std::size_t kMostNearest = 3;  // shown instead
+constexpr std::size_t kMostListed = 8;   // more names than this do not help in a message
+constexpr std::size_t kMostNearest = 3;  // shown instead of the list
 
 std::string joined(const std::vector<std::string>& words, const std::string& between) {
   std::string out;

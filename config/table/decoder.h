@@ -14,7 +14,7 @@
 
 namespace albatross::config {
 
-// What a scalar's text is for: this decides what `$${` becomes and which bytes are allowed.
+// How the text of a scalar is used. This decides what `$${` becomes and which bytes are allowed.
 enum class Text : std::uint8_t {
   kPlain,
   kTemplate,  // `$${` is kept for the template compiler
@@ -56,21 +56,22 @@ class Decoder {
   void warning(Place at, std::string message, std::string hint = {});
   // Reports that the node is of another kind than the key wants; `wanted` is like "a list".
   void wrong_kind(const Node& node, std::string_view wanted, std::string hint = {});
-  // Those of `names` that are values of the key being read which this version builds.
+  // Of `names`, the values that this version builds for the key being read.
   std::vector<std::string> offered(std::vector<std::string> names) const;
 
-  // The scalar's text, expanded. Nothing, with an error, for another kind of node or a variable that is not set.
+  // The scalar's text, expanded. Reports an error and returns nothing for another kind of node or a variable that is
+  // not set.
   std::optional<std::string> text(const Node& node, Text reader = Text::kPlain);
-  // The same for numbers and booleans, which must not be quoted. A variable may be, since JSON has no other way.
+  // The same for numbers and booleans, which must not be quoted. A variable may be quoted, since JSON has no other way.
   std::optional<std::string> bare(const Node& node, std::string_view wanted);
 
-  // The path, which is written at that place.
+  // Makes `path`, which is written at that place, absolute.
   std::string absolute(std::string_view path, Place at) const;
 
  private:
   Diagnostics& out_;
   std::string path_;
-  std::string_view object_, key_;  // of the table, the innermost
+  std::string_view object_, key_;  // the innermost ones of the table
 };
 
 }  // namespace albatross::config

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using Protocol = ServerGroup::Protocol;
 using Scheduler = ServerGroup::Scheduler;
 
-// Reads into the whole Server: the address has four members.
+// Decodes into the whole Server, because an address fills four of its members.
 Type<Server> server_address() {
   return {{"address", "`host:port`, `[v6]:port` or `unix:/path`", text_schema()},
           [](Decoder& d, const Node& node, Server& out) {

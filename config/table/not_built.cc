@@ -7,7 +7,7 @@ struct NotBuilt {
   std::string_view object, key, value;
 };
 
-// Building one of these means deleting its line: decoding, structs and schema know the value already.
+// When one of these is built, its line is deleted: decoding, structs and schema know the value already.
 constexpr NotBuilt kNotBuilt[] = {
     {"listener", "protocol", "quic"},
     {"listener", "protocol", "tcp"},

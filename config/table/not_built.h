@@ -5,7 +5,8 @@
 
 namespace albatross::config {
 
-// Whether `key: value` of that object of the table (config/table/table.h) is built. The schema leaves out what is not.
+// Whether `key: value` of that object of the table (config/table/table.h) is built. The schema leaves out values that
+// are not.
 bool is_built(std::string_view object, std::string_view key, std::string_view value);
 
 }  // namespace albatross::config

@@ -7,7 +7,7 @@
 namespace albatross::config {
 namespace {
 
-// Gives the key that was meant, if one is near.
+// Returns the known key that was probably meant; empty if none is near.
 std::string report_unknown(Decoder& d, const Node::Entry& entry, const std::vector<std::string>& keys) {
   std::string meant = nearest(entry.key, keys);
   std::string hint;
@@ -31,7 +31,7 @@ void check_one_key(Decoder& d, const Node& node, const std::string& name, bool& 
   }
 }
 
-// Says whether anything was dropped, and gives what is left as a text.
+// Returns whether anything was dropped. Appends the values that remain to `left`.
 bool drop_from_enums(Json& schema, const std::string& object, const std::string& key, std::string& left) {
   bool dropped = false;
   if (schema.contains("anyOf")) {

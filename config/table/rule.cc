@@ -22,8 +22,8 @@ Type<std::string> lower_case(Type<std::string> type) {
           }};
 }
 
-// Fields that are gone before rules see a request: those of one connection or of the framing (RFC 9110 §7.6.1, RFC 9112
-// §6), and Proxy.
+// Fields that are removed before rules see a request: those of one connection or of the framing (RFC 9110 §7.6.1, RFC
+// 9112 §6), and Proxy.
 constexpr std::string_view kRemoved[] = {"connection",        "content-length", "expect",  "http2-settings",
                                          "keep-alive",        "proxy",          "trailer", "proxy-connection",
                                          "transfer-encoding", "upgrade"};

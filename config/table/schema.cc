@@ -29,14 +29,14 @@ Json definition(const ObjectInfo& object) {
   return out;
 }
 
-// A cell of a table: no bar may end it early.
+// A cell of a table; a bar in the text must not end it.
 std::string cell(const std::string& text) {
   std::string out;
   for (const char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
   return out;
 }
 
-// As YAML would have it.
+// The value as it is written in YAML.
 std::string in_yaml(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();

@@ -1,6 +1,6 @@
-// The field table: every object of the file. What a key is called, means and takes is said here and nowhere else; its
-// default is what the member that it fills holds in config.h. Each function builds its table once and then returns
-// that one; any thread.
+// The field table: every object of the file. The names, meanings and values of keys are defined only here. The default
+// of a key is the initialiser of its member in config.h. Each function builds its table once and then returns that one;
+// any thread.
 #pragma once
 
 #include <vector>
@@ -24,7 +24,7 @@ Type<Pattern> path_pattern();
 Type<Pattern> value_pattern();
 const std::vector<std::string>& security_policies();  // config/policies.cc
 
-// Each adds the tables of one file, those of sub-objects behind the others.
+// Each adds the tables of one file, those of sub-objects last.
 using Tables = std::vector<const ObjectInfo*>;
 void add_config_tables(Tables& tables);
 void add_listener_tables(Tables& tables);

@@ -1,6 +1,6 @@
-// The field table's building blocks. A Type<T> says how a node becomes a T and how that looks in the schema and in the
-// reference; an Object<T> is a table of keys, each with its Type and the member of T that it fills. One table decodes,
-// finds unknown keys, and writes the schema and docs/configuration.md.
+// The field table's building blocks. A Type<T> defines how a node becomes a T and how it is described in the schema and
+// in the reference; an Object<T> is a table of keys, each with its Type and the member of T that it fills. One table
+// decodes, finds unknown keys, and writes the schema and docs/configuration.md.
 //
 // Types are values. Objects are built once, as static constants (table.h), and are then read by any thread.
 #pragma once
@@ -31,7 +31,7 @@ struct Type {
   TypeInfo info;
   // Reads the node into `out`. False: `out` is not usable, and the error is reported.
   std::function<bool(Decoder&, const Node&, T& out)> decode;
-  // The value as a file would have it, for types whose values may be defaults; else empty.
+  // Returns the value as it is written in a file, for types whose values may be defaults; else empty.
   std::function<Json(const T&)> show{};
 };
 
@@ -40,8 +40,8 @@ struct FieldInfo {
   TypeInfo type;
   std::string meaning;  // one sentence
   bool is_required = false;
-  Json fallback{};           // the default as a file would have it: of the member that the key fills; else null
-  std::string without_it{};  // or what happens without the key, in words
+  Json fallback{};           // the default of the key's member as it is written in a file; else null
+  std::string without_it{};  // what happens without the key, in words, if there is no default
   std::string assumed{};     // decoded where the key is absent; else empty
 
   FieldInfo& required() {
@@ -54,7 +54,8 @@ struct FieldInfo {
     fallback = nullptr;
     return *this;
   }
-  // For a default that is not the member's own: the object can be left out, and then means something else.
+  // For a default that differs from the member's initialiser, because leaving out the whole object means something
+  // else.
   FieldInfo& assume(std::string text) {
     fallback = text;
     assumed = std::move(text);
@@ -74,9 +75,9 @@ struct ObjectInfo {
 std::vector<const Node*> match_keys(Decoder& d, const Node& node, const ObjectInfo& object, bool& good);
 // Reports a value that this version does not build.
 void report_not_built(Decoder& d, const Node& value, const std::string& object, const std::string& key);
-// Takes such values out of the schema and the range.
+// Removes such values from the schema and the range.
 void drop_not_built(TypeInfo& type, const std::string& object, const std::string& key);
-// Reports that the node is no mapping, which the object wants.
+// Reports that the node is not a mapping, as the object must be.
 void report_no_mapping(Decoder& d, const Node& node, const ObjectInfo& object, const std::string& example);
 
 template <class M>
@@ -102,7 +103,7 @@ bool store(Decoder& d, const Node& node, const Type<T>& type, M& member) {
   }
 }
 
-// What such a member holds as a file would have it; null for nothing.
+// The value of such a member as it is written in a file; null for none.
 template <class M, class T>
 Json shown(const Type<T>& type, const M& member) {
   if constexpr (kIsOptional<M>) {
@@ -118,8 +119,8 @@ class Object {
  public:
   Object(std::string name, std::string meaning) : info_{std::move(name), std::move(meaning), false, {}} {}
 
-  // `where` names the member: a pointer to it, or a function from C& to a reference to it. What it holds in a new C is
-  // the default.
+  // `where` names the member: a pointer to it, or a function from C& to a reference to it. Its value in a new C is the
+  // default.
   template <class Where, class T>
   FieldInfo& field(std::string key, Where where, Type<T> type, std::string meaning) {
     FieldInfo info{std::move(key), type.info, std::move(meaning)};
@@ -172,7 +173,7 @@ class Object {
 };
 
 // A mapping that the table `table` describes. The function is called when the type is used, so tables may refer to
-// themselves. The example is shown if something else is written there.
+// themselves. The example is shown in the error if the node is not a mapping.
 template <class C>
 Type<C> object(const std::string& name, const Object<C>& (*table)(), const std::string& example) {
   TypeInfo info{"[" + name + "](#" + name + ")", {}, {{"$ref", "#/definitions/" + name}}, example};
@@ -185,7 +186,7 @@ Type<C> object(const std::string& name, const Object<C>& (*table)(), const std::
           [](const C&) { return Json::object(); }};
 }
 
-// A list of at least `least` elements that `item` reads; with `or_one` a single value stands for a list of it.
+// A list of at least `least` elements that `item` reads; with `or_one` a single value is a list of one element.
 template <class E, class T>
 Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = false) {
   TypeInfo info{(or_one ? item.info.text + " or list" : "list of " + item.info.text), item.info.range, {}};
@@ -229,7 +230,7 @@ Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = 
           }};
 }
 
-// One value, stored as a list of it.
+// One value, stored as a list of one element.
 template <class E>
 Type<std::vector<E>> just_one(Type<E> item) {
   return {item.info, [item](Decoder& d, const Node& node, std::vector<E>& out) {
@@ -242,7 +243,7 @@ Type<std::vector<E>> just_one(Type<E> item) {
           }};
 }
 
-// Reads a scalar by `scalar` and anything else by `rest`.
+// Reads a scalar with `scalar` and any other node with `rest`.
 template <class T>
 Type<T> scalar_or(Type<T> scalar, Type<T> rest) {
   TypeInfo info{scalar.info.text + " or " + rest.info.text,

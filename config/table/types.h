@@ -1,4 +1,5 @@
-// The scalar types that the tables are made of: each reads one text, checks it and describes itself. As type.h.
+// The scalar types that the tables are made of: each reads one text, checks it and describes itself. Threads as in
+// type.h.
 #pragma once
 
 #include <string>
@@ -24,7 +25,7 @@ Type<std::uint16_t> small_number(std::uint16_t least, std::uint16_t most);
 Type<std::uint16_t> code_of(std::vector<std::uint16_t> codes);  // one of a list of status codes
 Type<bool> boolean();
 
-Type<std::string> text(Text reader = Text::kPlain);  // not empty, but for kBody
+Type<std::string> text(Text reader = Text::kPlain);  // not empty, except for kBody
 Type<std::string> name();                            // of a thing in this file
 Type<std::string> token(const std::string& what);    // RFC 9110 token
 Type<std::string> file_path();                       // made absolute
@@ -45,7 +46,7 @@ Type<Bind> bind_address();  // of this machine; the only name that is allowed is
 bool take_address(Decoder& d, const Node& node, const std::string& text, Address& out);
 Type<Pattern> method();
 
-bool is_template(const std::string& text);  // holds a variable, so only a request can tell its value
+bool is_template(const std::string& text);  // contains a variable, so its value depends on the request
 
 // Reports an `error` with `hint` and fails, or stores the value.
 template <class T>
@@ -58,11 +59,11 @@ bool take(Decoder& d, const Node& node, Parsed<T> parsed, T& out) {
   return true;
 }
 
-std::string joined(const std::vector<std::string>& words);  // by commas
-// Reports that the text is none of `allowed`. What this version does not build is not offered.
+std::string joined(const std::vector<std::string>& words);  // with commas between them
+// Reports that the text is none of `allowed`. Values that this version does not build are not offered.
 void report_not_allowed(Decoder& d, Place at, const std::string& text, const std::vector<std::string>& allowed);
 
-// A member of a T, which also settles of which kind the T is: for fields of an object with one key.
+// Returns a member of a T and sets the kind of the T. For fields of an object with one key.
 template <auto K, auto Member>
 inline constexpr auto as = [](auto& out) -> auto& {
   out.kind = K;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kBom = "\xef\xbb\xbf";
 
-// Both libraries guess at encodings and let control characters pass, so bytes are settled before they see them.
+// Both libraries guess at encodings and let control characters pass, so the bytes are checked before they see them.
 void check_bytes(std::string_view text) {
   Place at{1, 1};
   bool blank = true;
@@ -91,7 +91,7 @@ void TreeBuilder::put(Node node) {
     return;
   }
   parent.has_key = false;
-  if (node.kind == Node::Kind::kNull) node.at = parent.key_at;  // yaml-cpp has the place of what follows
+  if (node.kind == Node::Kind::kNull) node.at = parent.key_at;  // yaml-cpp gives the place of what follows
   if (!parent.dropped) parent.node.entries.push_back({std::move(parent.key), parent.key_at, std::move(node)});
 }
 

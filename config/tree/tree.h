@@ -1,7 +1,7 @@
 // A YAML or JSON text as a tree of nodes with their places: what the decoder reads, whichever the format was.
 //
 // Scalars keep their text as it is written. Nothing is a number or a boolean before the field table asks for one, so
-// `010`, `no` and `1.10` are what they say. Nodes own their children; aliases are expanded by copying. Any thread.
+// `010`, `no` and `1.10` are plain text. Nodes own their children; aliases are expanded by copying. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -59,9 +59,9 @@ class TreeBuilder {
   explicit TreeBuilder(Diagnostics& out) : out_(out) {}
 
   bool wants_key() const { return !stack_.empty() && stack_.back().wants_key(); }
-  // A key of the mapping that is open. `refused`: its value is read and dropped.
+  // Adds a key to the mapping that is open. `refused`: its value is read and dropped.
   void key(Place at, std::string text, bool refused = false);
-  // A scalar, or a finished subtree.
+  // Adds a scalar or a finished subtree.
   void add(Node leaf);
   // Opens a sequence or a mapping, which end() closes and puts into its parent. end() returns a copy of it if
   // keep_next_copy() was set before begin(), else an empty node.
@@ -69,7 +69,7 @@ class TreeBuilder {
   Node end();
 
   void keep_next_copy(bool keep) { keep_ = keep; }
-  // Counts a copy that is about to be made of the subtree, for `at`, against the bounds.
+  // Counts a copy of the subtree, about to be made for `at`, against the bounds.
   void charge(const Node& subtree, Place at);
   // Reports an error that does not end the parse.
   void error(Place at, std::string message, std::string hint = {});
@@ -82,7 +82,7 @@ class TreeBuilder {
     std::string key;
     Place key_at{};
     bool has_key = false;
-    bool dropped = false;  // the value under `key` goes nowhere
+    bool dropped = false;  // the value of `key` is dropped
     bool keep = false;
     std::unordered_set<std::string> seen;
     bool wants_key() const { return node.kind == Node::Kind::kMapping && !has_key; }

@@ -40,7 +40,7 @@ class Scanner {
     step();
   }
 
-  // Numbers, true, false and null are made of these.
+  // Numbers, true, false and null consist of these characters.
   static bool in_word(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || c == 'E' || c == '+' || c == '-' || c == '.';
   }
@@ -81,7 +81,7 @@ class Scanner {
 
 Place place_of(std::string_view text, std::size_t offset) {
   offset = std::min(offset, text.size());
-  // The end of the file is best shown behind its last token.
+  // An error at the end of the file is shown after its last token.
   while (offset == text.size() && !text.empty() && std::string_view(" \t\r\n").find(text.back()) != text.npos) {
     text.remove_suffix(1);
     offset = text.size();
@@ -137,8 +137,8 @@ class Events final : public nlohmann::json_sax<Json> {
   }
 
  private:
-  // Of "[json.exception...] parse error at ...: syntax error while parsing ... - REASON; last read: 'TEXT'; expected
-  // ..." the reason without what was last read, which may be the whole file.
+  // `what` is "[json.exception...] parse error at ...: syntax error while parsing ... - REASON; last read: 'TEXT';
+  // expected ...". Returns it from the reason on, without TEXT, which may be the whole file.
   static std::string reason(std::string what) {
     const std::size_t dash = what.find(" - ");
     what = dash == std::string::npos ? "syntax error" : what.substr(dash + 3);
@@ -148,7 +148,7 @@ class Events final : public nlohmann::json_sax<Json> {
     return what.substr(0, read) + (expected == std::string::npos ? "" : what.substr(expected + 1));
   }
 
-  // The parser gives the position behind the bad token and no dependable length for it.
+  // The parser gives the position after the bad token and no reliable length for it.
   Place error_place(const std::string& why, std::size_t behind) {
     const std::size_t last = behind - std::min<std::size_t>(behind, 1);
     if (why.starts_with("unexpected end of input")) return place_of(text_, text_.size());

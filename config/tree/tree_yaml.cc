@@ -116,7 +116,7 @@ class Events final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-// yaml-cpp takes a quote that the file's end leaves open for closed; that can only be the last one.
+// yaml-cpp accepts a quote that is still open at the end of the file; it can only be the last one.
 void check_closed(std::string_view text, const YAML::Mark& mark) {
   text.remove_prefix(std::min(text.size(), static_cast<std::size_t>(mark.pos)));
   while (text.starts_with('&') || text.starts_with('!')) {
@@ -136,7 +136,7 @@ void check_closed(std::string_view text, const YAML::Mark& mark) {
   throw ParseError{place(mark), "not valid YAML: the quote is not closed", {}};
 }
 
-// The tab among the spaces that a line begins with, if there is one. yaml-cpp's own words for it depend on what
+// The tab among the spaces that a line begins with, if there is one. yaml-cpp's own message for it depends on what
 // follows.
 Place indenting_tab(std::string_view text, Place at) {
   for (std::uint32_t line = 1; line < at.line; ++line) {

@@ -1,4 +1,4 @@
-// The admin API: /v1/ verbs, /metrics, /health, by Beast. The run command owns it, and it lives on the process's
+// The admin API: /v1/ verbs, /metrics and /health, on Beast. The run command owns it, and it lives on the process's
 // io_context; control thread.
 //
 // It listens on one address or several. On a unix socket (mode 0600) everything is allowed. On TCP reads are open;
@@ -20,9 +20,10 @@ class Admin {
   ~Admin();
 
   // Listens; with `off` it does nothing. On failure returns false, and `error` says why. `taken`: the path of the admin
-  // socket of the process that this one takes over from. What that process still holds it gets by arrive().
+  // socket of the process that this one takes over from. arrive() takes the addresses that the other process still
+  // holds.
   bool start(const config::Admin& settings, const std::string& taken, std::string& error);
-  // The other process has left: takes its places.
+  // The other process has left: takes over its addresses.
   bool arrive(std::string& error);
   void stop();
   // "unix:/run/albatross/admin.sock", "127.0.0.1:9900"; empty when off.

@@ -29,7 +29,7 @@ std::string runtime_directory() {
 
 std::string folder_in_tmp() { return "/tmp/albatross-" + std::to_string(::geteuid()); }
 
-// Folders that were made for the process by somebody else: their owner and mode are that person's choice.
+// Folders that were made for the process by somebody else: their owner and mode are kept.
 bool is_given(const std::string& folder) { return folder == kSystemFolder || folder == runtime_directory(); }
 
 std::string cannot(const std::string& folder, const std::string& why) {

@@ -1,4 +1,4 @@
-// Addresses of the admin API: as they are written, and where it listens if nothing is said. Any thread.
+// Addresses of the admin API: how they are written, and the defaults. Any thread.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@ namespace albatross {
 std::string default_admin_path();
 // Where a process of this machine may have its default socket, the likeliest first: those of this user, then root's.
 std::vector<std::string> default_admin_paths();
-// Makes the folder of a default socket, for this user only. Empty, or what is wrong.
+// Makes the folder of a default socket, for this user only. Returns an error, or an empty string.
 std::string make_admin_folder(const std::string& socket);
 
 // "unix:/path", "/path", "127.0.0.1:9900", "localhost:9900" or "[::1]:9900"; with `names` also "lb.internal:9900".
-// False if it is none. A relative path stays relative to the working directory.
+// False if the text is not an address. A relative path stays relative to the working directory.
 bool parse_admin_address(const std::string& text, config::Bind& out, bool names = false);
 
 }  // namespace albatross

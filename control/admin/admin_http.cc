@@ -97,7 +97,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
 
   static constexpr bool kIsTcp = std::is_same_v<Socket, boost::asio::ip::tcp::socket>;
 
-  // Refuses what a TCP peer may not ask. False if it may.
+  // Refuses a request that a TCP peer may not make. False if the request is allowed.
   bool refused(const Request& request, bool write) {
     if (!kIsTcp) return false;
     const auto no = [this](http::status status, const std::string& why) {

@@ -12,8 +12,8 @@
 namespace albatross {
 
 struct AdminSettings {
-  std::string token;               // what a write over TCP must carry; empty: there are none
-  std::vector<std::string> hosts;  // what Host may be over TCP, besides addresses and localhost
+  std::string token;               // a write over TCP must carry it; empty: no writes over TCP
+  std::vector<std::string> hosts;  // names that Host may have over TCP, besides addresses and localhost
 };
 
 void serve_admin(Control& control, const AdminSettings& settings, boost::asio::local::stream_protocol::socket socket);

@@ -26,7 +26,7 @@ std::string number(double v) {
   return text;
 }
 
-// The text while it is being built.
+// Builds the text.
 class Page {
  public:
   void family(const char* name, const char* type, const char* help) {

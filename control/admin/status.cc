@@ -79,7 +79,7 @@ void add_traffic(json& out, const std::string& name, const StatsTable<ServerStat
 
 std::string in_a_row(std::uint32_t failures) { return std::to_string(failures) + " requests in a row failed"; }
 
-// How far a server has come on its way to its whole share, 0 to 1.
+// How much of its slow start a server has passed, 0 to 1.
 double slow_start_share(const GroupRuntime& g, const ServerSlot& slot, Nanos now) {
   const Nanos window = g.balancing.slow_start.window, since = slot.slow_since.load();
   if (window == 0 || since == 0 || now >= since + window || now < since) return 1;
@@ -94,7 +94,7 @@ json without_address(const config::ServerGroup& configured, const GroupRuntime& 
   return out;
 }
 
-// What becomes of requests if no server is usable.
+// What happens to requests if no server is usable.
 void add_outlook(json& out, const GroupRuntime& g) {
   bool any = false;
   for (const ServerEntry& e : g.servers) any |= !e.slot->draining.load() && e.slot->weight.load() > 0;

@@ -9,8 +9,8 @@
 namespace albatross {
 
 std::string status_json(const Control& control);
-// A part of it, by its path: {"server_groups"}, {"server_groups", "blue", "servers", "10.0.0.1:80"}, {"listeners",
-// "web"}. Empty if there is no such part.
+// A part of the status, by its path: {"server_groups"}, {"server_groups", "blue", "servers", "10.0.0.1:80"},
+// {"listeners", "web"}. Empty if there is no such part.
 std::string status_part(const Control& control, const std::vector<std::string>& path);
 
 }  // namespace albatross

@@ -95,7 +95,7 @@ struct Call {
     done(reply(control.changes().set_server_weight(group, address, given->at("weight"), dry_run()), dry_run()));
   }
 
-  // Reads ?timeout. False if it is malformed, which has been answered then.
+  // Reads ?timeout. False if it is malformed; the error has been sent then.
   bool window(std::optional<Nanos>& out) {
     if (!has("timeout")) return true;
     auto given = config::parse_duration(options["timeout"]);

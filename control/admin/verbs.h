@@ -16,8 +16,8 @@ struct ControlReply {
   std::function<void()> sent = nullptr;  // to be called when the reply has been sent or cannot be sent
 };
 
-// Runs the verb of `target`, which includes the query. Replies by `done`, at once or, for drain?wait, when the drain is
-// over. False if there is no such path.
+// Runs the verb of `target`, which includes the query. Calls `done` with the reply, at once or, for drain?wait, when
+// the drain is over. False if there is no such path.
 bool run_verb(Control& control, const std::string& target, const std::string& body,
               std::function<void(ControlReply)> done);
 

@@ -19,7 +19,7 @@ class ChunkedReader {
   // Reads one step from the start of `bytes`; `consumed` says how many of them, `data` included. `data` is a view of
   // `bytes`.
   Step next(std::string_view bytes, std::size_t& consumed, std::string_view& data);
-  // For the next message.
+  // Prepares for the next message.
   void reset() { *this = ChunkedReader(); }
 
  private:
@@ -28,7 +28,7 @@ class ChunkedReader {
   static constexpr std::uint32_t kMaxExtensions = 16 * 1024;  // of a message
 
   State state_ = State::kSize;
-  static constexpr std::uint8_t kMaxDigits = 32;  // leading zeros are allowed, not for ever
+  static constexpr std::uint8_t kMaxDigits = 32;  // leading zeros are allowed up to this many
 
   std::uint8_t digits_ = 0;
   std::uint64_t left_ = 0;

@@ -98,7 +98,7 @@ FeedResult H1Codec::feed(std::string_view bytes, CodecSink& sink) {
 
 FeedResult H1Codec::read_head(std::string_view bytes, CodecSink& sink) {
   head_started_ = true;
-  // A head cannot have become complete without the end of another line.
+  // A head cannot be complete before the end of another line has come.
   if (scanned_ > 0 && scanned_ <= bytes.size() && bytes.size() <= limits_->head &&
       std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_) == nullptr) {
     return {};

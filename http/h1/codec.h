@@ -1,9 +1,9 @@
-// HTTP/1.x as a Codec, in both roles: one message at a time in each direction. Owned by SerialStreams; the connection's
-// thread.
+// HTTP/1.x as a Codec, in both roles: one message at a time in each direction. Owned by SerialStreams; used on the
+// connection's thread.
 //
-// A server's codec reads requests and writes responses, a client's the reverse. After a whole message feed() uses no
-// bytes until next_message(). After a 101 both directions are a tunnel, whose data is verbatim. Heads are parsed where
-// they lie and copied once, into the arena that the sink names.
+// A server's codec reads requests and writes responses, a client's the reverse. After a complete message feed()
+// consumes no bytes until next_message(). After a 101 both directions are a tunnel, whose data is verbatim. Heads are
+// parsed in place and copied once, into the arena that the sink names.
 #pragma once
 
 #include "http/codec.h"

@@ -39,7 +39,7 @@ struct Reader {
   const char* p;
   const char* end;
   bool at_end() const { return p == end; }
-  // CRLF here? 1 yes, 0 more bytes are needed, -1 no.
+  // Whether a CRLF is here: 1 yes, 0 more bytes are needed, -1 no.
   int crlf() {
     if (at_end()) return 0;
     if (*p != '\r') return -1;
@@ -58,7 +58,7 @@ struct Reader {
   }
 };
 
-// Field lines up to and with the empty line.
+// Parses field lines up to and including the empty line.
 ParseResult parse_fields(Reader& r, const char* start, const HeadLimits& limits, ParsedHead& out) {
   out.count = 0;
   for (;;) {
@@ -136,7 +136,7 @@ ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) 
   return {ParseState::kComplete, 0, Cause::kNone, nullptr};
 }
 
-// What has come is no HTTP/1 response: what it seems to be.
+// The bytes are not an HTTP/1 response. Returns what they seem to be.
 const char* another_protocol(std::string_view bytes) {
   constexpr char kSettings = 4;  // RFC 9113 §3.4: the first frame of a server
   if (bytes.size() > 3 && bytes[0] == 0 && bytes[3] == kSettings) {
@@ -172,7 +172,7 @@ ParseResult parse_status_line(Reader& r, Head& head) {
   return {ParseState::kComplete, 0, Cause::kNone, nullptr};
 }
 
-// Too big already, whether or not the rest has come?
+// Refuses a head that is too large already, whether it is complete or not.
 ParseResult bounded(ParseResult result, std::size_t have, const HeadLimits& limits) {
   std::size_t size = result.state == ParseState::kComplete ? result.size : have;
   if (result.state != ParseState::kRefused && size > limits.head) {
@@ -195,7 +195,7 @@ bool is_field_value(std::string_view text) {
 ParseResult parse_request_head(std::string_view bytes, const HeadLimits& limits, ParsedHead& out) {
   out.head = Head{};
   Reader r{bytes.data(), bytes.data() + bytes.size()};
-  // RFC 9112 §2.2: an empty line before a request is ignored; more than one is somebody's confusion.
+  // RFC 9112 §2.2: one empty line before a request is ignored; more are refused.
   if (!bytes.empty() && bytes[0] == '\r' && r.crlf() == 0) return {};
   ParseResult line = parse_request_line(r, limits, out.head);
   if (line.state != ParseState::kComplete) return bounded(line, bytes.size(), limits);

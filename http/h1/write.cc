@@ -11,7 +11,7 @@ namespace {
 struct Writer {
   char* p;
   void put(std::string_view s) {
-    if (s.empty()) return;  // may be null
+    if (s.empty()) return;  // data() may be null
     std::memcpy(p, s.data(), s.size());
     p += s.size();
   }

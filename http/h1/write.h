@@ -10,7 +10,7 @@ namespace albatross {
 
 void write_request_head(const Head& head, Output& out);
 void write_response_head(const Head& head, Output& out);
-// The line before a chunk of `size` > 0 bytes (RFC 9112 §7.1); the CRLF behind the chunk is the caller's.
+// The line before a chunk of `size` > 0 bytes (RFC 9112 §7.1); the caller writes the CRLF after the chunk.
 void write_chunk_size(std::size_t size, Output& out);
 // The chunk of size 0, the trailers and the empty line.
 void write_last_chunk(const Fields& trailers, Output& out);

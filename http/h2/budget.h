@@ -1,5 +1,5 @@
-// How much one HTTP/2 peer may ask for: a token bucket, refilled by the second. A peer in good faith does not reach the
-// limits. A value of one connection; one thread.
+// How much one HTTP/2 peer may ask for: a token bucket with a refill rate per second. A well-behaved peer does not
+// reach the limits. A value of one connection; one thread.
 #pragma once
 
 #include <algorithm>

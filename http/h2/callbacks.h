@@ -86,7 +86,7 @@ struct H2Callbacks {
   }
 };
 
-// The owner's stream behind an identifier; null: it has none any more.
+// The owner's stream with that identifier; null if it has none any more.
 inline WireStream* stream_of(nghttp2_session* session, std::int32_t id) {
   return static_cast<WireStream*>(nghttp2_session_get_stream_user_data(session, id));
 }

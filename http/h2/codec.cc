@@ -60,7 +60,7 @@ FeedResult H2Codec::feed(std::string_view bytes, CodecSink& sink) {
   sink_ = &sink;
   turn_decoded_ = 0;
   ssize_t n = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  // Paused behind the last byte: what ends there would be heard of only with the next one.
+  // If it has paused after the last byte, a frame that ends there would be reported only with the next byte.
   if (n == static_cast<ssize_t>(bytes.size()) && turn_decoded_ >= kTurnDecoded) {
     constexpr std::uint8_t kNothing = 0;
     if (const ssize_t end = nghttp2_session_mem_recv(session_, &kNothing, 0); end < 0) n = end;

@@ -1,9 +1,9 @@
-// HTTP/2 (RFC 9113) as a Codec, in both roles, on nghttp2. Owned by MuxStreams; the connection's thread.
+// HTTP/2 (RFC 9113) as a Codec, in both roles, on nghttp2. Owned by MuxStreams; used on the connection's thread.
 //
-// nghttp2 frames, compresses and keeps the windows. This adds what nghttp2 does not do: budgets against floods, stream
-// states that it is lenient about, and heads (http/field_section.h). Received data is credited to the connection at
-// once, and to its stream when the session consumes it, so a slow stream closes its own window only. Data to send waits
-// in its WireStream; produce() makes frames of what the windows allow, for many streams in one write.
+// nghttp2 does the framing, the compression and the windows. This class adds what nghttp2 does not do: budgets against
+// floods, stream states that it is lenient about, and heads (http/field_section.h). Received data is credited to the
+// connection at once, and to its stream when the session consumes it, so a slow stream closes its own window only. Data
+// to send waits in its WireStream; produce() makes frames of what the windows allow, for many streams in one write.
 //
 // An extended CONNECT (RFC 8441) reads and writes as the WebSocket upgrade of HTTP/1.1: a GET with `upgrade`, answered
 // by 101.
@@ -67,7 +67,7 @@ class H2Codec final : public MuxCodec {
  private:
   friend struct H2Callbacks;
   static constexpr std::size_t kWrite = 48 * 1024;     // bytes that produce() makes at a time
-  static constexpr std::size_t kCopyBelow = 2 * 1024;  // bytes; smaller data is copied behind its frame header
+  static constexpr std::size_t kCopyBelow = 2 * 1024;  // bytes; smaller data is copied after its frame header
   static constexpr int kConnectionWindow = 16 * 1024 * 1024;
   static constexpr int kMaxInformational = 16;
 
@@ -104,7 +104,7 @@ class H2Codec final : public MuxCodec {
 
   FieldSection section_;         // of the header block that is being read
   WireStream* block_ = nullptr;  // the stream that the block belongs to
-  // Bytes that fields had when they were decoded, wanted or not: in that block, and in one feed().
+  // Decoded bytes of fields, whether the fields are kept or not: in that block, and in one feed().
   static constexpr std::uint32_t kFieldOverhead = 32;  // of each field, RFC 7541 §4.1
   static constexpr std::uint32_t kMostDecoded = 4;     // of a block, times the limit of a head
   static constexpr std::uint32_t kTurnDecoded = 512 * 1024;
@@ -113,7 +113,7 @@ class H2Codec final : public MuxCodec {
   std::uint32_t turn_decoded_ = 0;
 
   H2Frames frames_;
-  std::uint32_t live_ = 0;  // server: the peer's streams that our owner has
+  std::uint32_t live_ = 0;  // server: the peer's streams that our owner still has
   bool stopped_ = false;
   bool settings_sent_ = false;
   bool bytes_seen_ = false;

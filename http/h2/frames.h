@@ -1,5 +1,5 @@
 // Follows the frames of one direction of an HTTP/2 connection by their headers (RFC 9113 §4.1), to tell whether a
-// header block is under way. nghttp2 does not tell of blocks that it drops. A value of one connection; one thread.
+// header block is under way. nghttp2 does not report blocks that it drops. A value of one connection; one thread.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class H2Frames {
 
   // Whether it is between the header of a HEADERS frame and the end of its block.
   bool in_block() const { return open_ != Open::kNone; }
-  // How many header blocks have begun so far.
+  // The number of header blocks that have begun so far.
   std::uint32_t blocks() const { return blocks_; }
 
  private:

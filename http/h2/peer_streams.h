@@ -1,6 +1,6 @@
-// What a server's codec remembers of its peer's streams beyond what nghttp2 does: those that came lately, to tell a
-// late frame from a wrong one (RFC 9113 §5.1), and those that were answered while their request still comes (§8.1).
-// Values of one connection; one thread.
+// The streams of the peer that a server's codec remembers, unlike nghttp2: recent ones, to tell a late frame from a
+// wrong one (RFC 9113 §5.1), and those that were answered while their request is still coming (§8.1). Values of one
+// connection; one thread.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ class RecentStreams {
     }
   }
   enum class What : std::uint8_t { kUnknown, kOver, kReset };
-  // What became of a stream that nghttp2 has forgotten. kUnknown: it came long ago, or never.
+  // The state of a stream that nghttp2 has forgotten. kUnknown: it was opened long ago, or never.
   What find(std::int32_t id) const {
     for (const One& o : ring_) {
       if (o.id == id) return o.reset ? What::kReset : What::kOver;
@@ -43,8 +43,8 @@ class RecentStreams {
   std::int32_t last_ = 0;
 };
 
-// Answered streams whose request still comes. Up to kBytes of it are read and dropped, for kTime at most, before the
-// client is told to stop.
+// Answered streams whose request is still coming. Up to kBytes of it are read and dropped, for kTime at most, before
+// the client is told to stop.
 class LingeringStreams {
  public:
   static constexpr std::uint32_t kBytes = 64 * 1024;

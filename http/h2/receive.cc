@@ -1,4 +1,4 @@
-// What nghttp2 reports of the peer: header blocks, data, the ends of streams, and violations.
+// Handles what nghttp2 reports about the peer: header blocks, data, the ends of streams, and violations.
 #include <algorithm>
 
 #include "http/h2/callbacks.h"
@@ -76,7 +76,7 @@ void H2Codec::on_begin_headers(const nghttp2_frame& f) {
   if (block_ != nullptr) section_.begin(sink_->arena_of(*block_));
 }
 
-// A byte on the wire may decode to kilobytes, which must be paid for in CPU, wanted or not.
+// A byte on the wire may decode to kilobytes, which cost CPU time even if they are dropped.
 bool H2Codec::on_header(std::string_view name, std::string_view value) {
   const std::uint32_t size = static_cast<std::uint32_t>(name.size() + value.size()) + kFieldOverhead;
   block_decoded_ += size;

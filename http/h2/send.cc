@@ -1,4 +1,4 @@
-// What is sent: heads, data as far as windows and the output allow, trailers, resets.
+// Sending: heads, data within the windows and the room of the output, trailers, resets.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -38,7 +38,7 @@ void add_fields(Rows& rows, const Fields& fields, bool tunnel) {
   }
 }
 
-// Moves `size` bytes of the data that waits to be sent.
+// Moves `size` bytes of the data that waits to be sent to `into`.
 void put_body(WireStream& s, std::size_t size, char* into) {
   while (size > 0 && !s.waiting.empty()) {
     iovec part;
@@ -61,7 +61,7 @@ void resume(nghttp2_session* session, WireStream& s) {
   nghttp2_session_resume_data(session, static_cast<std::int32_t>(s.id));
 }
 
-// The decimal text of a number, good as long as this object lives.
+// The decimal text of a number, valid as long as this object lives.
 class Decimal {
  public:
   explicit Decimal(std::uint64_t n) : end_(std::to_chars(text_, text_ + sizeof text_, n).ptr) {}
@@ -168,7 +168,7 @@ ssize_t H2Codec::read_data(WireStream& s, std::size_t room, std::uint32_t* flags
   return static_cast<ssize_t>(n);
 }
 
-// Small data is copied behind its frame header. Large data is borrowed.
+// Small data is copied after its frame header. Large data is borrowed.
 int H2Codec::write_data(const std::uint8_t* header, WireStream& s, std::size_t size) {
   constexpr std::size_t kHeader = 9;
   bool copy = !s.waiting.empty() || size < kCopyBelow || (out_->gathering() && size + kHeader <= Block::kSize);
@@ -212,8 +212,8 @@ void H2Codec::on_sent(const nghttp2_frame& f) {
   }
 }
 
-// Our message is whole. The exchange of a server is over even if the request still comes; the stream lingers without
-// it.
+// Our message has been sent completely. A server's exchange is over even if the request is still coming; the stream
+// lingers without it.
 void H2Codec::response_sent(std::int32_t id) {
   WireStream* s = stream_of(session_, id);
   if (s == nullptr) return;

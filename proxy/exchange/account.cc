@@ -12,7 +12,7 @@ std::string_view version_text(Version v) {
   return v == Version::kHttp10 ? "HTTP/1.0" : v == Version::kHttp11 ? "HTTP/1.1" : "HTTP/2.0";
 }
 
-// A status that is no number is UNKNOWN, as clients of gRPC take it; -1 if there is none.
+// A status that is not a number is UNKNOWN, as for gRPC clients; -1 if there is none.
 std::int16_t grpc_status_number(std::string_view text) {
   constexpr std::int16_t kUnknown = 2;
   if (text.empty()) return -1;
@@ -39,7 +39,7 @@ std::size_t grpc_status_index(std::string_view text) {
 
 namespace {
 
-// The reason behind the termination, if one is known.
+// The detailed reason of the termination, if one is known.
 std::string_view detail_of(const Account& a) {
   if (a.detail != nullptr) return a.detail;
   const char* text = a.system != 0 ? strerrordesc_np(a.system) : nullptr;

@@ -1,6 +1,6 @@
-// What is known of an exchange when it is over: what its log line and its counters report. A member of the Request; its
-// phases fill it. Its strings live in the exchange's arena, in the client's connection or in the configuration; own()
-// copies those of the configuration. Worker's thread.
+// The facts about an exchange that its log line and its counters report. A member of the Request; its phases fill it.
+// Its strings live in the exchange's arena, in the client's connection or in the configuration; own() copies those of
+// the configuration. Worker's thread.
 #pragma once
 
 #include <string_view>
@@ -14,7 +14,7 @@
 namespace albatross {
 
 struct Account {
-  // Nanoseconds of the loop's clock, but for began_wall (wall time) and connect_time (a duration). 0: not reached.
+  // Nanoseconds of the loop's clock, except began_wall (wall time) and connect_time (a duration). 0: not reached.
   Nanos began = 0;
   Nanos began_wall = 0;
   Nanos try_began = 0;  // when the last try took its server
@@ -41,7 +41,7 @@ struct Account {
   std::string_view listener;
   std::string_view rule;
   std::string_view group;
-  std::string_view failed_tries;  // "10.0.0.1:80 connect_refused, 10.0.0.2:80 503": those before the last
+  std::string_view failed_tries;  // "10.0.0.1:80 connect_refused, 10.0.0.2:80 503": the tries before the last one
 
   // Sets the termination, unless an earlier cause is set.
   void ended_by(Cause cause, const Error& error = {}) {
@@ -52,7 +52,7 @@ struct Account {
   }
   // The last try has failed, by `why`, and another one follows.
   void try_failed(std::string_view why, Arena& arena);
-  // Copies the strings of the configuration, so that it may be destroyed.
+  // Copies the strings of the configuration, so that the configuration may be destroyed.
   void own(Arena& arena);
 };
 

@@ -121,7 +121,7 @@ IpAddress forward_identity(const ListenerRuntime& listener, Request& r) {
     if (scheme == "http" || scheme == "https") r.believed.scheme = scheme;
     if (auto host = fields.value(HeaderId::kXForwardedHost); valid_authority(host)) r.believed.host = host;
     if (auto port = fields.value(HeaderId::kXForwardedPort); is_port(port)) r.believed.port = port;
-    // The port of that scheme, not of the listener behind it.
+    // The usual port of that scheme, not the listener's.
     if (r.believed.port.empty() && r.believed.scheme != r.head.scheme) {
       r.believed.port = r.believed.scheme == "https" ? "443" : "80";
     }

@@ -1,5 +1,5 @@
-// What every request passes before the rules see it: identity, normalisation, loops, forwarding fields. Free functions
-// on a request's head; what they make lives in the exchange's arena. Worker's thread.
+// The steps of every request before the rules see it: identity, normalisation, loop check, forwarding fields. Free
+// functions on a request's head; their results live in the exchange's arena. Worker's thread.
 #pragma once
 
 #include "http/framing.h"
@@ -18,8 +18,8 @@ void identify(Services& services, Head& head, Arena& arena, Account& account);
 // (463). The refusal's cause is kNone if the request may go on.
 Refusal admit(Services& services, const ListenerRuntime& listener, Connection& client, Head& head, Arena& arena);
 
-// Returns the client's address by the listener's policy, sets the URL that the client is believed to have used, and the
-// forwarding fields that the server gets.
+// Returns the client's address by the listener's policy, and sets the URL that the client is believed to have used and
+// the forwarding fields for the server.
 IpAddress forward_identity(const ListenerRuntime& listener, Request& r);
 
 }  // namespace albatross

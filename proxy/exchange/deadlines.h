@@ -19,8 +19,8 @@ struct Deadlines {
   Nanos total = 0;      // the whole exchange
   Nanos grpc = 0;       // the client's grpc-timeout; part of total
   Nanos body_began = 0;
-  Nanos held_since = 0;  // the body waits for the server since then; 0: it does not
-  Nanos held = 0;        // how long it has done so before
+  Nanos held_since = 0;  // since when the body waits for the server; 0: it does not wait
+  Nanos held = 0;        // how long it has waited before that
 
   // The nearest deadline; ~0: none.
   Nanos first() const {
@@ -33,12 +33,12 @@ struct Deadlines {
   static bool due(Nanos deadline, Nanos now) { return deadline != 0 && now >= deadline; }
 
   void limit_total(Nanos by) { total = total == 0 ? by : std::min(total, by); }
-  // The client sends its body: it has `gap` nanoseconds for the next piece.
+  // A piece of the client's body has come: it has `gap` nanoseconds for the next one.
   void body_moves(Nanos now, Nanos gap) {
     if (body_began == 0) body_began = now;
     body = now + gap;
   }
-  // What has come of the body waits for the server, or waits no longer.
+  // The part of the body that has come waits for the server; let_body_go(): it waits no longer.
   void hold_body(Nanos now) {
     if (held_since == 0) held_since = now;
   }

@@ -1,4 +1,5 @@
-// The client's side: the request arrives and is matched, and the exchange ends. Also what drains ask of it (Flow).
+// The client's side: the request arrives and is matched, and the exchange ends. Also the functions that drains call
+// (Flow).
 #include "proxy/exchange/exchange.h"
 
 #include <charconv>
@@ -83,7 +84,7 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
   identify(r_.services, r_.head, r_.arena, r_.account);
   Refusal why = admit(r_.services, listener, *r_.client, r_.head, r_.arena);
   if (why.cause != Cause::kNone) {
-    r_.head.keep_alive = false;  // nothing more is read from a client that sends such a request
+    r_.head.keep_alive = false;  // the connection of a client that sends such a request is not read any more
     return answer(downstream_error(why.cause, why.detail));
   }
   match();
@@ -108,7 +109,7 @@ void Exchange::match() {
   r_.down->set_send_timeout(r_.timeouts().send);
   if (r_.timeouts().total != 0) r_.deadlines.total = r_.account.began + r_.timeouts().total;
   if (!r_.grpc) return;
-  // How long the client will wait, like "100m".
+  // How long the client will wait, such as "100m".
   if (auto patience = parse_grpc_timeout(head.fields.value(HeaderId::kGrpcTimeout))) {
     r_.deadlines.grpc = r_.account.began + *patience;
     r_.deadlines.limit_total(r_.deadlines.grpc);
@@ -152,7 +153,7 @@ void Exchange::on_data(Stream& s, std::string_view data) {
     case Phase::kOver: return;  // dropped; the connection closes after the answer
     default: break;
   }
-  if (r_.head.upgrade) return r_.body.hold(data);  // bytes of a tunnel that came early; the window limits them
+  if (r_.head.upgrade) return r_.body.hold(data);  // early bytes of a tunnel; the window limits them
   if (r_.phase != Phase::kRespond && !r_.grpc && r_.settings != nullptr)
     r_.deadlines.body_moves(r_.now(), r_.timeouts().request_body);
   if (r_.settings != nullptr && r_.body.received() > r_.settings->body_limit) {
@@ -193,7 +194,7 @@ void Exchange::on_refused(Stream&, Cause cause, const char* detail) {
   r_.head.keep_alive = false;
   if (r_.phase == Phase::kReceive) {
     r_.head.fields = Fields(r_.arena);
-    identify(r_.services, r_.head, r_.arena, r_.account);  // so that a person who complains has an id to show
+    identify(r_.services, r_.head, r_.arena, r_.account);  // so that a client that reports the error has an id to quote
   }
   answer(downstream_error(cause, detail));
 }
@@ -224,7 +225,7 @@ void Exchange::on_finished(Stream&) {
   finish();
 }
 
-// The client must see that it was cut.
+// Resets the stream, so that the client sees that the answer was cut.
 void Exchange::drop_client() {
   std::exchange(r_.down, nullptr)->reset();
   finish();

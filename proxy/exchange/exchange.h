@@ -3,10 +3,11 @@
 //   receive head > normalise > match > act > choose server > acquire > forward > response act > send back > log
 //
 // The Worker owns and reuses exchanges; worker's thread. An Exchange joins the client's Stream to the Stream of its
-// Try. A retry is a new Try with a new Lease. What lives as long as the request (heads, edited fields) is in its arena.
+// Try. A retry is a new Try with a new Lease. Data that lives as long as the request (heads, edited fields) is in its
+// arena.
 //
 // It pins the version of its listener that it began under (ListenerView) until its end. If that version is replaced, it
-// lets go of it as soon as the answer's head has been sent or the request has become a tunnel: see detach().
+// unpins it as soon as the answer's head has been sent or the request has become a tunnel: see detach().
 #pragma once
 
 #include "net/timer_wheel.h"
@@ -26,7 +27,7 @@ class ExchangeOwner {
  public:
   // The exchange is over; it may be reused or destroyed later.
   virtual void recycle(Exchange& x) = 0;
-  // The exchange does not run by that version any more.
+  // The exchange does not use that version any more.
   virtual void unpin(ListenerView& view) = 0;
 
  protected:

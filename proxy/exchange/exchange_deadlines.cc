@@ -30,7 +30,7 @@ void Exchange::on_timer() {
   rearm();
 }
 
-// True if a deadline has ended the exchange or its try. A peer is late only if the next move is its.
+// True if a deadline has ended the exchange or its try. A peer is late only if it is its turn to send.
 bool Exchange::late(Nanos at) {
   Deadlines& d = r_.deadlines;
   auto fail = [this](const Error& error) {

@@ -3,12 +3,12 @@
 
 namespace albatross {
 
-// May the client's connection carry another request after this answer?
+// Whether the client's connection may carry another request after this answer.
 bool Exchange::keep_client() const {
   return r_.head.keep_alive && !r_.client->draining() && r_.services.overload() == OverloadLevel::kNone;
 }
 
-// Whether the rest of the request's body is on its way and so short that the connection reads it and goes on.
+// Whether the rest of the request's body is being sent and so short that the connection can read it and be kept.
 bool Exchange::rest_is_small() const {
   constexpr std::uint64_t kSmall = 64 * 1024;
   const BodyLength& body = r_.head.body;
@@ -54,7 +54,7 @@ void Exchange::on_response_head(Head& head, bool end) {
   detach();
 }
 
-// Passes on a 103, and a 100 to a client that asked for it; to HTTP/1.0 clients neither.
+// Passes on a 103, and a 100 to a client that asked for it. HTTP/1.0 clients get neither.
 void Exchange::informational(const Head& head) {
   bool wanted = head.status == 103 || (head.status == 100 && r_.head.expect_continue);
   if (!wanted || r_.head.version == Version::kHttp10 || r_.down->head_sent()) return;

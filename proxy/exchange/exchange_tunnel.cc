@@ -4,8 +4,8 @@
 
 namespace albatross {
 
-// Completes the handshake where one side speaks HTTP/2, which has none of its own. False if the server's answer to our
-// key is wrong.
+// Completes the handshake if one side speaks HTTP/2, which has no keys. False if the server's answer to our key is
+// wrong.
 bool Exchange::complete_handshake(Head& head) {
   char accept[kWebsocketAcceptSize];
   write_websocket_accept(r_.head.fields.value(HeaderId::kSecWebsocketKey), accept);

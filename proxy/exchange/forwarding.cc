@@ -38,7 +38,7 @@ void Forwarding::start(const Route& route) {
 void Forwarding::start_try(bool fresh) {
   ++attempts_;
   try_.begin(fresh || r_.head.upgrade);
-  r_.deadlines.one_try = 0;  // it was that of the try before
+  r_.deadlines.one_try = 0;  // it was the deadline of the try before
   r_.phase = Phase::kConnect;
   const int i = group_->others_come_first() ? Balancer::kFull : take_server();
   if (i != Balancer::kFull) return connect();
@@ -75,7 +75,7 @@ void Forwarding::connect() {
   const ServerSlot& slot = try_.lease.slot();
   tried_[static_cast<std::size_t>(attempts_ - 1)] = &slot;
   r_.account.has_upstream = true;
-  r_.account.upstream = r_.arena.copy(slot.address);  // the server may go while the answer leaves
+  r_.account.upstream = r_.arena.copy(slot.address);  // the server may be removed while the answer is being sent
   r_.account.try_began = r_.now();
   // A request that must not be repeated needs a connection that is certainly still open.
   const bool once_only = !is_idempotent(r_.head.method);
@@ -129,7 +129,7 @@ bool Forwarding::may_tunnel(Connection& c) {
 // Asks the server for a 100 if the client waits for one.
 void Forwarding::send_request_head() {
   if (r_.deadlines.grpc != 0) {
-    // The server gets what is left of the client's patience.
+    // The server gets the rest of the client's timeout.
     char* text = r_.arena.bytes(kGrpcTimeoutSize);
     std::size_t n = write_grpc_timeout(r_.deadlines.grpc > r_.now() ? r_.deadlines.grpc - r_.now() : 0, text);
     r_.head.fields.set(HeaderId::kGrpcTimeout, "grpc-timeout", {text, n});
@@ -165,7 +165,7 @@ void Forwarding::send_request() {
 
 void Forwarding::on_request_sent(std::size_t bytes) {
   if (r_.head.upgrade) {
-    r_.body.pump().sent(bytes);  // what is kept are early bytes of the tunnel
+    r_.body.pump().sent(bytes);  // the body holds early bytes of the tunnel
   } else {
     r_.body.sent(bytes);
     if (r_.down != nullptr && !r_.down->owes()) r_.deadlines.let_body_go(r_.now());

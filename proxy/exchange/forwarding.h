@@ -1,6 +1,5 @@
 // The server's side of one exchange: chooses a group and a server, waits for room, acquires a connection, forwards, and
-// after a failed try begins another one on another server where that is safe (RFC 9110 §9.2.2). A member of an
-// Exchange; worker's thread.
+// retries a failed try on another server if that is safe (RFC 9110 §9.2.2). A member of an Exchange; worker's thread.
 #pragma once
 
 #include <array>
@@ -15,11 +14,11 @@ class ForwardingOwner {
  public:
   // No try is left: the client gets our own answer.
   virtual void answer(const Error& error) = 0;
-  // The server has left the tunnel. `clean`: what it has sent still goes to the client.
+  // The server has left the tunnel. `clean`: the data that it has sent still goes to the client.
   virtual void end_tunnel(bool clean) = 0;
-  // The request has been sent to a server: sets the deadlines for that.
+  // The request has been sent to a server: sets the deadlines for its answer.
   virtual void set_deadlines() = 0;
-  // Deadlines have changed: arms the timer anew.
+  // Deadlines have changed: arms the timer again.
   virtual void rearm() = 0;
 
  protected:
@@ -28,9 +27,9 @@ class ForwardingOwner {
 
 class Forwarding final : private TryEvents {
  public:
-  static constexpr int kMaxTries = 6;  // those that servers gave back unread included
+  static constexpr int kMaxTries = 6;  // including those that servers gave back unread
 
-  // All outlive this object. The leases are those of `flow`.
+  // All arguments outlive this object. The leases are those of `flow`.
   Forwarding(Request& request, ForwardingOwner& owner, ResponseEvents& response, Flow& flow)
       : r_(request), owner_(owner), flow_(flow), try_(*this, response) {}
 
@@ -40,22 +39,22 @@ class Forwarding final : private TryEvents {
   void start(const Route& route);
   // A server may have room: tries to take one. False if the request must go on waiting.
   bool leave_queue();
-  // Cancels what the request waits for or runs on. It is not forwarded any more. The lease is kept.
+  // Takes the request out of the queue and cancels its try. It is not forwarded any more. The lease is kept.
   void cancel();
 
-  // Whether the request may be sent to another server after an answer with that status, or, with 0, after none came in
+  // Whether the request may be sent to another server after an answer with that status or, with 0, after no answer in
   // time. Takes a token of the retry budget.
   bool may_ask_another(std::uint16_t status);
   void ask_another();
   // Reports the outcome of the try for passive checks and the group's circuit breaker.
   void judge(bool failed);
-  // The client gets this answer's head: adds sticky cookies to it. `route`: the one that matched.
+  // The client gets this head of an answer: adds sticky cookies to it. `route`: the one that matched.
   void respond(const Route& route, Head& head);
-  // The server has answered with a head that the client does not get as it is: an upgrade, or what is tried again.
+  // The server has answered with a head that the client does not get unchanged: an upgrade, or one that is retried.
   void answered(int status) { try_.lease.answered(status); }
-  // The server's answer is whole: releases the lease and the stream.
+  // The server's answer is complete: releases the lease and the stream.
   void respond_whole(Flow::Left how);
-  // Releases the lease; `how` the flow left the server.
+  // Releases the lease. `how`: how the flow left the server.
   void release(Flow::Left how) { try_.lease.release(how); }
   void end_tunnel() { try_.end_tunnel(); }
   void finish_tunnel() { try_.finish(); }
@@ -70,7 +69,7 @@ class Forwarding final : private TryEvents {
   // The stream to the server; null if there is none now.
   Stream* stream() const { return try_.stream(); }
   bool tried() const { return attempts_ > 0; }
-  // The WebSocket key is ours, because the client speaks HTTP/2, which has none.
+  // Whether the WebSocket key is ours, because the client speaks HTTP/2, which has none.
   bool made_key() const { return made_key_; }
 
  private:

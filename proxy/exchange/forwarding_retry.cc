@@ -13,7 +13,7 @@ void Forwarding::judge(bool failed) {
   circuit_trial_ = false;
 }
 
-// Whether another try is left and all of the request that has come is at hand.
+// Whether another try is left and everything that has come of the request is kept.
 bool Forwarding::has_another_try() const {
   if (r_.account.status != 0 || r_.phase == Phase::kRespond || r_.phase == Phase::kAnswered ||
       r_.phase == Phase::kOver) {
@@ -30,7 +30,7 @@ bool Forwarding::may_retry(const Error& error) {
   if (!has_another_try()) return false;
   switch (error.retry) {
     case RetrySafety::kSafe:
-      // The server has done no work, so the retry doubles none and needs no token of the budget.
+      // The server has done no work, so the retry adds no load and needs no token of the budget.
       if (!given_back && !policy.on_connect) return false;
       group_->stats().retries.add();
       return true;
@@ -68,8 +68,8 @@ void Forwarding::on_try_failed(const Error& error) {
   if (r_.phase == Phase::kTunnel) return owner_.end_tunnel(error.cause == Cause::kNone);
   if (r_.phase == Phase::kAnswered) return try_.lease.release(flow_.left());
   if (!try_.connected()) r_.account.connect_time = try_.connect_time(r_.now());
-  // A kept connection that ends as it is used, and a request that was given back unread, say nothing about the server's
-  // health.
+  // A kept connection that ends while it is taken, and a request that was given back unread, say nothing about the
+  // server's health.
   const bool kept_ended = try_.reused() && error.retry == RetrySafety::kOnlyIfReused;
   const bool given_back = try_.connected() && error.retry == RetrySafety::kSafe;
   if (error.source == Source::kUpstream && !given_back && !kept_ended) {
@@ -86,7 +86,7 @@ void Forwarding::on_try_failed(const Error& error) {
   owner_.answer(error);
 }
 
-// Events are held back by cause: a server that is down would fill the event log.
+// Events are limited by cause: a server that is down would fill the event log.
 void Forwarding::tell_of(const Error& error) {
   EventLimit& limit = r_.services.failures[static_cast<std::size_t>(error.cause)];
   if (!limit.pass(r_.now())) return;

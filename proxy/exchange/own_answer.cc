@@ -8,7 +8,7 @@
 namespace albatross {
 namespace {
 
-// The client prefers JSON if Accept names it, and names no text type before it.
+// The client prefers JSON if Accept names it and no text type before it.
 bool prefers_json(const Head& request) {
   std::string_view accept = request.fields.value(HeaderId::kAccept);
   std::size_t json = accept.find("application/json");

@@ -1,5 +1,5 @@
 // The proxy's own answers: a short text that names the cause and the request id, JSON if the client prefers it,
-// trailers-only for a gRPC client. Free functions; what they make lives in the arena. Worker's thread.
+// trailers-only for a gRPC client. Free functions; their results live in the arena. Worker's thread.
 #pragma once
 
 #include <span>
@@ -21,7 +21,7 @@ struct OwnAnswer {
 OwnAnswer own_answer(const Error& error, const Head& request, std::string_view request_id,
                      std::span<const ErrorPage> pages, Arena& arena);
 
-// The grpc-status and grpc-message of an error; `status` gets the text of grpc-status.
+// The grpc-status and grpc-message of an error; `status` is set to the text of grpc-status.
 Fields grpc_status_fields(const Error& error, Arena& arena, std::string_view& status);
 OwnAnswer own_grpc_answer(const Error& error, Arena& arena, std::string_view& status);
 

@@ -1,5 +1,5 @@
-// What the phases of one exchange share: the request as far as it has come, and what is known of it. A member of an
-// Exchange; worker's thread.
+// The data that the phases of one exchange share: the received part of the request, and what is known about it. A
+// member of an Exchange; worker's thread.
 #pragma once
 
 #include "base/arena.h"
@@ -14,12 +14,12 @@
 namespace albatross {
 
 enum class Phase : std::uint8_t {
-  kReceive,  // its head is awaited
+  kReceive,  // it waits for the head
   kConnect,  // it waits for room or for a connection
-  kForward,  // it is with a server
+  kForward,  // a server has it
   kRespond,  // the answer's head has been sent
   kTunnel,
-  kAnswered,  // the whole answer was given to the client's stream and may still be leaving
+  kAnswered,  // the whole answer was given to the client's stream and may still be waiting to be sent
   kOver,
 };
 
@@ -28,7 +28,7 @@ struct Request {
 
   Nanos now() const { return services.now(); }
   const RouteTimeouts& timeouts() const { return settings->timeouts; }
-  // By what the client speaks to the first proxy that is believed.
+  // Whether the client uses https, as this connection or the first trusted proxy says.
   bool secure() const { return believed.scheme == "https"; }
 
   Services& services;
@@ -40,7 +40,7 @@ struct Request {
   Connection* client = nullptr;
   Stream* down = nullptr;                   // the client's stream; null once it is over
   const RouteSettings* settings = nullptr;  // null: no rule has matched yet
-  // The URL as the client has it: this connection's, or what a trusted proxy says of the one in front of it.
+  // The client's view of the URL: that of this connection, or the one that a trusted proxy reports.
   struct Believed {
     std::string_view scheme;
     std::string_view host;  // with its port; "": the request's own

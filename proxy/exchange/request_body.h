@@ -1,5 +1,5 @@
-// The request's body on its way to a server: how much has come, what is kept for another try, how it ends. A member of
-// a Request; worker's thread.
+// The request's body on its way to a server: how much has come, the part that is kept for another try, and how it ends.
+// A member of a Request; worker's thread.
 #pragma once
 
 #include "base/arena.h"
@@ -11,7 +11,7 @@ namespace albatross {
 
 class RequestBody {
  public:
-  // The most bytes that are kept for another try. What waits for a connection may be more by one read.
+  // The most bytes that are kept for another try. A body that waits for a connection may exceed it by one read.
   static constexpr std::size_t kReplay = 64 * 1024;
 
   explicit RequestBody(BlockPool& pool) : replay_(pool) {}
@@ -44,7 +44,7 @@ class RequestBody {
   // Keeps the data, while nothing has been sent to a server.
   void hold(std::string_view data) { replay_.append(data); }
   bool may_hold_more() const { return replay_.size() < kReplay; }
-  // Keeps a copy of data that is sent to a server. If it does not fit, the body cannot be sent again.
+  // Keeps a copy of data that is sent to a server. If it exceeds kReplay, the body cannot be sent again.
   void keep(std::string_view data) {
     if (replay_.size() + data.size() > kReplay) {
       replayable_ = false;
@@ -61,7 +61,7 @@ class RequestBody {
   void send_kept(Stream& to) {
     replay_.each([&to](std::string_view piece) { to.send_data(piece); });
   }
-  // Sends what is kept and keeps it no longer. Calls watch(view) for each piece before it is sent.
+  // Sends the kept data and drops it. Calls watch(view) for each piece before it is sent.
   template <class F>
   void flush_kept(Stream& to, Arena& arena, F watch) {
     while (!replay_.empty()) {

@@ -1,5 +1,5 @@
-// Where a request goes: its group, by weight or by the client's cookie, and what decides on its server. Also the
-// cookies that keep a client there. Free functions; worker's thread.
+// Chooses where a request goes: its group, by weight or by the client's cookie, and the key or cookie that selects its
+// server. Also the cookies that keep a client there. Free functions; worker's thread.
 #pragma once
 
 #include "base/arena.h"
@@ -15,15 +15,15 @@ struct GroupChoice {
 };
 GroupChoice choose_group(Services& services, const Route& route, const Head& head);
 
-// The key of the group's hash scheduler. A request that lacks what is hashed gets a random one.
+// The key of the group's hash scheduler. A request without the hashed part gets a random one.
 std::uint64_t server_key(Services& services, const HashSource& by, const Head& head, std::string_view client);
 // The index of the server that the client's cookie names, or Balancer::kNone.
 int sticky_server(const GroupRuntime& group, const Head& head);
 
 // Adds the cookie that keeps the client on the group.
 void add_group_cookie(const Route& route, std::string_view group, bool secure, Arena& arena, Head& head);
-// Adds the cookie that keeps the client on the server. If the group goes by an application's cookie, only to an answer
-// that sets that cookie.
+// Adds the cookie that keeps the client on the server. If the group is sticky by an application's cookie, only to an
+// answer that sets that cookie.
 void add_server_cookie(const GroupRuntime& group, int candidate, bool secure, Arena& arena, Head& head);
 
 }  // namespace albatross

@@ -43,17 +43,17 @@ class Try final : private StreamEvents, private UpstreamWaiter {
   void connect(UpstreamPool& pool, Nanos since);
   // Opens a stream on the connection that on_try_connected() gave.
   void open(Connection& c, Method method, bool upgrade) { stream_ = &c.open_stream(*this, method, upgrade); }
-  // Ends the connecting or the stream. The lease is kept.
+  // Cancels the connection attempt or the stream. The lease is kept.
   void cancel();
-  // The response is whole: lets go of the stream, so that the connection may serve again.
+  // The response is complete: releases the stream, so that the connection may serve again.
   void finish();
-  // Ends a tunnel after what was sent.
+  // Ends a tunnel after the data that was sent.
   void end_tunnel();
 
   Stream* stream() const { return stream_; }
   bool connected() const { return connected_ != 0; }
   bool reused() const { return reused_; }
-  // Nanoseconds from taking the server to having a connection; until `now` if there is none.
+  // Nanoseconds from taking the server to having a connection; until `now` if there is none yet.
   Nanos connect_time(Nanos now) const { return (connected() ? connected_ : now) - lease.since(); }
 
   Lease lease;

@@ -1,5 +1,5 @@
-// Where WebSocket frames begin in either direction of a tunnel, so that our close frame comes between two of them (RFC
-// 6455 §5.5.1). A member of an Exchange; holds no bytes. Worker's thread.
+// Tracks where WebSocket frames begin in either direction of a tunnel, so that our close frame comes between two of
+// them (RFC 6455 §5.5.1). A member of an Exchange; holds no bytes. Worker's thread.
 #pragma once
 
 #include "session/pump.h"

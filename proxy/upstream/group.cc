@@ -40,7 +40,7 @@ void GroupState::make_queue() {
     if (queue_ && queue_->empty()) {
       queue_.reset();
     } else if (queue_) {
-      queue_->room_freed();  // nothing limits them any more
+      queue_->room_freed();  // there is no limit any more
     }
     return;
   }
@@ -128,13 +128,13 @@ bool GroupState::take_retry_token() {
   return true;
 }
 
-// ---- what tries tell ----
+// ---- reports of tries ----
 
 void GroupState::judge(ServerPool& server, bool failed, bool trial, Nanos since) {
   if (runtime_->circuit.failure_percent != 0) {
     judge_group(failed, trial);
   } else if (trial) {
-    abandon_trial(*runtime_->slot);  // the circuit breaker has gone meanwhile
+    abandon_trial(*runtime_->slot);  // the circuit breaker has been removed meanwhile
   }
   const PassiveCheck& passive = runtime_->passive;
   ServerSlot& slot = *server.slot;

@@ -1,6 +1,5 @@
-// What one worker keeps of a server group: the balancer, the pools of its servers, its queue, its retry budget. It
-// lives on while the configuration changes: update() takes a new version, and what is known of servers that stay is
-// kept.
+// One worker's state of a server group: the balancer, the pools of its servers, its queue, its retry budget. It
+// survives changes of the configuration: update() takes a new version, and the state of servers that stay is kept.
 //
 // The Worker owns it, and keeps it while a lease or a request is on it. Worker's thread.
 #pragma once
@@ -24,11 +23,11 @@ class GroupState {
   GroupState(const GroupState&) = delete;
   GroupState& operator=(const GroupState&) = delete;
 
-  // Serves by this version from now on. Takes O(servers).
+  // Uses this version from now on. Takes O(servers).
   void update(std::shared_ptr<const GroupRuntime> runtime);
   // Weights have changed: reads them again. `table` is for the hash schedulers.
   void refresh(std::shared_ptr<const HashTable> table);
-  // The configuration has dropped the group: closes idle connections to its servers. What runs on them finishes.
+  // The configuration has dropped the group: closes idle connections to its servers. Requests on them finish.
   void remove();
   // After remove(), when nothing runs on it: its servers' pools may be destroyed.
   void forget_servers();
@@ -44,7 +43,7 @@ class GroupState {
   void enter();
   void leave();
 
-  // Whether the circuit breaker lets a request through. Counts those that it refuses.
+  // Whether the circuit breaker admits a request. Counts those that it refuses.
   Admission admit();
 
   // Takes the next server and puts its lease into `into`. Returns its index; or Balancer::kNone if there is none, or
@@ -59,7 +58,7 @@ class GroupState {
   bool others_come_first() const { return queue_ && queue_->others_come_first(); }
   // False if there is no queue or it is full.
   bool enqueue(Flow& flow);
-  // The flow waits no longer.
+  // Removes the flow from the queue.
   void dequeue(Flow& flow);
   void room_freed() {
     if (queue_) queue_->room_freed();

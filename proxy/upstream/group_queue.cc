@@ -25,7 +25,7 @@ void GroupQueue::remove(Flow& flow) {
   slot_->waiting.fetch_sub(1);
   if (!first) return;
   say_who_is_first();
-  room_freed();  // passes on the room that this flow was woken for, if it has left
+  room_freed();  // passes on the room that the flow was woken for, if the flow is gone
 }
 
 int GroupQueue::who_is_first() const {
@@ -51,7 +51,7 @@ void GroupQueue::room_freed() {
 }
 
 // Serves its flows as long as it is this worker's turn and there is room. A worker that was woken and has no flow left
-// wakes the next.
+// wakes the next worker.
 void GroupQueue::on_ready() {
   while (!empty() && (local_ || who_is_first() == services_.index())) {
     if (!flows_.front().leave_queue()) return;

@@ -1,6 +1,6 @@
 // The flows of one worker that wait until a server of their group has room, first come, first served. GroupState owns
-// it; worker's thread. GroupSlot tells all workers whose first flow has waited longest, so that room goes there,
-// whichever worker finds it.
+// it; worker's thread. GroupSlot tells all workers whose first flow has waited longest, so that room goes to that
+// worker, whichever worker finds it.
 #pragma once
 
 #include <memory>
@@ -15,13 +15,13 @@ class GroupQueue final : public Ready {
  public:
   GroupQueue(Services& services, std::shared_ptr<GroupSlot> slot) : services_(services), slot_(std::move(slot)) {}
 
-  // `local`: room belongs to each worker (connections are limited), so each serves its own flows. Otherwise there is
+  // `local`: each worker has its own room (connections are limited), so each serves its own flows. Otherwise there is
   // one order over all workers.
   void set_local(bool local) { local_ = local; }
   // Whether a new request must wait even if there is room, because others wait.
   bool others_come_first() const { return local_ ? !empty() : anybody_waits(); }
   void push(Flow& flow);
-  // Does nothing if it does not wait here.
+  // Does nothing if the flow does not wait here.
   void remove(Flow& flow);
   bool empty() const { return flows_.empty(); }
   // The number of flows that wait, on all workers.

@@ -1,5 +1,5 @@
-// One server, taken for one try of a flow. It holds the counts that the try is part of, and reports on the server. A
-// retry has a lease of its own.
+// One server, taken for one try of a flow. It holds the counts of the try, and reports on the server. A retry has a
+// lease of its own.
 //
 // GroupState::take() makes it; the GroupState outlives it. It can be moved but not copied, and is released once, at the
 // latest by its destructor. While it is held, it is in its server's list, so that a drain of the server finds its flow.
@@ -35,7 +35,7 @@ class Lease final : public ListHook<Lease> {
   Nanos since() const { return since_; }
 
   // Reports whether the try failed, for ejection, outliers and the group's circuit breaker. `trial`: its outcome
-  // decides on the circuit.
+  // decides whether the circuit closes.
   void judge(bool failed, bool trial);
   // The head of the answer has come.
   void answered(int status);

@@ -11,9 +11,9 @@
 namespace albatross {
 namespace {
 
-// What the pool keeps of a connection, as its owner_data.
+// The pool's data about a connection, as its owner_data.
 struct PooledConnection {
-  // While it is being opened: who waits for it, the index of the address that it tries, and how many were tried.
+  // While it is being opened: its waiters, the index of the address that it tries, and how many were tried.
   struct Opening {
     std::vector<UpstreamWaiter*> waiters;
     std::size_t address = 0;
@@ -28,7 +28,7 @@ struct PooledConnection {
 PooledConnection& pooled(Connection& c) { return *static_cast<PooledConnection*>(c.owner_data); }
 PooledConnection::Opening* opening_of(Connection& c) { return pooled(c).opening.get(); }
 ServerPool& pool_of(Connection& c) { return *pooled(c).pool; }
-// The settings have changed so that it must not serve again.
+// Whether the settings have changed so that it must not serve again.
 bool outdated(Connection& c) { return pooled(c).generation != pool_of(c).generation; }
 
 bool takes_waiter(Connection& c, std::size_t most) {
@@ -119,7 +119,7 @@ void UpstreamPool::forget(ServerPool& pool) {
 
 void UpstreamPool::sweep() {
   std::erase_if(forgotten_, [this](ServerPool* p) {
-    if (p->candidate >= 0) return true;  // it has come back
+    if (p->candidate >= 0) return true;  // the group has it again
     if (p->open > 0 || !p->leases.empty()) return false;
     pools_.erase(p->slot.get());
     return true;
@@ -195,7 +195,7 @@ Connection* UpstreamPool::reuse(ServerPool& pool, Nanos newest_only_since) {
       c.close_idle();
       continue;
     }
-    if (c.idle_since() < newest_only_since) return nullptr;  // the rest are older still
+    if (c.idle_since() < newest_only_since) return nullptr;  // the rest are older
     unlink(pool, c);
     c.set_idle_deadline(0);
     pool.group_stats->reused.add();
@@ -275,7 +275,7 @@ Result<Connection*> UpstreamPool::connect(ServerPool& pool, std::size_t address,
 
 void UpstreamPool::cancel(Connection& opening, UpstreamWaiter& waiter) {
   if (auto* o = opening_of(opening)) std::erase(o->waiters, &waiter);
-  // A shared connection is opened all the same: the next request will want it.
+  // A shared connection is still opened, for the next request.
   if (!pooled(opening).shared) opening.close_idle();
 }
 
@@ -287,7 +287,7 @@ void UpstreamPool::on_open(Connection& c) {
   o->waiters.front()->on_connected(c);
 }
 
-// Serves as many waiters as the server takes streams. The others get another connection.
+// Serves as many waiters as the server allows streams. The others get another connection.
 void UpstreamPool::serve_waiters(ServerPool& pool, Connection& c, const std::vector<UpstreamWaiter*>& waiters) {
   bool takes_any = c.can_open();
   for (UpstreamWaiter* w : waiters) {
@@ -322,7 +322,7 @@ void UpstreamPool::on_idle(Connection& c) {
     link(pool, c);
     return c.set_idle_deadline(now + pool.settings->idle);
   }
-  if (pool.idle >= keep) pool.unused.back().close_idle();  // newer ones are likelier to be open still
+  if (pool.idle >= keep) pool.unused.back().close_idle();  // newer ones are more likely to be still open
   link(pool, c);
   Nanos patience = pool.settings->idle;
   if (c.peer_keep_alive() != 0) {

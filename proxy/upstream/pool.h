@@ -1,12 +1,13 @@
 // Connections of one worker to servers, kept open and reused. The Worker owns the UpstreamPool; worker's thread.
 //
 // HTTP/1.1: the connection that became idle last is taken first. One with bytes or a hang-up pending is never taken.
-// HTTP/2: there are few connections, and each is filled up to what the server takes before another is opened. Requests
-// that come while one is being opened wait for it. Limits of the process are divided by the workers, at least one each.
+// HTTP/2: there are few connections, and each is used for as many streams as the server allows before another is
+// opened. Requests that come while one is being opened wait for it. Limits of the process are divided among the
+// workers, at least one each.
 //
-// A ServerPool is the part of one server. It lives while a group has its server, a lease is on it or a connection is
-// open. A connection belongs to the generation of settings that it was opened with. When the settings change so that it
-// must not be used any more, it closes as soon as it is idle.
+// A ServerPool holds the connections to one server. It lives while a group has its server, a lease is on it or a
+// connection is open. A connection belongs to the generation of settings that it was opened with. When the settings
+// change so that it must not be used any more, it closes as soon as it is idle.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +43,7 @@ class UpstreamWaiter {
   ~UpstreamWaiter() = default;
 };
 
-// How many of something were in use at once within the last 30 to 60 seconds.
+// The peak of a number in use within the last 30 to 60 seconds.
 class RecentPeak {
  public:
   void note(std::uint32_t in_use, Nanos now) {
@@ -59,7 +60,7 @@ class RecentPeak {
   static constexpr Nanos kWindow = 30 * kSecond;
   Nanos since_ = 0;
   std::uint32_t peak_ = 0;    // in the window that began at since_
-  std::uint32_t before_ = 0;  // in the one before
+  std::uint32_t before_ = 0;  // in the window before
 };
 
 struct ServerPool final : Room {
@@ -85,7 +86,7 @@ struct ServerPool final : Room {
   // The most idle connections that it keeps.
   std::uint32_t keep() const { return settings->keep == ServerSettings::kKeepPeak ? in_use.value() : settings->keep; }
 
-  // Whether a request finds an idle connection, a stream of a shared one, or may open another connection.
+  // Whether there is an idle connection or a stream of a shared one for a request, or another connection may be opened.
   bool has_room() const override;
   bool may_connect() const;
 };
@@ -102,7 +103,7 @@ class UpstreamPool final : private ConnectionOwner {
                      const GroupStatsRef& group_stats, const ServerStatsRef& stats, int worker);
   // Null if the server has no pool.
   ServerPool* find(const ServerSlot& slot);
-  // Its group has dropped the server. sweep() destroys the pool when nothing is on it.
+  // The group has dropped the server. sweep() destroys the pool when nothing uses it.
   void forget(ServerPool& pool);
   // Destroys forgotten pools without connections and leases. Not to be called from inside the pool's own calls.
   void sweep();
@@ -112,9 +113,9 @@ class UpstreamPool final : private ConnectionOwner {
   // Closes idle connections. The server may be used again.
   void retire_idle(ServerPool& pool);
 
-  // A connection for one request: an open one, or one that is being opened, of which the waiter hears later and never
-  // from inside this call. `fresh`: a new one, unless the server speaks HTTP/2. `newest_only_since`: a connection that
-  // has been idle since before that time is not reused (0: any is).
+  // A connection for one request: an open one, or one that is being opened, which the waiter is told about later, never
+  // inside this call. `fresh`: a new one, unless the server speaks HTTP/2. `newest_only_since`: a connection that has
+  // been idle since before that time is not reused (0: any is).
   Result<Connection*> acquire(ServerPool& pool, UpstreamWaiter& waiter, bool fresh, Nanos newest_only_since);
   // The waiter does not want the connection any more.
   void cancel(Connection& opening, UpstreamWaiter& waiter);

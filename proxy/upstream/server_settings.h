@@ -20,7 +20,7 @@ struct ServerSettings {
   bool h2 = false;                       // HTTP/2: many requests share a connection
   Nanos connect_timeout = 5 * kSecond;
   Nanos idle = 60 * kSecond;
-  // The most idle connections that are kept, each worker's share; or as many as were in use at once lately.
+  // The most idle connections that are kept, each worker's share; or kKeepPeak: as many as were in use at once lately.
   static constexpr std::uint32_t kKeepPeak = ~std::uint32_t{0};
   std::uint32_t keep = kKeepPeak;
   bool repeated_chunked = false;  // a response may say `Transfer-Encoding: chunked` twice

@@ -16,7 +16,7 @@ constexpr std::int64_t kNoTurn = std::numeric_limits<std::int64_t>::min();
 
 std::uint32_t load_of(const Candidate& c) { return c.slot->load.load(std::memory_order_relaxed); }
 
-// Never above the limit, not even for a moment: who sees it full must know that somebody will leave.
+// The count never exceeds the limit, not even briefly: a worker that finds it full relies on a request that will end.
 bool count_one(std::atomic<std::uint32_t>& load, std::uint32_t most) {
   if (most == 0) {
     load.fetch_add(1);
@@ -56,8 +56,8 @@ void Balancer::update(const BalancerSettings& settings, GroupSlot& group, std::v
   place_turns();
 }
 
-// Where those that are new stand in the round: anywhere in it, so that many workers do not begin with the same server.
-// The sum over all is nought.
+// Gives new candidates a random place in the round, so that many workers do not begin with the same server. The sum
+// over all candidates is 0.
 void Balancer::place_turns() {
   std::int64_t sum = 0;
   std::size_t fresh = 0;
@@ -86,7 +86,7 @@ void Balancer::refresh(std::shared_ptr<const HashTable> table) {
   }
 }
 
-// False: another worker has taken the last of its room.
+// False if another worker has taken its last room.
 bool Balancer::count(int i, Counted& counted) {
   const Candidate& c = candidates_[static_cast<std::size_t>(i)];
   if (!settings_->counts_load()) return true;
@@ -120,7 +120,7 @@ void Balancer::give_back(ServerSlot& server, GroupSlot& group, Counted counted) 
   if (counted.server) server.load.fetch_sub(1);
 }
 
-// Peak-EWMA: up at once, down by and by.
+// Peak-EWMA: rises at once, falls gradually.
 void Balancer::answered(int i, Nanos latency, Nanos now) {
   if (settings_->scheduler != Scheduler::kTwoChoices || latency == 0) return;
   Latency& l = latency_[static_cast<std::size_t>(i)];
@@ -168,7 +168,7 @@ bool Balancer::any_usable(Nanos now) const {
                      [now](const Candidate& c) { return c.weight > 0 && c.slot->usable(now); });
 }
 
-// How much of its weight a server has in slow start, of kWhole.
+// The part of its weight that a server has in slow start; kWhole is all of it.
 std::uint32_t Balancer::share(const Candidate& c, Nanos now) const {
   if (settings_->slow_start.window == 0) return kWhole;
   Nanos since = c.slot->slow_since.load(std::memory_order_relaxed);
@@ -183,19 +183,20 @@ bool Balancer::over_load(std::size_t i) const {
   std::uint64_t total = 1;
   for (const Candidate& c : candidates_) total += load_of(c);
   std::uint64_t weight = sums_.back();
-  // ceil(max_load % of its share of all that is in flight, this one included)
+  // ceil(max_load % of its share of all requests in flight, this one included)
   std::uint64_t most = (total * candidates_[i].weight * settings_->max_load + weight * 100 - 1) / (weight * 100);
   return load_of(candidates_[i]) >= most;
 }
 
-// The local zone has its share while it is whole; of one that is partly down, as much more goes elsewhere.
+// All requests stay in the local zone while 5/7 of its weight is usable; below that, more go elsewhere the less is
+// usable.
 bool Balancer::stays_local(const Ask& ask) {
   if (local_weight_ == 0) return false;
   std::uint64_t usable = 0;
   for (const Candidate& c : candidates_) {
     if (c.local && !c.backup && c.slot->usable(ask.now)) usable += c.weight;
   }
-  // A little more than its part may go to each of the rest: a zone of three that lost one keeps its traffic.
+  // Each usable server may get up to 1.4 times its part: a zone of three that lost one keeps 93 % of its traffic.
   std::uint64_t permille = std::min<std::uint64_t>(1000, 1400 * usable / local_weight_);
   return permille == 1000 || random_->below(1000) < permille;
 }
@@ -217,7 +218,7 @@ int Balancer::round_robin(Nanos now, Ok ok) {
   return best;
 }
 
-// Among those with as little to do, round robin.
+// Round robin among those with the least load.
 template <class Ok>
 int Balancer::least(Nanos now, Ok ok) {
   if (candidates_.size() > kScan) {
@@ -252,7 +253,7 @@ int Balancer::least(Nanos now, Ok ok) {
   });
 }
 
-// One at random, by weight.
+// Picks one at random, by weight.
 template <class Ok>
 int Balancer::sampled(Nanos now, Ok ok) {
   if (sums_.empty() || sums_.back() == 0) return -1;
@@ -275,7 +276,7 @@ template <class Ok>
 int Balancer::two_choices(Nanos now, Ok ok) {
   int a = sampled(now, ok), b = sampled(now, ok);
   if (a < 0 || b < 0 || a == b) return a;
-  // One that has not answered yet is unknown, not fast.
+  // The latency of one that has not answered yet is unknown, not 0.
   if (latency_[static_cast<std::size_t>(a)].at == 0 || latency_[static_cast<std::size_t>(b)].at == 0) return a;
   return cost(b) * kWorthMoving < cost(a) ? b : a;
 }
@@ -283,7 +284,7 @@ int Balancer::two_choices(Nanos now, Ok ok) {
 template <class Ok>
 int Balancer::hashed(const Ask& ask, Ok ok) {
   if (!table_) return round_robin(ask.now, ok);
-  // In slow start a server has the same keys each time, more of them by and by.
+  // In slow start a server gets the same keys each time, and gradually more of them.
   int i = table_->pick(ask.key, [&](int k) {
     if (!ok(k)) return false;
     const Candidate& c = candidates_[static_cast<std::size_t>(k)];

@@ -1,9 +1,9 @@
-// Which server of a group takes the next request: an order of candidates and a predicate that accepts one. Every
-// scheduler is such an order, and everything else (health, drain, slow start, zone, backup, already tried, capacity) is
-// the predicate.
+// Which server of a group takes the next request: an order of candidates and a predicate that accepts one. A scheduler
+// defines the order, and everything else (health, drain, slow start, zone, backup, already tried, capacity) is in the
+// predicate.
 //
-// Each worker has one Balancer per group, for its own thread. The slots are shared: load and health cross threads there
-// and nowhere else.
+// Each worker has one Balancer per group, for its own thread. The slots are shared: only they carry load and health
+// between threads.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ enum class Scheduler : std::uint8_t {
   kHash,              // hash, sch, uch
 };
 
-// How a server that is new, or was unhealthy or ejected, works up to its share.
+// How the share of a server that is new, or was unhealthy or ejected, grows to the full one.
 struct SlowStart {
   using Curve = config::SlowStart::Curve;
   Nanos window = 0;  // 0: none
@@ -37,7 +37,7 @@ struct BalancerSettings {
   Scheduler scheduler = Scheduler::kRoundRobin;
   SlowStart slow_start;
   bool local_first = false;        // servers of our zone before the others
-  std::uint32_t max_load = 0;      // kHash: percent of its share that a server has in flight at most; 0: any
+  std::uint32_t max_load = 0;      // kHash: the most a server has in flight, percent of its share; 0: any
   std::uint32_t max_requests = 0;  // in flight on the group; 0: any
   bool limits = false;             // some server has a max_requests
   bool counts_load() const {
@@ -45,7 +45,7 @@ struct BalancerSettings {
   }
 };
 
-// Whether a server takes another request as far as this worker's connections to it go.
+// Whether this worker's connections to a server allow another request.
 class Room {
  public:
   virtual bool has_room() const = 0;
@@ -61,10 +61,10 @@ struct Candidate {
   bool local = false;
   std::uint32_t max_requests = 0;  // in flight; 0: any
   const Room* room = nullptr;      // null: any number of connections
-  std::uint32_t weight = 0;        // of the slot, when it was last looked at
+  std::uint32_t weight = 0;        // of the slot, when it was last read
 };
 
-// What a request was counted in when it was taken; given back once, whatever the settings are by then.
+// Where a request was counted when it was taken. Given back once, even if the settings have changed by then.
 struct Counted {
   bool server = false;
   bool group = false;
@@ -92,12 +92,12 @@ class Balancer {
   // then at backups. Counts nothing.
   int pick(const Ask& ask);
 
-  // As pick(), but `wanted` if that is an index and takes requests; counts a request there, and says in what it was
-  // counted. The limits hold however many workers take at once.
+  // Like pick(), but returns `wanted` if that is an index and takes requests. Counts a request on the server, and sets
+  // `counted` to where it was counted. The limits hold even if several workers take at the same time.
   int take(const Ask& ask, Counted& counted, int wanted = kNone);
   // A request that was taken has ended.
   static void give_back(ServerSlot& server, GroupSlot& group, Counted counted);
-  // The head of an answer of candidate `i` came after `latency` nanoseconds.
+  // The head of an answer of candidate `i` has come after `latency` nanoseconds.
   void answered(int i, Nanos latency, Nanos now);
 
   // Whether any candidate takes requests, limits aside.
@@ -134,7 +134,7 @@ class Balancer {
   GroupSlot* group_ = nullptr;
   std::vector<Candidate> candidates_;
   std::vector<std::int64_t> current_;  // round robin
-  std::vector<std::uint64_t> sums_;    // of weights up to and with i: for sampling
+  std::vector<std::uint64_t> sums_;    // of weights up to and including i: for sampling
   struct Latency {
     double ewma = 0;  // nanoseconds
     Nanos at = 0;
@@ -143,7 +143,7 @@ class Balancer {
   std::shared_ptr<const HashTable> table_;
   std::uint64_t local_weight_ = 0;
   bool has_local_ = false, has_backup_ = false;
-  bool full_ = false;  // in this pick, one was refused for a limit alone
+  bool full_ = false;  // in this pick, a server was refused only because of a limit
   Random* random_ = nullptr;
 };
 

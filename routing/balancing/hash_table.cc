@@ -28,8 +28,8 @@ std::shared_ptr<const HashTable> HashTable::build(Kind kind, const std::vector<S
   return t;
 }
 
-// Each server walks the table by its own permutation and takes the next free place whenever it is its turn; a turn
-// comes as often as its weight says.
+// Each server walks the table by its own permutation and takes the next free place whenever it is its turn; the number
+// of its turns is proportional to its weight.
 void HashTable::build_maglev(const std::vector<Server>& servers) {
   struct Walk {
     std::uint64_t next, skip;
@@ -46,7 +46,7 @@ void HashTable::build_maglev(const std::vector<Server>& servers) {
     heaviest = std::max(heaviest, s.weight);
   }
   if (walks.empty()) return;
-  // The turns' order is part of the outcome.
+  // The order of the turns affects the result.
   std::sort(walks.begin(), walks.end(),
             [&](const Walk& a, const Walk& b) { return servers[a.index].name < servers[b.index].name; });
   constexpr std::uint16_t kFree = 0xffff;

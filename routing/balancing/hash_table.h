@@ -1,6 +1,6 @@
 // Which server a key belongs to: Maglev (Eisenbud et al., NSDI 2016) or ketama, by weight. Few keys move when a server
-// comes or goes. Servers are told apart by name, so their order in a file does not matter, and every albatross with the
-// same servers agrees. Built off the workers' threads, then const and shared by them.
+// comes or goes. Servers are identified by name, so their order in a file does not matter, and every albatross with the
+// same servers makes the same choice. Built off the workers' threads, then const and shared by them.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace albatross {
 
-// The key of what a request is hashed by; the same in every process.
+// The key of the text that a request is hashed by; the same in every process.
 std::uint64_t hash_key(std::string_view text);
 // The key that is tried after this one.
 std::uint64_t next_key(std::uint64_t key);
@@ -36,7 +36,8 @@ class HashTable {
 
  private:
   static constexpr std::size_t kSize = 65537;  // prime
-  // For the mean weight: shares are within a percent. Of very many servers each has a small share, and memory counts.
+  // For the mean weight: shares are within a percent. Among very many servers each share is small, and fewer points
+  // save memory.
   static constexpr std::uint32_t points_per_server(std::uint64_t servers) { return servers <= 256 ? 2048 : 256; }
   static constexpr int kTries = 32;
   struct Point {
@@ -55,7 +56,7 @@ class HashTable {
       int server = slots_[key % kSize];
       if (ok(server)) return server;
     }
-    // Nearly all are refused: whichever is left.
+    // Nearly all are refused: takes any that is left.
     for (std::size_t i = 0; i < servers_; ++i) {
       int server = static_cast<int>((key + i) % servers_);
       if (ok(server)) return server;

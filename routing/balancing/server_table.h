@@ -1,4 +1,4 @@
-// One slot for each server (group and address) and one for each group: what is known of them over reloads.
+// One slot for each server (group and address) and one for each group: what is known about them over reloads.
 //
 // Slots are made on the control or builder thread and shared by snapshots; workers hold raw pointers while a snapshot
 // pins them. Their atomics are all that crosses threads on the request path, besides the workers' counters. The prober
@@ -18,7 +18,7 @@
 
 namespace albatross {
 
-// Requests since the servers were last compared (healthcheck/outlier.h), counted where a passive check asks for it.
+// Requests since the servers were last compared (healthcheck/outlier.h), counted where a passive check needs it.
 struct ServerWindow {
   std::atomic<std::uint32_t> requests{0}, failures{0};
   std::atomic<std::uint64_t> latency{0};  // microseconds, of those that did not fail
@@ -31,25 +31,25 @@ struct ServerSlot {
   std::string address;  // "10.0.1.10:8080", as resolved
   std::atomic<Health> health{Health::kUnknown};
   std::atomic<bool> draining{false};
-  std::atomic<std::uint32_t> weight{0};  // the file's, or what an operator has set
+  std::atomic<std::uint32_t> weight{0};  // the file's, or the one that an operator has set
   std::atomic<Nanos> slow_since{0};      // when slow start began; 0: never
   // healthcheck/passive.h
-  std::atomic<Nanos> ejected_until{0};      // 0: never was; else maybe in the past
+  std::atomic<Nanos> ejected_until{0};      // 0: never ejected; else may be in the past
   std::atomic<std::uint32_t> failures{0};   // in a row
   std::atomic<std::uint32_t> ejections{0};  // recent ones, at most 10
-  std::atomic<bool> failed_in_row{false};   // why it was ejected; else for what last_ejection says
-  // Connections of all workers, and how many were closed by us: a port of those rests for a minute.
+  std::atomic<bool> failed_in_row{false};   // why it was ejected; false: for last_ejection
+  // Connections of all workers, and the number closed by us: the port of each of those is unusable for a minute.
   std::atomic<std::uint32_t> connections{0};
   std::atomic<std::uint64_t> closed{0};
-  // Requests in flight of all workers, counted where a scheduler or a limit asks for it.
+  // Requests in flight of all workers, counted where a scheduler or a limit needs it.
   alignas(64) std::atomic<std::uint32_t> load{0};
   alignas(64) ServerWindow window;
 
-  // The control thread's only.
+  // Only for the control thread.
   std::string last_failure;   // of a probe
-  std::string last_ejection;  // why it stood out among the servers of its group
+  std::string last_ejection;  // why it was an outlier among the servers of its group
   Nanos changed_at = 0;       // wall time of the last change of health; 0: never
-  bool known = false;         // some configuration has served by it
+  bool known = false;         // a configuration that used it has been served
 
   // Whether it may get requests. Unknown health counts as healthy: without probes nothing else is known.
   bool usable(Nanos now) const {
@@ -58,15 +58,15 @@ struct ServerSlot {
   }
 };
 
-// What the workers share about a group, as far as a limit, a queue or a circuit breaker asks for it.
+// What the workers share about a group. Written only where a limit, a queue or a circuit breaker needs it.
 struct GroupSlot {
   static constexpr std::size_t kWorkers = 256;  // the most that a process has
   std::string name;
-  std::uint32_t id = 0;                               // small; reused only when this slot has gone
+  std::uint32_t id = 0;                               // small; reused only when this slot is gone
   alignas(64) std::atomic<std::uint32_t> load{0};     // requests in flight on its servers
   alignas(64) std::atomic<std::uint32_t> waiting{0};  // requests in the workers' queues
   std::array<std::atomic<Nanos>, kWorkers> oldest{};  // by worker: since when its first request waits; 0: none waits
-  std::atomic<std::uint64_t> ejections{0};            // of its servers, since the start
+  std::atomic<std::uint64_t> ejections{0};            // ejections of its servers since the start
   // healthcheck/circuit.h
   alignas(64) std::atomic<Nanos> window_began{0};
   std::atomic<std::uint32_t> requests{0}, failures{0};

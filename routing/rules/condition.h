@@ -1,4 +1,4 @@
-// Takes a request apart for conditions: the host without its port, cookies, query parameters, percent-decoding.
+// Splits a request into parts for conditions: the host without its port, cookies, query parameters, percent-decoding.
 //
 // All views are into the request; no function here keeps or allocates anything. Any thread.
 #pragma once

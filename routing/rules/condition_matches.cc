@@ -1,4 +1,4 @@
-// matches() of rule_table.h: each condition the plain way, with nothing compiled beforehand and no index.
+// matches() of rule_table.h: evaluates each condition directly, with nothing compiled beforehand and no index.
 #include <algorithm>
 #include <string>
 

@@ -1,4 +1,4 @@
-// Leads from a host to buckets of rules: literal hosts by a hash, "*.example.com" by a trie of labels from the right.
+// Maps a host to buckets of rules: literal hosts by a hash, "*.example.com" by a trie of labels from the right.
 //
 // Hosts are in lower case, without port and trailing dot. Built on one thread, then const and shared; owns its text.
 #pragma once
@@ -17,12 +17,12 @@ class HostTrie {
 
   HostTrie() : suffix_buckets_(1, kNone) {}
 
-  // The bucket of that host, or of all hosts that end in `suffix`, which begins with a dot. If there was none it is
-  // `fresh` from now on.
+  // The bucket of that host, or of all hosts that end in `suffix`, which begins with a dot. If there was none, it
+  // becomes `fresh`.
   std::uint32_t add_exact(std::string_view host, std::uint32_t fresh) { return exact_.insert(0, host, fresh); }
   std::uint32_t add_suffix(std::string_view suffix, std::uint32_t fresh);
 
-  // Calls visit(bucket) for each bucket that the host leads to.
+  // Calls visit(bucket) for each bucket of the host.
   template <class Visit>
   void walk(std::string_view host, Visit&& visit) const {
     const std::uint32_t exact = exact_.find(0, host);

@@ -32,7 +32,7 @@ void PathTrie::add(std::uint32_t root, std::string_view path, Reach reach, const
   drafts_[descend(root, path)].lists[static_cast<std::size_t>(reach)].push_back(entry);
 }
 
-// How many bytes of a segment's beginning the node can hold; 0: none.
+// How many bytes of a segment's beginning the node can look up; 0: none.
 std::size_t PathTrie::length_for(Draft& node, std::size_t wanted) {
   std::size_t longest = 0;
   for (const std::uint16_t length : node.lengths) {

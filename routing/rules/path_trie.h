@@ -1,6 +1,6 @@
-// Leads from a path to rules: a trie of segments, with lists of rules in their order.
+// Maps a path to rules: a trie of segments, with lists of rules in their order.
 //
-// A node stands for whole segments; what is left of the path there is empty or begins with "/". A literal that ends
+// A node stands for whole segments; the rest of the path at a node is empty or begins with "/". A literal that ends
 // within a segment ("/v1/us" of `^/v1/us[a-z]+`) is kept at the node of its whole segments, by the length of the rest,
 // so that it is looked up by hash, too. Built on one thread by add() and freeze(), then const and shared; owns its
 // text.
@@ -15,7 +15,7 @@
 
 namespace albatross {
 
-// A rule that a key of the index leads to, and what is still to be checked of it.
+// A rule found by a key of the index, and what of it is still to be checked.
 struct RuleEntry {
   static constexpr std::uint32_t kProven = 0xffffffff;
   std::uint32_t rule = 0;
@@ -27,19 +27,19 @@ using RuleList = std::span<const RuleEntry>;
 
 class PathTrie {
  public:
-  // The path itself; the path and all below it; all below it.
+  // The path itself; the path and everything below it; everything below it.
   enum class Reach : std::uint8_t { kExact, kSegments, kBelow };
 
   std::uint32_t add_root();
   // `path` begins with "/", or is empty for kSegments and kBelow.
   void add(std::uint32_t root, std::string_view path, Reach reach, const RuleEntry& entry);
-  // For all paths that begin with `prefix`, which begins with "/". If only a shorter prefix can be kept, the entry is
-  // marked so that `value` is matched, too.
+  // Adds an entry for all paths that begin with `prefix`, which begins with "/". If only a shorter prefix can be kept,
+  // the entry is marked so that `value` is matched, too.
   void add_prefix(std::uint32_t root, std::string_view prefix, RuleEntry entry, std::uint32_t value);
   // Sorts the lists. Nothing is added afterwards.
   void freeze();
 
-  // Calls visit(list) for each list, never an empty one, that the path leads to.
+  // Calls visit(list) for each list of the path that is not empty.
   template <class Visit>
   void walk(std::uint32_t root, std::string_view path, Visit&& visit) const;
 
@@ -52,7 +52,7 @@ class PathTrie {
     std::vector<std::uint16_t> lengths;
     bool has_children = false;
   };
-  // The three lists lie one behind the other in entries_.
+  // The three lists follow one another in entries_.
   struct Node {
     std::uint32_t first = 0;
     std::uint32_t ends[3] = {};

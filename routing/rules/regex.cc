@@ -7,11 +7,11 @@ namespace {
 
 bool is_word(char c) { return is_alpha(c) || is_digit(c) || c == '_'; }
 
-// The index behind a character class that opens at `at`.
+// The index after a character class that opens at `at`.
 std::size_t skip_class(std::string_view regex, std::size_t at) {
   ++at;
   if (at < regex.size() && regex[at] == '^') ++at;
-  if (at < regex.size() && regex[at] == ']') ++at;  // first in a class it is itself
+  if (at < regex.size() && regex[at] == ']') ++at;  // the first ] in a class is a literal
   while (at < regex.size() && regex[at] != ']') {
     if (regex.substr(at).starts_with("[:")) {
       const std::size_t end = regex.find(":]", at);
@@ -24,7 +24,7 @@ std::size_t skip_class(std::string_view regex, std::size_t at) {
   return at + 1;
 }
 
-// An alternative that stands in no group need not begin as the first one does.
+// An alternative outside of all groups need not begin like the first one.
 bool has_outer_alternative(std::string_view regex) {
   int depth = 0;
   for (std::size_t i = 0; i < regex.size();) {
@@ -43,8 +43,8 @@ bool has_outer_alternative(std::string_view regex) {
   return false;
 }
 
-// Whether the rest could mean something else without what stands before it: assertions look at it, and a repetition
-// reaches over flags (`a(?i)+`).
+// Whether the rest could mean something else without the literal before it: assertions look at the literal, and a
+// repetition applies to it across flags (`a(?i)+`).
 bool looks_back(std::string_view rest) {
   for (const char* assertion : {"\\b", "\\B", "\\A"}) {
     if (rest.find(assertion) != std::string_view::npos) return true;
@@ -95,7 +95,7 @@ std::optional<SplitRegex> split_regex(std::string_view regex) {
   }
   SplitRegex out;
   std::size_t rest = 1;
-  std::size_t last = 1;  // where the last character of the literal is written
+  std::size_t last = 1;  // where the last character of the literal begins in the regex
   while (rest < regex.size()) {
     std::size_t at = rest;
     if (std::string_view("*?+{").find(regex[at]) != std::string_view::npos) {  // it repeats the last character

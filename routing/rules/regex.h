@@ -1,7 +1,7 @@
 // The regexes of a rule table: RegexTexts, their numbered sources, and RegexBank, one worker's compiled copies.
 //
-// RE2 reads raw bytes here (Latin-1), so no byte makes a pattern skip a value. A RegexTexts is built once, then const
-// and shared; a RegexBank belongs to one worker, because an RE2's DFA cache has a lock.
+// RE2 reads raw bytes here (Latin-1), so a value with any byte can match. A RegexTexts is built once, then const and
+// shared; a RegexBank belongs to one worker, because an RE2's DFA cache has a lock.
 #pragma once
 
 #include <re2/re2.h>
@@ -36,13 +36,13 @@ inline re2::StringPiece piece(std::string_view text) {
   return text.empty() ? re2::StringPiece("", 0) : re2::StringPiece(text.data(), text.size());
 }
 
-// A regex cut behind the literal that every match begins with: `^/svc1/v[0-9]+/` becomes "/svc1/v" and `[0-9]+/`, which
-// is matched from there on. Many rules often have the same rest, which is then compiled once.
+// A regex, split after the literal that every match begins with: `^/svc1/v[0-9]+/` becomes "/svc1/v" and `[0-9]+/`,
+// which is matched from there on. Many rules often have the same rest, which is then compiled once.
 struct SplitRegex {
   std::string literal;
   std::string rest;
 };
-// nullopt if no such literal is certain. The regex must be one that RE2 accepts and must not ignore case.
+// nullopt if there is no such literal for certain. The regex must be one that RE2 accepts and must not ignore case.
 std::optional<SplitRegex> split_regex(std::string_view regex);
 
 // Whether RE2 accepts the pattern; if not, there is an error in `out` at the pattern's place.
@@ -75,8 +75,8 @@ class RegexBank {
   bool matches(const TextMatcher& value, std::string_view text) const {
     return value.shape == TextMatcher::Shape::kRegex ? search(value, text, nullptr, 0) : value.matches(text);
   }
-  // The same for a value that is a regex, with value.text the literal in front of it. Fills the first `count` groups,
-  // the whole match being the first; those that are not set have a null pointer.
+  // The same for a value that is a regex, with value.text as the literal before it. Fills the first `count` groups, the
+  // whole match being the first; those that are not set have a null pointer.
   bool search(const TextMatcher& value, std::string_view text, re2::StringPiece* groups, int count) const {
     if (!text.starts_with(value.text)) return false;
     const RE2::Anchor anchor = value.text.empty() ? RE2::UNANCHORED : RE2::ANCHOR_START;

@@ -5,7 +5,7 @@
 namespace albatross {
 namespace {
 
-// The regex as it was before it was split. A set has one case for all, so patterns bring their own.
+// The regex as it was before it was split. A set has one case option for all patterns, so each pattern sets its own.
 std::string whole(const Programs& programs, std::uint32_t number) {
   const TextMatcher& value = programs.values[number];
   const RegexTexts::Text& text = programs.regexes[value.regex];

@@ -1,8 +1,8 @@
-// The regexes that no literal leads to: trees of RE2::Sets over ranges of rules, searched for the first that matches.
+// The regexes that do not begin with a literal: trees of RE2::Sets over ranges of rules, searched for the first match.
 //
-// A set is only asked whether any of its regexes matches, since RE2 allocates a list of matches anew every time. If it
-// says yes or runs out of memory, its children are asked, and in the end single regexes. A RegexForest is built once,
-// then const and shared; a RegexSets belongs to one worker.
+// A set is only asked whether any of its regexes matches, since RE2 allocates a new list of matches every time. If one
+// matches or the set runs out of memory, the children of the node are asked, and in the end single regexes. A
+// RegexForest is built once, then const and shared; a RegexSets belongs to one worker.
 #pragma once
 
 #include <re2/set.h>
@@ -18,7 +18,7 @@
 
 namespace albatross {
 
-// A rule that is a candidate if a value matches; the checks of the entry are still to be made then.
+// A rule that is a candidate if a value matches; the checks of the entry must still be made.
 struct ValueEntry {
   RuleEntry entry;
   std::uint32_t value = 0;  // of Programs::values, a regex
@@ -51,8 +51,9 @@ class RegexSets {
  public:
   RegexSets(const RegexForest& forest, const Programs& programs, const RegexBudget& budget);
 
-  // Goes through the rules of the trees in their order. Asks visitor.may_win(rule) whether the rule is still of
-  // interest, and ends if it is not; calls visitor.take(entry) if the rule's regex matches, and ends if that is true.
+  // Goes through the rules of the trees in their order. Calls visitor.may_win(rule), which tells whether the rule is
+  // still of interest, and ends if it is not. Calls visitor.take(entry) if the rule's regex matches, and ends if that
+  // returns true.
   template <class Visitor>
   void search(Range roots, std::string_view text, const RegexBank& bank, Visitor& visitor) {
     for (std::uint32_t root = roots.begin; root < roots.end; ++root) {

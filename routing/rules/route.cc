@@ -29,7 +29,7 @@ void change(RouteTimeouts& timeouts, const config::RuleTimeouts& by) {
   take(timeouts.tunnel, by.tunnel);
 }
 
-// How many groups the path regexes of the rule have at most, as ${1} and its like name them.
+// The most groups that a path regex of the rule has; ${1}, ${2} and so on refer to them.
 int groups_of(const config::Rule& rule) {
   int most = 0;
   for (const config::Condition& c : rule.conditions) {
@@ -57,7 +57,7 @@ class Compiler {
  public:
   Compiler(ServerTable& table, Diagnostics& out) : table_(table), out_(out) {}
 
-  // Of the rule whose actions come next; null: the default actions.
+  // Sets the rule whose actions come next; null: the default actions.
   void begin(const config::Rule* rule) { rule_ = rule; }
 
   void actions(const std::vector<config::Action>& actions, const std::string& path, Route& route) {

@@ -1,5 +1,5 @@
-// A rule's actions, compiled: the edits of the request in their order, what answers it, and the limits and timers that
-// it runs under.
+// A rule's actions, compiled: the edits of the request in their order, the action that answers it, and its limits and
+// timers.
 //
 // Built once for each configuration on the builder thread, then const and shared by all workers, except for the weights
 // of ForwardTarget.
@@ -23,7 +23,7 @@ namespace albatross {
 
 using config::SameSite;
 
-// A route's timers: the listener's as far as its rule has none of its own. 0: none.
+// A route's timers: its rule's, or else the listener's. 0: none.
 struct RouteTimeouts {
   Nanos request_body = 0;
   Nanos response = 0;
@@ -45,7 +45,7 @@ struct Edit {
 
 // A server group that a route forwards to, and its share.
 struct ForwardTarget {
-  std::shared_ptr<GroupSlot> slot;  // which keeps the id taken
+  std::shared_ptr<GroupSlot> slot;  // held so that the id is not reused
   std::uint32_t group = 0;          // its id
   std::uint32_t file_weight = 0;
   // An operator may change it on the running process. Written by the control thread.
@@ -58,17 +58,17 @@ struct ForwardTarget {
   ForwardTarget& operator=(const ForwardTarget&) = delete;
 };
 
-// What a route runs under. Routes that agree share one.
+// The limits and timers of a route. Routes with equal ones share an object.
 struct RouteSettings {
   RouteTimeouts timeouts;
   std::uint64_t body_limit = ~std::uint64_t{0};  // bytes of a request's body
   std::uint64_t body_rate = 0;                   // the fewest bytes of it in a second; 0: any rate
-  bool drop_underscored = false;                 // trailers whose names have a `_` do not go on
+  bool drop_underscored = false;                 // trailers whose names have a `_` are dropped
   friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
 };
 
-// The members that most requests look at come first and share a cache line, so that ten thousand routes cost what ten
-// do.
+// The members that most requests use come first and share a cache line, so that ten thousand routes cost no more than
+// ten.
 struct alignas(64) Route {
   enum class Answer : std::uint8_t { kForward, kRedirect, kFixedResponse };
 
@@ -80,7 +80,7 @@ struct alignas(64) Route {
   std::vector<Edit> edits;
 
   std::vector<ForwardTarget> targets;
-  Nanos sticky = 0;  // how long a client stays on its group; 0: not at all
+  Nanos sticky = 0;  // how long a client stays on its group; 0: not sticky
   SameSite samesite = SameSite::kLax;
   std::string sticky_cookie;  // the name of the cookie for that
   std::string rule;           // the rule's name; "" for the default actions
@@ -98,7 +98,7 @@ struct Routes {
   std::vector<std::string> header_names;  // without a `_`, that rules read or edit: in lower case, sorted
 };
 
-// Compiles the rules of `listener`, which `path` names: "listeners[0]". Errors in templates go to `out`. Groups get
+// Compiles the actions of `listener`, whose path is `path`: "listeners[0]". Errors in templates go to `out`. Groups get
 // their ids from `table`.
 Routes compile_routes(const config::Listener& listener, const std::string& path, ServerTable& table,
                       config::Diagnostics& out);
@@ -107,7 +107,7 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
 std::string_view redirect_location(const Route& route, const TemplateValues& values, Arena& arena);
 
 // Applies the edits to a request's fields, authority, path and query. A new path is normalised (http/uri.h); the
-// refusal is that of the path, or kInternal for a new host that is none.
+// refusal is that of the path, or kInternal for a new host that is not valid.
 Refusal apply_edits(const Route& route, const TemplateValues& values, EncodedSlash slashes, Head& head);
 
 }  // namespace albatross

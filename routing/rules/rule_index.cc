@@ -8,9 +8,9 @@ namespace {
 using Shape = TextMatcher::Shape;
 
 constexpr std::size_t kFewPaths = 4;
-constexpr std::size_t kMostAnchored = 16;  // regexes behind one literal that are tried one by one
+constexpr std::size_t kMostAnchored = 16;  // regexes after one literal that are tried one by one
 
-// What every match of a wildcard begins with: its characters up to the first `*` or `?`.
+// The text that every match of a wildcard begins with: its characters up to the first `*` or `?`.
 std::string wildcard_prefix(std::string_view pattern) {
   std::string out;
   for (std::size_t i = 0; i < pattern.size() && pattern[i] != '*' && pattern[i] != '?'; ++i) {
@@ -57,7 +57,7 @@ std::uint32_t RuleIndex::bucket_of(std::uint32_t host_value, RuleEntry& entry) {
 void RuleIndex::add_path(Draft& draft, const ValueEntry& path) {
   const TextMatcher& value = path_of(path);
   if (value.shape == Shape::kAny) return add_any_path(draft, path.entry);
-  // Of "/" and a host regex it is the regex that tells rules apart.
+  // If a rule has "/" and a host regex, the regex is the better key.
   const bool is_root = value.shape == Shape::kSegmentPrefix && value.text == "/";
   const bool is_literal = value.shape != Shape::kSuffix && value.shape != Shape::kContains &&
                           value.text.starts_with('/') && !(is_root && is_host_regex(path.entry.host));
@@ -101,7 +101,7 @@ void RuleIndex::place_literal(std::uint32_t root, const ValueEntry& path) {
   }
 }
 
-// Few regexes behind one literal hang off the trie, many make a set.
+// A few regexes after one literal are entries of the trie, many become a set.
 void RuleIndex::place_anchored(std::uint32_t root, Draft& draft) {
   std::stable_sort(draft.anchored.begin(), draft.anchored.end(),
                    [this](const ValueEntry& a, const ValueEntry& b) { return path_of(a).text < path_of(b).text; });

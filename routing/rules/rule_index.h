@@ -1,10 +1,10 @@
-// Leads from a request's host and path to the rules that may match: a bucket for each host, with its paths.
+// Maps a request's host and path to the rules that may match: a bucket for each host, with its paths.
 //
-// A rule stands under each pair of one of its hosts and one of its paths. A host or path that cannot be looked up
+// A rule is listed under each pair of one of its hosts and one of its paths. A host or path that cannot be looked up
 // (there is no such condition, or it is like "*-x" or a regex) puts the rule into the bucket for any host, or into a
-// bucket's list for any path, where the value is still to be matched. All paths of a bucket with few stand in that
-// list, too, since comparing is faster than hashing there. Built on one thread by add() and freeze(), then const and
-// shared.
+// bucket's list for any path, where the value is still to be matched. If a bucket has only few paths, all of them are
+// in that list, too, because comparing them is faster than hashing. Built on one thread by add() and freeze(), then
+// const and shared.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +25,12 @@ class RuleIndex {
   struct Bucket {
     std::uint32_t root = kNoRoot;  // in paths()
     Range any_path;                // of any_path()
-    Range regexes;                 // roots in forest(), asked about the path
+    Range regexes;                 // roots in forest(), matched against the path
   };
 
   explicit RuleIndex(const Programs& programs);
 
-  // Adds a rule; rules come in their order.
+  // Adds a rule; to be called in the order of the rules.
   void add(std::uint32_t rule, const IndexKeys& keys);
   // Builds the look-up structures. Nothing is added afterwards.
   void freeze();
@@ -49,7 +49,7 @@ class RuleIndex {
   struct Draft {
     std::vector<RuleEntry> any_path;
     std::vector<ValueEntry> literals;  // paths that begin with a literal, for the trie
-    std::vector<ValueEntry> anchored;  // regexes behind a literal
+    std::vector<ValueEntry> anchored;  // regexes after a literal
     std::vector<ValueEntry> regexes;   // others
   };
 
@@ -69,7 +69,7 @@ class RuleIndex {
   RegexForest forest_;
   std::vector<Bucket> buckets_;
   std::vector<RuleEntry> any_path_;
-  Range host_regexes_;  // roots in forest(), asked about the host
+  Range host_regexes_;  // roots in forest(), matched against the host
 
   std::vector<Draft> drafts_;
   std::vector<ValueEntry> host_regex_drafts_;

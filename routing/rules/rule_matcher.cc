@@ -57,7 +57,7 @@ void RuleMatcher::collect(std::uint32_t number) {
   index_.paths().walk(bucket.root, query_->path, [this](RuleList list) { lists_.push_back(list); });
 }
 
-// The lists merged: candidates come in the order of their rules, so the first that is accepted wins.
+// Merges the lists: candidates come in the order of their rules, so the first one that is accepted wins.
 void RuleMatcher::search_lists() {
   while (!lists_.empty()) {
     std::size_t least = 0;
@@ -76,7 +76,7 @@ void RuleMatcher::search_lists() {
   }
 }
 
-// Candidates up to rule `last`; true ends the search.
+// Tries the candidates up to rule `last`. True ends the search.
 bool RuleMatcher::search_list(RuleList& list, std::uint32_t last) {
   for (; !list.empty() && list.front().rule <= last; list = list.subspan(1)) {
     if (take(list.front())) return true;
@@ -189,7 +189,7 @@ void RuleMatcher::capture(RouteMatch& match) const {
   const Range captures = programs_.rules[match.rule].captures;
   for (std::uint32_t i = captures.begin; i < captures.end; ++i) {
     const TextMatcher& value = programs_.values[programs_.captures[i]];
-    if (value.shape != TextMatcher::Shape::kRegex) {  // it was a literal after all
+    if (value.shape != TextMatcher::Shape::kRegex) {  // the regex was compiled to a literal
       if (value.matches(query_->path)) return;
       continue;
     }

@@ -1,7 +1,7 @@
 // One worker's search for the first rule of a table that holds, with its own regexes and scratch memory.
 //
 // Owned and used by one worker; the compiled rules are shared. The scratch grows to what requests need and is kept.
-// What allocates after that is RE2 itself: for a new DFA state, or for the captures of an ambiguous regex.
+// After that only RE2 itself allocates: for a new DFA state, or for the captures of an ambiguous regex.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class RuleMatcher final : public RuleTable::Matcher {
   bool take(const RuleEntry& entry);
 
  private:
-  // What is known of a header, cookie or parameter in this request. Most occur once or not at all.
+  // What is known about a header, cookie or parameter in this request. Most occur once or not at all.
   struct Slot {
     std::uint64_t generation = 0;
     std::string_view first;
@@ -61,7 +61,7 @@ class RuleMatcher final : public RuleTable::Matcher {
   RegexSets sets_;
   bool looks_at_query_ = false;
 
-  // Of the request at hand.
+  // Of the current request.
   const RouteQuery* query_ = nullptr;
   std::uint32_t best_ = 0;
   std::uint64_t generation_ = 0;
@@ -69,7 +69,7 @@ class RuleMatcher final : public RuleTable::Matcher {
   std::vector<RuleList> lists_;
   std::vector<std::uint32_t> buckets_;
   std::vector<Slot> slots_;    // by name
-  std::vector<char> decoded_;  // what slots of query parameters view
+  std::vector<char> decoded_;  // the text that slots of query parameters point to
   std::size_t decoded_size_ = 0;
   std::vector<char> repeated_;  // a further value of a parameter, one at a time
 };

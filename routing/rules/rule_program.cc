@@ -35,7 +35,7 @@ std::uint32_t count(const std::vector<T>& all) {
   return static_cast<std::uint32_t>(all.size());
 }
 
-// What is cheap to refute goes first.
+// Orders the checks: the cheapest one first.
 int cost(const Check& check, const Programs& programs) {
   switch (check.kind) {
     case Kind::kMethod: return 0;
@@ -151,7 +151,7 @@ std::uint32_t ProgramBuilder::name_of(const config::Condition& condition) {
   return known->second;
 }
 
-// A regex without groups stays in the list, as it may match first and then unsets every capture.
+// A regex without groups stays in the list, because if it matches first, no capture is set.
 Range ProgramBuilder::add_captures(const config::Rule& rule, const std::vector<Check>& compiled) {
   const std::uint32_t begin = count(programs_.captures);
   bool any_groups = false;

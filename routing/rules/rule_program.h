@@ -1,5 +1,5 @@
 // A listener's rules, compiled: all values with their numbers, and for each rule the checks that the index does not
-// prove.
+// decide.
 //
 // Built by a ProgramBuilder on one thread, then const and shared by all matchers.
 #pragma once
@@ -19,7 +19,7 @@
 
 namespace albatross {
 
-// A header, cookie or query parameter that some rule looks at. It is looked up once for each request.
+// A header, cookie or query parameter that a rule checks. It is looked up once for each request.
 struct NamedSubject {
   config::Condition::Kind kind = config::Condition::Kind::kHeader;
   HeaderId id = HeaderId::kOther;
@@ -41,7 +41,7 @@ struct Check {
 };
 
 struct RuleProgram {
-  Range checks;    // without those that the index proves
+  Range checks;    // without those that the index decides
   Range captures;  // path regexes: the first that matches sets ${1}; empty if none has groups
 };
 
@@ -68,7 +68,7 @@ class ProgramBuilder {
   ProgramBuilder(Programs& programs, const RegexBudget& budget, config::Diagnostics& out)
       : programs_(programs), budget_(budget), out_(out) {}
 
-  // Compiles a rule, which `path` names: "listeners[0].rules[3]". Its first host and first path condition become keys
+  // Compiles a rule, whose path is `path`: "listeners[0].rules[3]". Its first host and first path condition become keys
   // of the index, unless there are too many pairs of them.
   IndexKeys add(const config::Rule& rule, const std::string& path);
 

@@ -4,8 +4,8 @@
 // Matcher of its own, which holds what must not be shared: RE2 objects, whose DFA cache has a lock, and scratch memory.
 // Rules with literals and prefixes cost the same whether there are ten or ten thousand: hosts are looked up in a hash
 // and a suffix trie, paths in a segment trie, and other conditions are checked only for the candidates that are left.
-// Regexes without a literal in front are matched as RE2::Sets. If RE2 runs out of memory, patterns are matched one by
-// one, which is counted; it never means "no match".
+// Regexes that do not begin with a literal are matched as RE2::Sets. If RE2 runs out of memory, patterns are matched
+// one by one, which is counted; it never means "no match".
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace albatross {
 
-// What conditions look at: views into the exchange's arena. A port behind the host is ignored.
+// The parts of a request that conditions check: views into the exchange's arena. A port after the host is ignored.
 struct RouteQuery {
   std::string_view host;
   std::string_view path;   // normalised
@@ -29,7 +29,7 @@ struct RouteQuery {
   IpAddress source;
 };
 
-// What ${1} to ${9} stand for: views into RouteQuery::path. Groups that are not set are empty.
+// The values of ${1} to ${9}: views into RouteQuery::path. Groups that are not set are empty.
 struct Captures {
   static constexpr int kMax = 9;
   std::string_view group[kMax];
@@ -60,8 +60,8 @@ class RuleTable {
   virtual std::unique_ptr<Matcher> make_matcher() const = 0;
 };
 
-// Whether one condition holds for one request, found out the plain way. It is the specification of the table above, to
-// which tests compare it over random rules, and what `explain` prints.
+// Whether one condition holds for one request, evaluated directly. This is the specification of the table above: tests
+// compare the two with random rules.
 bool matches(const config::Condition& condition, const RouteQuery& query);
 
 }  // namespace albatross

@@ -1,4 +1,4 @@
-// What a RuleTable holds, for the matcher and for tests. Users of the table include routing/rules/rule_table.h.
+// The contents of a RuleTable, for the matcher and for tests. Users of the table include routing/rules/rule_table.h.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace albatross {
 
-// Const after compile_rules, shared by every matcher made of it.
+// Const after compile_rules, shared by every matcher made from it.
 struct CompiledRules {
   explicit CompiledRules(const RegexBudget& b) : budget(b), index(programs) {}
 

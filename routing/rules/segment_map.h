@@ -1,6 +1,6 @@
 // The edges of a trie in one hash table: from a node and a segment to the child node.
 //
-// The keys come from the configuration and are copied into the map. What clients send is only looked up, never
+// The keys come from the configuration and are copied into the map. Text from clients is only looked up, never
 // inserted, so the hash needs no secret. Built on one thread, then const and shared.
 #pragma once
 
@@ -19,7 +19,7 @@ inline std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-// Reads eight bytes at a time, where boost's hash goes byte by byte.
+// Reads eight bytes at a time; boost's hash reads one.
 inline std::uint64_t hash_bytes(std::string_view text, std::uint64_t seed) {
   constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
   const char* p = text.data();
@@ -52,7 +52,7 @@ class SegmentMap {
     return at == children_.end() ? kNone : at->second;
   }
 
-  // The child that was there; else `child`, which is added.
+  // Returns the child if there is one; else adds `child` and returns it.
   std::uint32_t insert(std::uint32_t node, std::string_view segment, std::uint32_t child) {
     const std::uint32_t known = find(node, segment);
     if (known != kNone) return known;

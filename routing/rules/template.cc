@@ -31,7 +31,7 @@ const std::vector<std::pair<std::string_view, Template::Kind>>& Template::names(
   return all;
 }
 
-// `name` is what stands between the braces. An empty message means that the part is good.
+// `name` is the text between the braces. An empty message means that the part is good.
 Template::Part Template::parse(std::string_view name, std::string& message, std::string& hint) {
   for (const auto& [known, kind] : names()) {
     if (name == known) return {kind, 0, {}};

@@ -17,9 +17,9 @@
 
 namespace albatross {
 
-// What the variables stand for in one request. The views must outlive the expansion.
+// The values of the variables in one request. The views must outlive the expansion.
 struct TemplateValues {
-  std::string_view written_port;  // the port that the client wrote behind the host, or ""; no variable, for redirects
+  std::string_view written_port;  // the port that the client wrote after the host, or ""; for redirects, not a variable
   std::string_view host, path, query, port, protocol, client_ip, client_port, listener, rule, request_id;
   const Fields* fields = nullptr;      // ${header:name}: the first field line; ${cookie:name}
   const Captures* captures = nullptr;  // ${1}..${9}
@@ -32,7 +32,8 @@ class Template {
   // `path` names the key.
   static Template compile(const config::Value<std::string>& text, const std::string& path, config::Diagnostics& out);
 
-  // Of a literal a view of this template; else the text is built in the arena. What a request does not have is empty.
+  // For a literal a view of this template; else the text is built in the arena. A variable that a request does not have
+  // is empty.
   std::string_view expand(const TemplateValues& values, Arena& arena) const;
   bool is_literal() const;
   // The N of the greatest ${N}, 1 to 9; 0 if there is none.

@@ -10,7 +10,7 @@ using Shape = TextMatcher::Shape;
 
 struct Unescaped {
   std::string text;
-  bool wild = false;  // an unescaped wildcard was met: text is of no use
+  bool wild = false;  // there is an unescaped wildcard: text is not usable
 };
 
 Unescaped unescape(std::string_view pattern) {
@@ -23,7 +23,7 @@ Unescaped unescape(std::string_view pattern) {
   return out;
 }
 
-// The star at the end counts only if no backslash takes it.
+// The star at the end counts only if no backslash escapes it.
 bool ends_with_star(std::string_view pattern) {
   if (!pattern.ends_with('*')) return false;
   std::size_t slashes = 0;
@@ -58,7 +58,7 @@ void compile_wildcard(std::string_view pattern, TextMatcher& out) {
 bool wildcard_matches(std::string_view pattern, std::string_view text) {
   std::size_t p = 0;
   std::size_t t = 0;
-  std::size_t star = std::string_view::npos;  // just behind the last star, and what it has swallowed up to
+  std::size_t star = std::string_view::npos;  // just after the last star, and the end of what it has matched
   std::size_t swallowed = 0;
   while (t < text.size()) {
     if (p < pattern.size() && pattern[p] == '*') {

@@ -1,6 +1,6 @@
-// One value of a condition, compiled to the cheapest comparison that does what its pattern says.
+// One value of a condition, compiled to the cheapest comparison that is equivalent to its pattern.
 //
-// A TextMatcher owns its text and is const after compile(), shared by all threads. Of a regex it has only the number;
+// A TextMatcher owns its text and is const after compile(), shared by all threads. For a regex it has only the number;
 // the compiled regex is in each worker's RegexBank.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace albatross {
 
 // `*` matches any bytes, `?` one byte, and `\` makes the next character literal. Takes quadratic time at worst.
 bool wildcard_matches(std::string_view pattern, std::string_view text);
-// Whether the text is `prefix` or lies below it: "/v2/x" does below "/v2", "/v2x" does not; "/v2" not below "/v2/".
+// Whether the text is `prefix` or is below it: "/v2/x" is below "/v2", "/v2x" is not; "/v2" is not below "/v2/".
 bool is_segment_prefix(std::string_view prefix, std::string_view text);
 
 struct TextMatcher {
@@ -23,11 +23,11 @@ struct TextMatcher {
 
   Shape shape = Shape::kAny;
   std::uint32_t regex = 0;  // kRegex: its number; set by the caller
-  std::string text;         // what is compared; kRegex: the literal in front, which is in no group; often empty
+  std::string text;         // what is compared; kRegex: the literal before it, in no group; often empty
 
   // A host's text becomes lower case: it is compared with a lower-case host without port and trailing dot.
   static TextMatcher compile(const config::Pattern& pattern, Subject subject);
-  // Any shape but kRegex.
+  // For any shape but kRegex.
   bool matches(std::string_view subject) const;
 };
 

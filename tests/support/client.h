@@ -1,4 +1,4 @@
-// A client of raw bytes over TCP or TLS. Every call ends: what does not come in time throws TimedOut (failure.h).
+// A client of raw bytes over TCP or TLS. Every call ends: it throws TimedOut (failure.h) if data does not come in time.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace albatross::test {
 
-// Bytes both ways; TCP here, TLS in tls_client.h.
+// A connection's bytes in both directions: TCP here, TLS in tests/integration/secure.h.
 class Channel {
  public:
   virtual ~Channel() = default;
@@ -31,27 +31,27 @@ class Client {
   explicit Client(Fd fd) : Client(tcp_channel(std::move(fd))) {}
   explicit Client(std::unique_ptr<Channel> channel) : channel_(std::move(channel)) {}
 
-  // Sends all of it; a peer that takes no more is no failure (see ended()).
+  // Sends all of it. A peer that takes no more is not a failure (see ends()).
   Client& send(std::string_view bytes);
   Client& drip(std::string_view bytes, std::size_t size, Ms gap);
   Message read_response(bool to_head = false);
-  // GET `path` and the answer; the connection stays.
+  // Sends GET `path` and returns the answer; the connection stays open.
   Message get(const std::string& path, const std::string& fields = {}, const std::string& host = "test.example");
-  // Up to and with the marker.
+  // Reads up to and including the marker.
   std::string read_until(std::string_view marker);
   std::string read_exact(std::size_t n);
-  // Until the peer ends the connection; what came. `how` tells an end from a reset.
+  // Reads until the peer ends the connection. `how` tells an end from a reset.
   std::string read_all(Got* how = nullptr, Ms patience = kPatience);
-  // True if the peer ended it in time, with nothing more before.
+  // True if the peer ends the connection in time and sends nothing before that.
   bool ends(Ms patience = kPatience);
   bool is_reset(Ms patience = kPatience);
-  // True if neither bytes nor an end come for so long.
+  // True if neither bytes nor an end come for `how_long`.
   bool stays_silent(Ms how_long);
   void half_close() { channel_->half_close(); }
   void close() { channel_->close(); }
   void reset() { channel_->reset(); }
   Channel& channel() { return *channel_; }
-  // Read but not asked for yet.
+  // Bytes that were read but not returned yet.
   const std::string& held() const { return held_; }
 
  private:

@@ -1,4 +1,4 @@
-// Waiting in tests: always for a condition, always with an end.
+// Waiting in tests: always for a condition, always with a time limit.
 #pragma once
 
 #include <poll.h>
@@ -10,7 +10,7 @@ namespace albatross::test {
 
 using Ms = std::chrono::milliseconds;
 
-// How long a test waits for what must come; sanitizers are slow, so this is generous.
+// How long a test waits for an expected event; sanitizers are slow, so this is generous.
 constexpr Ms kPatience{10'000};
 
 class Deadline {
@@ -26,7 +26,7 @@ class Deadline {
   std::chrono::steady_clock::time_point at_;
 };
 
-// Asks again and again until the condition holds; false if it never did.
+// Polls until the condition holds; false if it does not within `patience`.
 template <class Condition>
 bool eventually(Condition condition, Ms patience = kPatience) {
   const Deadline deadline(patience);

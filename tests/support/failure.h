@@ -1,4 +1,4 @@
-// What the test bed throws; a test that did not expect it fails with the text.
+// The exceptions of the test bed. A test that does not expect one fails with its text.
 #pragma once
 
 #include <stdexcept>

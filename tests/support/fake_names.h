@@ -1,4 +1,4 @@
-// A name server on UDP that knows what a test tells it.
+// A name server on UDP whose answers a test sets.
 #pragma once
 
 #include <arpa/inet.h>
@@ -24,7 +24,7 @@ class FakeNames {
     std::vector<std::string> addresses{};  // IPv4; none: an empty answer
     std::uint32_t ttl = 1;
     int code = 0;         // 3: no such name, 2: failure
-    bool silent = false;  // not answered at all
+    bool silent = false;  // no answer is sent
   };
 
   FakeNames() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)), stop_(::eventfd(0, EFD_CLOEXEC)) {

@@ -1,4 +1,4 @@
-// A server whose every byte a test decides.
+// A server whose bytes a test decides.
 //
 // Each accepted connection runs the handler on a thread of its own; when the handler returns, the connection is closed.
 // Without a handler it answers each request with 200 and, as the body, the request's raw bytes. Counters may be read
@@ -32,19 +32,20 @@ class FakeConnection {
   Message read_request();
   std::string read_head();  // up to the empty line, without the body
   std::string read_exact(std::size_t n);
-  // What has come by the time there is at least one byte; "" at the end.
+  // Waits for at least one byte and returns all that have come; "" at the end.
   std::string read_some();
   void write(std::string_view bytes);
-  // In pieces of `size` bytes, `gap` apart. False if the peer left.
+  // Writes pieces of `size` bytes, `gap` apart. False if the peer left.
   bool drip(std::string_view bytes, std::size_t size, Ms gap);
-  // "HTTP/1.1 <status> X", the fields (each with CRLF), content-length and the body.
+  // Writes "HTTP/1.1 <status> X", the fields (each with CRLF), content-length and the body.
   void respond(int status, std::string_view body = {}, std::string_view fields = {});
   void shutdown_write();
   void close() { fd_.close(); }
   void reset() { fd_.reset(); }
-  // Until the peer closes or resets; false if the test ended first. What comes is kept in the owner's bytes.
+  // Waits until the peer closes or resets; false if the test or kPatience ended first. Bytes that come are kept by the
+  // owner.
   bool wait_for_close();
-  // True if nothing has come and nothing comes for so long.
+  // True if nothing has come and nothing comes for `how_long`.
   bool silent(Ms how_long);
   // Neither reads nor writes until the test ends, the peer leaves or the time is over.
   void stall(Ms most = kPatience);
@@ -74,7 +75,7 @@ class FakeUpstream {
 
   std::uint16_t port() const { return port_; }
   const std::string& address() const { return address_; }
-  // Stops listening and drops what is open: from now on it refuses.
+  // Stops listening and closes open connections: from now on connections are refused.
   void stop();
 
   int connections() const { return connections_.load(); }

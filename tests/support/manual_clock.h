@@ -1,4 +1,4 @@
-// Time that only a test moves. Any thread.
+// A clock that only a test moves. Any thread.
 #pragma once
 
 #include <atomic>

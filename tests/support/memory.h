@@ -1,4 +1,4 @@
-// What the process holds, as the kernel counts it.
+// The memory of the process, as the kernel counts it.
 #pragma once
 
 #include <malloc.h>
@@ -10,7 +10,7 @@
 namespace albatross::test {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // whose own bookkeeping hides the product's
+constexpr bool kSanitized = true;  // the sanitizer's own memory hides the product's
 #else
 constexpr bool kSanitized = false;
 #endif

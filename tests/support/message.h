@@ -1,4 +1,4 @@
-// An HTTP/1 message as it stood on the wire, read by a parser that shares nothing with the product's.
+// An HTTP/1 message as it was on the wire, read by a parser that shares nothing with the product's.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,7 @@ struct Message {
   std::string body;  // decoded
   FieldList trailers;
   std::vector<std::string> chunks;     // as they were cut, if chunked
-  std::vector<Message> informational;  // responses: what came before the final head
+  std::vector<Message> informational;  // responses: the heads before the final one
   bool chunked = false;
   bool until_close = false;
 
@@ -36,10 +36,10 @@ struct Message {
 
 enum class Side { kRequest, kResponse };
 
-// Gives more bytes; empty: the end of the stream. Throws when the deadline passes.
+// Returns more bytes; empty: the end of the stream. Throws when the deadline passes.
 using ByteSource = std::function<std::string()>;
 
-// Reads one message; what does not end properly throws (failure.h). `held` keeps what came behind it. `bodyless`: a
+// Reads one message; throws if it does not end properly (failure.h). `held` keeps the bytes after it. `bodyless`: a
 // response to HEAD.
 Message read_message(Side side, std::string& held, const ByteSource& more, bool bodyless = false);
 

@@ -1,4 +1,4 @@
-// The usual configuration: a listener "web" on 127.0.0.1, a group "app", an access log and one worker. A test says only
+// The usual configuration: a listener "web" on 127.0.0.1, a group "app", an access log and one worker. A test sets only
 // what it is about.
 #pragma once
 
@@ -13,7 +13,7 @@ struct Setup {
   std::vector<std::string> servers{};  // of the group "app"; none: no group
   std::string listener{};              // more keys of the listener, each on a line of its own
   std::string group{};                 // more keys of the group
-  std::string top{};                   // more keys of the file, whole
+  std::string top{};                   // more top-level keys of the file
   std::string groups{};                // more server groups, as list items
   std::string actions = "- forward: app";
   std::string bind = "127.0.0.1:0";

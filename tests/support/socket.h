@@ -1,4 +1,4 @@
-// Plain blocking-with-deadline sockets for tests.
+// Plain sockets for tests, blocking with a deadline.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class Fd {
   int fd_ = -1;
 };
 
-// Where to connect to: "127.0.0.1:80", "[::1]:80" or "unix:/path". Throws on failure. `receive_buffer` > 0 shrinks the
-// socket's, `from` binds a source address.
+// Connects to "127.0.0.1:80", "[::1]:80" or "unix:/path". Throws on failure. `receive_buffer` > 0 shrinks the socket's,
+// `from` binds a source address.
 Fd connect_to(const std::string& address, int receive_buffer = 0, const std::string& from = {});
 std::string loopback(std::uint16_t port);
 
@@ -42,11 +42,11 @@ Fd listen_on(const std::string& address, std::uint16_t& port);
 Fd refusing_port(std::uint16_t& port);
 
 enum class Got { kBytes, kEnd, kReset, kTimeout, kStopped };
-// Appends what there is, waiting for it; `stop` is a descriptor that ends the wait when it is readable, or -1.
+// Waits for bytes and appends them. `stop` is a descriptor that ends the wait when it is readable, or -1.
 Got receive_some(int fd, std::string& into, const Deadline& deadline, int stop = -1, std::size_t most = 65536);
-// Everything, waiting for room. kEnd when the peer takes no more.
+// Sends everything, waiting for room. kEnd when the peer takes no more.
 Got send_all(int fd, std::string_view bytes, const Deadline& deadline, int stop = -1);
-// What the socket takes at once.
+// Sends without waiting. Returns how many bytes the socket took.
 std::size_t send_now(int fd, std::string_view bytes);
 
 }  // namespace albatross::test

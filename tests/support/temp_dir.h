@@ -1,4 +1,4 @@
-// A folder that goes away with the test.
+// A folder that is removed at the end of the test.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@ class TempDir {
   TempDir& operator=(const TempDir&) = delete;
   std::string path() const { return path_.string(); }
   std::string file(const std::string& name) const { return (path_ / name).string(); }
-  // Writes the file anew and returns its path.
+  // Creates or replaces the file and returns its path.
   std::string write(const std::string& name, const std::string& text) const;
 
  private:

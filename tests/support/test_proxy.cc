@@ -38,7 +38,7 @@ TestProxy::TestProxy(const std::string& yaml, const ProxyOptions& options, std::
 TestProxy::~TestProxy() {
   if (!thread_.joinable()) return;
   server_->stop_from_anywhere();
-  server_->stop_from_anywhere();  // the second one is at once
+  server_->stop_from_anywhere();  // the second call stops at once
   thread_.join();
 }
 

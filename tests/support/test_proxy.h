@@ -1,5 +1,6 @@
-// The real Server in this process, on ports of the kernel's choice, with its control loop on a thread of its own. The
-// configuration is written into a folder of its own, to which its relative paths refer. Stops and joins when destroyed.
+// A real Process inside the test program, on ports of the kernel's choice, with its control loop on a thread of its
+// own. The configuration is written into a folder of its own, to which its relative paths refer. Stops and joins when
+// destroyed.
 #pragma once
 
 #include <boost/asio/post.hpp>
@@ -32,7 +33,7 @@ class TestProxy {
   ~TestProxy();
 
   std::uint16_t port(const std::string& listener = "web");
-  // Puts another configuration into force, and says what reload said.
+  // Puts another configuration into force, and returns the result of the reload.
   ReloadResult reload(const Setup& setup) { return reload(setup.yaml()); }
   ReloadResult reload(const std::string& yaml);
   // Begins to stop, as SIGTERM does.
@@ -49,11 +50,11 @@ class TestProxy {
     return future.get();
   }
 
-  // The access log so far, a line each.
+  // The access log so far, an element for each line.
   std::vector<nlohmann::json> log() const;
   // Waits for that many lines; throws if they do not come.
   std::vector<nlohmann::json> log(std::size_t lines) const;
-  // Lines that hold `text` among what the server said of itself.
+  // Whether an event contains `text`.
   bool said(const std::string& text);
   const TempDir& folder() const { return *folder_; }
 
