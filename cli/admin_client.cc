@@ -41,7 +41,7 @@ AdminReply not_reached(const std::string& text, const boost::system::error_code&
   const bool refused = ec == boost::system::errc::permission_denied;
   return {0, "",
           text + ": " + ec.message() +
-              (refused ? ": run it as the user who runs albatross, or as root"
+              (refused ? ": run the command as the user that runs albatross, or as root"
                        : " (is albatross running? --admin, -c FILE or ALBATROSS_ADMIN name another address)")};
 }
 
@@ -61,7 +61,7 @@ AdminTarget place_of(const std::string& file, std::string& error) {
   config::Diagnostics out(file, source->text);
   const config::Config config = config::load(*source, out);
   if (!out.ok()) {
-    error = file + ": has errors; see albatross check " + file;
+    error = file + ": has errors: see albatross check " + file;
     return {};
   }
   if (config.admin.off) error = file + ": admin is off";
@@ -84,7 +84,7 @@ std::string error_text(const AdminReply& reply) {
   if (reply.status == 0) return reply.error;
   const nlohmann::json body = nlohmann::json::parse(reply.body, nullptr, false);
   if (body.is_object() && body.contains("error") && body["error"].is_string()) return body["error"];
-  return "the admin API answers with status " + std::to_string(reply.status);
+  return "the admin API answered with status " + std::to_string(reply.status);
 }
 
 AdminReply ask_admin(const AdminTarget& given, const std::string& method, const std::string& target,
@@ -99,7 +99,7 @@ AdminReply ask_admin(const AdminTarget& given, const std::string& method, const 
   }
   const std::string text = to.address.empty() ? default_place() : to.address;
   if (!parse_admin_address(text, at, true)) {
-    return {0, "", text + " is no address of an admin API; write unix:/path, 127.0.0.1:9900 or lb.internal:9900"};
+    return {0, "", text + " is not an address of an admin API: write unix:/path, 127.0.0.1:9900 or lb.internal:9900"};
   }
   asio::io_context io;
   boost::system::error_code ec;

@@ -8,7 +8,7 @@ namespace albatross::cli {
 
 int check_command(const std::string& file, bool json) {
   if (file.empty()) {
-    std::cerr << "albatross check: give a file: albatross check FILE\n";
+    std::cerr << "albatross check: no file given: albatross check FILE\n";
     return 2;
   }
   std::string error;

@@ -81,21 +81,21 @@ int help_command(const CLI::App& app, const std::string& topic) {
 
 void add_servers(CLI::App& app, Line& line) {
   CLI::App* run = app.add_subcommand("run", "run the proxy");
-  run->add_option("-c,--config,FILE", line.run.config, "the configuration, YAML or JSON");
-  run->add_option("--from", line.run.from, "listen here, without a file: 8080 or 127.0.0.1:8080");
-  run->add_option("--to", line.run.to, "forward there: 3000 (of this machine) or 10.0.0.5:3000");
+  run->add_option("-c,--config,FILE", line.run.config, "configuration file, YAML or JSON");
+  run->add_option("--from", line.run.from, "address to listen on, without a file: 8080 or 127.0.0.1:8080");
+  run->add_option("--to", line.run.to, "address to forward to: 3000 (on this machine) or 10.0.0.5:3000");
   run->add_option("--admin", line.run.admin,
-                  "where the admin API listens, in place of the file's admin: unix:/path, 127.0.0.1:9900 or off");
+                  "address of the admin API, replaces admin in the file: unix:/path, 127.0.0.1:9900 or off");
   run->add_option("--take-over", line.run.take_over,
-                  "the admin socket of a running process: takes its listening sockets, and it drains and ends");
+                  "admin socket of a running process: take its listening sockets over; that process drains and exits");
   run->add_flag("--watch", line.run.watch, "reload when the file changes");
   run->callback([&line] { line.code = run_command(line.run); });
 
-  CLI::App* respond = app.add_subcommand("respond", "a tiny server for demos and tests");
-  respond->add_option("--listen", line.respond.listen, "the address: 9001 or 127.0.0.1:9001")->required();
-  respond->add_option("--body", line.respond.body, "what it answers, byte for byte");
-  respond->add_option("--status", line.respond.status, "the status code")->check(CLI::Range(200, 599));
-  respond->add_option("--content-type", line.respond.content_type, "the type of the body");
+  CLI::App* respond = app.add_subcommand("respond", "run a small server for demos and tests");
+  respond->add_option("--listen", line.respond.listen, "address to listen on: 9001 or 127.0.0.1:9001")->required();
+  respond->add_option("--body", line.respond.body, "body of the answer, byte for byte");
+  respond->add_option("--status", line.respond.status, "status code of the answer")->check(CLI::Range(200, 599));
+  respond->add_option("--content-type", line.respond.content_type, "Content-Type of the answer");
   respond->callback([&line] { line.code = respond_command(line.respond); });
 }
 
@@ -103,17 +103,18 @@ void add_clients(CLI::App& app, Line& line) {
   const auto connect = [&line](CLI::App* client) {
     client
         ->add_option("--admin", line.target.address,
-                     "the admin address of the running process: unix:/path, 127.0.0.1:9900 or lb.internal:9900")
+                     "admin address of the running process: unix:/path, 127.0.0.1:9900 or lb.internal:9900")
         ->envname("ALBATROSS_ADMIN");
-    client->add_option("-c,--config", line.target.config, "take the admin address from this configuration file");
+    client->add_option("-c,--config", line.target.config,
+                       "configuration file to take the admin address and the token from");
     client
         ->add_option("--token", line.target.token,
-                     "the token for writes over TCP; in the environment other users do not see it")
+                     "token for writes over TCP; other users can see the option, but not the environment variable")
         ->envname("ALBATROSS_ADMIN_TOKEN");
     client->add_flag("--json", line.json, "print JSON");
   };
   const auto changes = [&](CLI::App* client) {
-    client->add_flag("--dry-run", line.dry_run, "only say what would be");
+    client->add_flag("--dry-run", line.dry_run, "only print what would change");
     connect(client);
   };
   const auto add = [&](const char* name, const char* what, int (*command)(const AdminTarget&, bool)) {
@@ -122,19 +123,20 @@ void add_clients(CLI::App& app, Line& line) {
     client->callback([&line, command] { line.code = command(line.target, line.json); });
   };
   CLI::App* weight =
-      app.add_subcommand("weight", "shift weights on the running process: of a rule's groups, or of a server");
+      app.add_subcommand("weight", "set weights in the running process: of a rule's groups, or of a server");
   weight->add_option("WHAT", line.weight.what, "LISTENER/RULE, or GROUP/SERVER")->required();
-  weight->add_option("WEIGHTS", line.weight.weights, "GROUP=W … for a rule, W for a server; 0 to 10000");
-  weight->add_flag("--reset", line.weight.reset, "back to what the file says");
+  weight->add_option("WEIGHTS", line.weight.weights, "GROUP=W … for a rule, W for a server; from 0 to 10000");
+  weight->add_flag("--reset", line.weight.reset, "restore the weights of the configuration file");
   changes(weight);
   weight->callback([&line] { line.code = weight_command(line.target, line.weight, line.dry_run, line.json); });
 
   CLI::App* drain =
-      app.add_subcommand("drain", "give a server, or a listener, no new requests, and let those on it finish");
+      app.add_subcommand("drain", "drain a server or a listener: it gets no new requests, and those in flight finish");
   drain->add_option("WHAT", line.drain.what, "GROUP/SERVER, or LISTENER")->required();
-  drain->add_flag("--wait", line.drain.wait, "until nothing is left on it; prints the report");
+  drain->add_flag("--wait", line.drain.wait, "wait until the drain is over, then print the report");
   drain->add_option("--timeout", line.drain.timeout,
-                    "when what is left is cut: 30s, 5m; default the group's connection_drain, or shutdown.drain");
+                    "time after which the remaining requests are cut: 30s, 5m; default: the group's connection_drain, "
+                    "or shutdown.drain for a listener");
   changes(drain);
   drain->callback([&line] { line.code = drain_command(line.target, line.drain, line.dry_run, line.json); });
 
@@ -143,33 +145,33 @@ void add_clients(CLI::App& app, Line& line) {
   changes(undrain);
   undrain->callback([&line] { line.code = undrain_command(line.target, line.drain.what, line.dry_run, line.json); });
 
-  CLI::App* top = app.add_subcommand("top", "requests, failures and times of the running process, live");
-  top->add_option("--interval", line.top.interval, "seconds between two looks")->check(CLI::Range(0.1, 3600.0));
-  top->add_option("-n,--count", line.top.count, "how many times; default until interrupted")
+  CLI::App* top = app.add_subcommand("top", "show requests, failures and times of the running process, live");
+  top->add_option("--interval", line.top.interval, "seconds between two updates")->check(CLI::Range(0.1, 3600.0));
+  top->add_option("-n,--count", line.top.count, "number of updates; default: until interrupted")
       ->check(CLI::Range(1, 1'000'000));
   connect(top);
   top->callback([&line] { line.code = top_command(line.target, line.top, line.json); });
 
-  add("status", "listeners, groups and servers of the running process", status_command);
-  add("reload", "let the running process read its file again", reload_command);
+  add("status", "show listeners, groups and servers of the running process", status_command);
+  add("reload", "reload the configuration file in the running process", reload_command);
 }
 
 void add_texts(CLI::App& app, Line& line) {
-  CLI::App* check = app.add_subcommand("check", "read a configuration and name every error");
-  check->add_option("-c,--config,FILE", line.check_file, "the configuration, YAML or JSON");
+  CLI::App* check = app.add_subcommand("check", "check a configuration and report every error");
+  check->add_option("-c,--config,FILE", line.check_file, "configuration file, YAML or JSON");
   check->add_flag("--json", line.json, "print JSON");
   check->callback([&line] { line.code = check_command(line.check_file, line.json); });
 
-  CLI::App* schema = app.add_subcommand("schema", "the JSON Schema of the configuration");
-  schema->add_flag("--markdown", line.markdown, "the reference as Markdown instead");
+  CLI::App* schema = app.add_subcommand("schema", "print the JSON Schema of the configuration");
+  schema->add_flag("--markdown", line.markdown, "print the reference in Markdown instead");
   schema->callback([&line] { line.code = schema_command(line.markdown); });
 
-  CLI::App* version = app.add_subcommand("version", "the version");
+  CLI::App* version = app.add_subcommand("version", "print the version");
   version->add_flag("--json", line.json, "print JSON");
   version->callback([&line] { line.code = version_command(line.json); });
 
-  CLI::App* help = app.add_subcommand("help", "this text, or that of a command");
-  help->add_option("COMMAND", line.topic, "the command");
+  CLI::App* help = app.add_subcommand("help", "print this help, or the help of a command");
+  help->add_option("COMMAND", line.topic, "name of the command");
   help->callback([&] { line.code = help_command(app, line.topic); });
 }
 

@@ -58,7 +58,7 @@ int print(const AdminReply& r, bool as_json) {
       const json& d = s["report"];
       std::cout << d.value("finished", 0) << " finished, " << d.value("moved", 0)
                 << " moved, cut: " << d["cut"].value("http", 0) << " http, " << d["cut"].value("websocket", 0)
-                << " websocket, " << d["cut"].value("grpc", 0) << " grpc; the longest after "
+                << " websocket, " << d["cut"].value("grpc", 0) << " grpc; the last ended after "
                 << duration_text(static_cast<Nanos>(d.value("longest", 0.0) * 1e9)) << "\n";
     }
   }
@@ -86,10 +86,11 @@ int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_ru
     if (!parse_weight(w, body, is_rule))
       return usage("weight", w + " is not a weight: GROUP=0 to GROUP=10000 for a rule, 0 to 10000 for a server");
   }
-  if (o.reset && !o.weights.empty()) return usage("weight", "--reset takes no weight: it gives back the file's");
+  if (o.reset && !o.weights.empty())
+    return usage("weight", "--reset takes no weight: it restores the weights of the configuration file");
   if (!o.reset && o.weights.empty())
-    return usage("weight", "which weights? GROUP=5 … for a rule, a number for a server");
-  if (!is_rule && !o.reset && o.weights.size() > 1) return usage("weight", "a server has one weight");
+    return usage("weight", "no weight given: GROUP=5 … for a rule, a number for a server");
+  if (!is_rule && !o.reset && o.weights.size() > 1) return usage("weight", "a server takes one weight");
   std::string query = std::string(o.reset ? "?reset" : "") + (dry_run ? (o.reset ? "&dry_run" : "?dry_run") : "");
   std::string rule = "/v1/listeners/" + encoded(first) + "/rules/" + encoded(second) + "/weights" + query;
   std::string server = "/v1/server_groups/" + encoded(first) + "/servers/" + encoded(second) + "/weight" + query;

@@ -251,8 +251,10 @@ int run_without_file(const RunOptions& o) {
 int run_command(const RunOptions& o) {
   if (!o.config.empty() && !(o.from + o.to).empty()) return wrong_run("give a file, or --from and --to, not both");
   if (o.config.empty() && (o.from + o.to).empty()) return wrong_run("give a file, or --from ADDRESS --to ADDRESS");
-  if (o.config.empty() && o.from.empty()) return wrong_run("--from is missing: where to listen, such as :8080");
-  if (o.config.empty() && o.to.empty()) return wrong_run("--to is missing: where to forward, such as 127.0.0.1:3000");
+  if (o.config.empty() && o.from.empty())
+    return wrong_run("--from is missing: the address to listen on, such as :8080");
+  if (o.config.empty() && o.to.empty())
+    return wrong_run("--to is missing: the address to forward to, such as 127.0.0.1:3000");
   if (o.config.empty()) return run_without_file(o);
   std::string error;
   auto source = config::read_source(o.config, error);

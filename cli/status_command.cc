@@ -65,10 +65,10 @@ std::vector<Row> group_rows(const json& groups) {
   return rows;
 }
 
-// "3 (the file: 5)"
+// "3 (file: 5)"
 std::string weight_text(const json& w) {
   std::string out = digits(w, "weight");
-  if (w.contains("file_weight")) out += " (the file: " + digits(w, "file_weight") + ")";
+  if (w.contains("file_weight")) out += " (file: " + digits(w, "file_weight") + ")";
   return out;
 }
 
@@ -95,7 +95,7 @@ std::vector<Row> certificate_rows(const json& listeners) {
 
 void print_reload(const json& s) {
   for (const json& key : s.value("needs_restart", json::array())) {
-    std::cout << "needs a restart: " << key.get<std::string>() << " differs from what this process runs with\n";
+    std::cout << "needs a restart: " << key.get<std::string>() << " differs from the value in the running process\n";
   }
   if (!s.contains("last_reload")) return;
   const json& last = s["last_reload"];

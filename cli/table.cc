@@ -51,8 +51,8 @@ std::string health(const json& server) {
 std::string trouble(const json& group) {
   std::string out;
   if (group.value("fail_open", false))
-    out = "no server is healthy: those that do not drain get the requests all the same";
-  if (group.value("no_server", false)) out = "no server takes requests: they get 503";
+    out = "no server is healthy: requests go to all servers that do not drain (fail_open)";
+  if (group.value("no_server", false)) out = "no server takes requests: requests get 503";
   if (group.contains("circuit_open")) out += std::string(out.empty() ? "" : ", ") + "circuit open";
   if (number(group, "waiting") > 0)
     out += (out.empty() ? "" : ", ") + std::to_string(number(group, "waiting")) + " waiting";

@@ -65,7 +65,7 @@ bool TakeOver::begin(const std::string& socket, Process& process, std::string& e
       ::send(fd_, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(kRequest.size());
   const std::string head = asked ? read_head(fd_) : "";
   if (!head.starts_with("HTTP/1.1 101 ")) {
-    error = "--take-over " + path + ": the process there does not hand over" +
+    error = "--take-over " + path + ": the process does not hand over its sockets" +
             (head.empty() ? "" : ": " + head.substr(0, head.find('\r')));
     return false;
   }
@@ -83,20 +83,20 @@ bool TakeOver::finish(std::string& error) {
   if (fd_ < 0) return true;
   std::string why;
   if (say(fd_, HandOver::kReady, why) && await(fd_, HandOver::kLeft, why)) return true;
-  error = "the process before did not leave: " + why;
+  error = "the old process did not leave its sockets: " + why;
   return false;
 }
 
 void Successor::start(const std::vector<std::string>& admin) {
   if (pid_ != 0) {
-    print_event(Level::kWarning, "SIGUSR2: a new process is being started already");
+    print_event(Level::kWarning, "SIGUSR2: a new process is already starting");
     return;
   }
   const auto socket =
       std::find_if(admin.begin(), admin.end(), [](const std::string& at) { return at.starts_with("unix:"); });
   if (socket == admin.end()) {
     print_event(Level::kError,
-                "SIGUSR2: a new process asks at the admin socket, and this one has none; add unix:/path to admin.bind");
+                "SIGUSR2: a take-over needs an admin API on a unix socket: add unix:/path to admin.bind");
     return;
   }
   std::vector<std::string> words;
@@ -130,7 +130,7 @@ void Successor::wait() {
     int status = 0;
     if (pid_ == 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return wait();
     print_event(Level::kError,
-                "process " + std::to_string(pid_) + " has ended and did not take over; this one goes on");
+                "process " + std::to_string(pid_) + " ended without taking over; this process continues");
     pid_ = 0;
   });
 }

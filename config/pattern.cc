@@ -50,7 +50,7 @@ const Object<Pattern>& pattern_table() {
   static const Object<Pattern> table = [] {
     Object<Pattern> t(
         "pattern",
-        "A pattern in full, for what the shorthand of one text cannot say. The shorthand is a literal, a wildcard with "
+        "The full form of a pattern, for cases that the shorthand does not cover. The shorthand is a literal, a wildcard with "
         "`*` (any characters) and `?` (one character), `~` before a regex, or `~*` before a regex that ignores case; "
         "outside a regex `\\` escapes. In full it has exactly one of exact, prefix, wildcard and regex.");
     t.field("exact", as<Kind::kExact, &Pattern::text>, pattern_text(), "The whole value, byte for byte.");

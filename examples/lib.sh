@@ -1,8 +1,8 @@
-# What the examples' tests share; sourced by each `test`. Needs bash, curl and openssl.
+# Functions for the tests of the examples. Each `test` sources this file. It needs bash, curl and openssl.
 #
-#   $ALBATROSS   the binary; default: the release build beside the examples
+#   $ALBATROSS   the binary; default: the release build of this repository
 #
-# Ports come from the kernel, files go to a folder of their own, and whatever happens nothing is left.
+# Ports come from the kernel. Files are in a temporary folder. All processes and files are removed at the end.
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # used by the tests
 set -euo pipefail
@@ -15,7 +15,7 @@ admin=unix:$work/admin.sock
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 declare -A pid=() address=() port=()
 
-# end NAME: SIGTERM, and the exit status. Killed if it is still there after ten seconds.
+# end NAME: sends SIGTERM and returns the exit status. Kills the process if it still runs after ten seconds.
 end() {
   local p=${pid[$1]}
   unset "pid[$1]"
@@ -47,8 +47,8 @@ fail() {
   exit 1
 }
 
-# start NAME LINE COMMAND...: runs it in the background and waits until its output has LINE (a regular expression). False
-# if it ends before.
+# start NAME LINE COMMAND...: runs COMMAND in the background and waits until its output has LINE (a regular expression).
+# False if it ends before that.
 start() {
   local name=$1 line=$2
   shift 2
@@ -64,20 +64,20 @@ start() {
   return 1
 }
 
-# respond NAME [BODY]: a server that answers BODY; its port is then ${port[NAME]}.
+# respond NAME [BODY]: starts a server that answers BODY and sets ${port[NAME]}.
 respond() {
   start "$1" ' listens on ' "$albatross" respond --listen 127.0.0.1:0 --body "${2:-$1}" || fail "server $1 did not start"
   port[$1]=$(sed -n 's/.* listens on .*:\([0-9]*\)$/\1/p' "$work/$1.log")
 }
 
-# A port that is free now, in $free. Where the configuration can say 0, let it.
+# free_port: sets $free to a port that is free now. Use port 0 in the configuration where that is possible.
 free_port() {
   respond free
   free=${port[free]}
   end free
 }
 
-# proxy CONFIG: runs it; each listener is then ${address[NAME]}, "127.0.0.1:PORT".
+# proxy CONFIG: runs the proxy and sets ${address[NAME]} for each listener, "127.0.0.1:PORT".
 proxy() {
   local name where
   start albatross ': admin on ' "$albatross" run -c "$1" --admin "$admin" || fail "albatross did not start"
@@ -86,12 +86,12 @@ proxy() {
   done < <(sed -n 's|^.* albatross: \(.*\) listens on https*://|\1 |p' "$work/albatross.log")
 }
 
-# The body of what curl gets.
+# ask CURL-ARGUMENTS...: prints the body of the answer.
 ask() {
   curl --silent --show-error --max-time 10 "$@"
 }
 
-# expect BODY CURL-ARGUMENTS...
+# expect BODY CURL-ARGUMENTS...: the body of the answer must be BODY.
 expect() {
   local wanted=$1 got
   shift
@@ -99,12 +99,12 @@ expect() {
   [ "$got" = "$wanted" ] || fail "curl $*: expected '$wanted', got '$got'"
 }
 
-# certificate NAME...: a self-signed one for these names in $work/certs.
+# certificate NAME...: creates a self-signed certificate for these names in $work/certs.
 certificate() {
   "$root/scripts/make-certificate" "$work/certs" "$@"
 }
 
-# Stops the proxy; it must drain and exit with 0.
+# passed: stops the proxy, which must drain and exit with 0.
 passed() {
   end albatross || fail "albatross exited with $?"
   echo "$(basename "$example"): passed"

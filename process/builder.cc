@@ -180,7 +180,7 @@ std::vector<ErrorPage> error_pages(const config::Listener& l, const std::string&
     std::ifstream in(*p.file, std::ios::binary);
     if (!in || !in.read(text.data(), static_cast<std::streamsize>(text.size())).eof()) {
       out.error(p.file.at, at, *p.file + (in ? " is larger than 64KiB" : " cannot be read"),
-                in ? "keep pictures and scripts elsewhere" : "");
+                in ? "serve images and scripts from a server group" : "");
       continue;
     }
     text.resize(static_cast<std::size_t>(in.gcount()));

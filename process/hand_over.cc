@@ -91,7 +91,7 @@ bool receive_descriptors(int fd, std::vector<int>& out, std::string& error) {
     std::memcpy(out.data() + at, CMSG_DATA(c), n * sizeof(int));
   }
   if ((m.msg_flags & MSG_CTRUNC) != 0) {
-    error = "descriptors were lost: is the descriptor limit reached?";
+    error = "descriptors were lost: the descriptor limit may be reached";
     return false;
   }
   return true;
@@ -189,7 +189,7 @@ bool receive(int fd, HandOver& out, std::string& error) {
   std::uint32_t sizes[2];
   if (!read_all(fd, reinterpret_cast<char*>(sizes), sizeof sizes, error)) return false;
   if (sizes[0] > kLargest || sizes[1] > 1'000'000) {
-    error = "the other process speaks something else";
+    error = "the other process sent unexpected data";
     return false;
   }
   std::string text(sizes[0], 0);
@@ -198,7 +198,7 @@ bool receive(int fd, HandOver& out, std::string& error) {
   bool whole = true;
   while (whole && fds.size() < sizes[1]) whole = receive_descriptors(fd, fds, error);
   if (whole && !from_json(text, fds, out)) {
-    error = "the other process is of a version that hands over differently";
+    error = "the other process uses an incompatible hand-over format";
     whole = false;
   }
   if (!whole) {
@@ -212,7 +212,7 @@ bool say(int fd, char what, std::string& error) { return write_all(fd, &what, 1,
 bool await(int fd, char what, std::string& error) {
   char got = 0;
   if (!read_all(fd, &got, 1, error)) return false;
-  if (got != what) error = "the other process said something else";
+  if (got != what) error = "the other process sent an unexpected reply";
   return got == what;
 }
 

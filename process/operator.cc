@@ -72,10 +72,10 @@ ControlResult Operator::set_server_weight(const std::string& group, const std::s
   const ServerEntry* e = g != nullptr ? find_server(*g, address, r) : nullptr;
   if (e == nullptr) return r;
   std::uint32_t next = weight.value_or(e->weight);
-  if (next > 10'000) return {ControlResult::Code::kRefused, "a weight is 0 to 10000", {}};
+  if (next > 10'000) return {ControlResult::Code::kRefused, "a weight must be from 0 to 10000", {}};
   r.message = "weight of " + group + "/" + address + ": " + std::to_string(e->slot->weight.load()) + " -> " +
               std::to_string(next);
-  if (!weight) r.message += ", as the file says";
+  if (!weight) r.message += ", as in the file";
   if (next == 0) warn_if_last(*g, *e, r);
   if (dry_run) return r;
   if (weight) {
@@ -99,7 +99,7 @@ ControlResult Operator::set_rule_weights(const std::string& rule, const std::map
       if (route.address == rule) return set_route_weights(route, weights, reset, dry_run);
     }
   }
-  return not_found("no rule that forwards is " + rule, rules);
+  return not_found("no rule that forwards is named " + rule, rules);
 }
 
 ControlResult Operator::set_route_weights(const Route& route, const std::map<std::string, std::uint32_t>& weights,
@@ -109,7 +109,7 @@ ControlResult Operator::set_route_weights(const Route& route, const std::map<std
   for (const auto& [name, w] : weights) {
     if (std::find(groups.begin(), groups.end(), name) == groups.end())
       return not_found(route.address + " does not forward to " + name, groups);
-    if (w > 10'000) return {ControlResult::Code::kRefused, "a weight is 0 to 10000", {}};
+    if (w > 10'000) return {ControlResult::Code::kRefused, "a weight must be from 0 to 10000", {}};
   }
   if (!reset && weights.empty())
     return {ControlResult::Code::kRefused, "no weight is given; write {\"GROUP\": WEIGHT}", {}};
@@ -123,8 +123,8 @@ ControlResult Operator::set_route_weights(const Route& route, const std::map<std
     sum += next;
     r.message += " " + name + "=" + std::to_string(next);
   }
-  if (reset) r.message += ", as the file says";
-  if (sum == 0) r.warnings.push_back("every weight is 0: the first group gets what comes");
+  if (reset) r.message += ", as in the file";
+  if (sum == 0) r.warnings.push_back("every weight is 0: the first group gets all requests");
   if (dry_run) return r;
   for (const ForwardTarget& t : route.targets) {
     Overrides::Key key{route.address, t.slot->name};
@@ -165,7 +165,7 @@ ControlResult Operator::undrain_server(const std::string& group, const std::stri
   bool drained = overrides_.drained.contains({group, address});
   r.message = group + "/" + address + (drained ? " takes requests again" : " is not draining");
   if (e->slot->health.load() == Health::kUnhealthy) {
-    r.message = group + "/" + address + (drained ? " does not drain any more" : " is not draining") +
+    r.message = group + "/" + address + (drained ? " is no longer draining" : " is not draining") +
                 ", but it is unhealthy: " + e->slot->last_failure;
   }
   if (dry_run || !drained) return r;
@@ -202,7 +202,7 @@ ControlResult Operator::drain_listener(const std::string& name, std::optional<Na
   const ListenerRuntime* l = find_listener(name, r);
   if (l == nullptr) return r;
   if (overrides_.drained_listeners.contains(name)) {
-    return {ControlResult::Code::kRefused, "listener " + name + " is drained already", {}};
+    return {ControlResult::Code::kRefused, "listener " + name + " is already drained", {}};
   }
   const Nanos within = window.value_or(config::nanos(serving_.config->shutdown.drain));
   r.message = "draining listener " + name + " for at most " + duration_text(within);
@@ -291,7 +291,8 @@ void Operator::refresh_if_changed_since(std::uint64_t version) {
 
 void Operator::note_drained(const std::string& what, const DrainReport& r) {
   note(Level::kInfo, "drained " + what + ": " + std::to_string(r.finished) + " finished, " + std::to_string(r.moved) +
-                         " moved, " + std::to_string(r.cut()) + " cut, the longest after " + duration_text(r.longest));
+                         " moved, " + std::to_string(r.cut()) + " cut, the last ended after " +
+                         duration_text(r.longest));
 }
 
 void Operator::start_drain(const std::shared_ptr<ServerSlot>& slot, Nanos window, Drained done) {

@@ -14,7 +14,7 @@ constexpr Nanos kInterval = 200 * kMilli;
 
 const char* what_it_does(OverloadLevel level) {
   switch (level) {
-    case OverloadLevel::kNone: return "over";
+    case OverloadLevel::kNone: return "normal operation";
     case OverloadLevel::kNoKeepAlive: return "connections are not kept";
     case OverloadLevel::kEndLargest: return "the exchanges that hold the most memory are ended";
     case OverloadLevel::kRefuse: return "new requests get 503";

@@ -98,8 +98,8 @@ void Process::log(Level level, const std::string& what) {
 
 void Process::reopen_logs() {
   std::string error;
-  if (log_->reopen(error)) return log(Level::kInfo, "the access log is open anew");
-  log(Level::kError, error + "; the old file is written on");
+  if (log_->reopen(error)) return log(Level::kInfo, "the access log was reopened");
+  log(Level::kError, error + "; the old file stays in use");
 }
 
 void Process::set_config_file(const std::string& file) {
@@ -136,7 +136,8 @@ void Process::resolve_names() {
   for (Nanos until = loop.now() + 3 * kSecond; !resolver_->settled() && loop.now() < until;) loop.turn(50 * kMilli);
   for (const std::string& name : names) {
     if (!resolver_->addresses(name).empty()) continue;
-    log(Level::kWarning, "server " + name + ": " + resolver_->failure(name) + ": no address yet, will retry");
+    log(Level::kWarning,
+        "server " + name + ": " + resolver_->failure(name) + ": no address yet; it will be resolved again");
   }
 }
 
@@ -203,7 +204,7 @@ Names Process::addresses(const std::vector<std::string>& names) const {
 
 std::string Process::refusal() const {
   if (stage_ != Stage::kServing) return "the process is stopping";
-  return handing_over_ ? "a new process is taking over; ask it" : "";
+  return handing_over_ ? "a new process is taking over: send the command to it" : "";
 }
 
 // Listeners that stay but have changed their protocol, certificates or policy, so that their connections must end.

@@ -20,7 +20,7 @@ constexpr auto kTicketLife = std::chrono::hours(8);
 bool lives(int fd, std::string& why) {
   char byte = 0;
   if (::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) return true;
-  why = "it has ended";
+  why = "the new process ended";
   return false;
 }
 
@@ -57,7 +57,7 @@ void Process::begin_stop() {
   tell(ProcessStage::kStopping);
   const Nanos delay = config::nanos(serving_.config->shutdown.delay);
   if (delay == 0) return begin_drain();
-  log(Level::kInfo, "stopping: draining in " + duration_text(delay));
+  log(Level::kInfo, "stopping: the drain begins in " + duration_text(delay));
   shutdown_timer_.expires_after(std::chrono::nanoseconds(delay));
   shutdown_timer_.async_wait([this](boost::system::error_code ec) {
     if (!ec) begin_drain();
@@ -128,10 +128,10 @@ HandOver Process::what_to_hand_over() const {
 
 void Process::hand_over(int fd) {
   auto give_up = [this, fd](const std::string& why) {
-    log(Level::kError, "the hand-over to a new process failed: " + why + "; this one goes on");
+    log(Level::kError, "the hand-over to a new process failed: " + why + "; this process continues");
     ::close(fd);
   };
-  if (handing_over_) return give_up("another one is under way");
+  if (handing_over_) return give_up("another hand-over is in progress");
   if (stage_ != Stage::kServing) return give_up("this process is stopping");
   std::string error;
   if (!send(fd, what_to_hand_over(), error)) return give_up(error);
@@ -144,7 +144,8 @@ void Process::hand_over(int fd) {
     std::string why;
     int own = channel->release();
     if (ec || !await(own, HandOver::kReady, why) || !lives(own, why)) {
-      log(Level::kError, "the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this one goes on");
+      log(Level::kError,
+          "the hand-over to a new process failed: " + (ec ? ec.message() : why) + "; this process continues");
       reloader_->names_changed({});  // builds for changes that came meanwhile
     } else {
       handed_over(own);
@@ -157,7 +158,7 @@ void Process::handed_over(int fd) {
   handed_over_ = true;
   if (options_.handed_over) options_.handed_over();
   std::string error;
-  if (!say(fd, HandOver::kLeft, error)) log(Level::kError, "the new process does not listen: " + error);
+  if (!say(fd, HandOver::kLeft, error)) log(Level::kError, "cannot confirm the hand-over to the new process: " + error);
   log(Level::kInfo, "handed over to a new process");
   begin_drain();
 }

@@ -97,7 +97,7 @@ Built Reloader::build(std::shared_ptr<const config::Config> config, const std::m
 void Reloader::reload(Done done) {
   auto fail = [this, &done](const std::string& why) { end({false, why, "[]"}, done); };
   if (std::string why = installer_.refusal(); !why.empty()) return fail(why);
-  if (building_) return fail("a reload is under way, try again");
+  if (building_) return fail("another reload is in progress: try again");
   if (!source_) return fail("this process runs without a file");
   building_ = true;
   boost::asio::post(builder_, [this, done = std::move(done)] {
@@ -167,8 +167,8 @@ void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& 
   auto warn = [&](const char* path, bool differs) {
     if (!differs) return;
     needs_restart_.emplace_back(path);
-    out.warning({}, path, "differs from what this process runs with; only a restart takes it up",
-                "albatross run --take-over restarts without an interruption");
+    out.warning({}, path, "differs from the value in the running process; it takes effect after a restart",
+                "albatross run --take-over restarts without interruption");
   };
   const config::Config& now = *started_with_;
   warn("workers", now.workers != next.workers);
@@ -222,7 +222,7 @@ void Reloader::build_groups() {
     boost::asio::post(serving_.io, [this, built, out, groups = c.groups] {
       building_ = false;
       if (!out->ok()) {
-        serving_.log(Level::kError, "servers changed, but their groups cannot be built");
+        serving_.log(Level::kError, "servers changed, but their groups cannot be built: the old ones stay in use");
       } else if (installer_.refusal().empty()) {
         installer_.install_groups(std::move(*built), {groups.begin(), groups.end()});
       } else {

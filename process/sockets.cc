@@ -80,7 +80,7 @@ bool Sockets::open_missing(const config::Config& config, const std::set<std::str
     }
     if (o.sockets.empty()) {
       out.error(l.bind.at, path, "cannot listen on " + o.wanted.to_string() + ": " + error,
-                error == "Address already in use" ? "another process has it" : "");
+                error == "Address already in use" ? "another process uses it" : "");
       ok = false;
       continue;
     }

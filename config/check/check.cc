@@ -61,7 +61,7 @@ class Check {
       check_actions(listener.default_actions, path + ".default_actions");
       const Value<XForwarded::For>& mode = listener.x_forwarded.forwarded_for;
       if (*mode == XForwarded::For::kProcess && listener.trusted_proxies.empty()) {
-        out_.warning(mode.at, path + ".x_forwarded.for", "process believes nobody without trusted_proxies",
+        out_.warning(mode.at, path + ".x_forwarded.for", "process works like append without trusted_proxies",
                      "add trusted_proxies");
       }
     }
@@ -82,18 +82,18 @@ class Check {
     }
     if (*listener.protocol != Protocol::kHttp) return;
     if (!listener.certificates.empty()) {
-      out_.error(listener.certificates[0].at, path + ".certificates", "http has no certificates",
+      out_.error(listener.certificates[0].at, path + ".certificates", "http does not use certificates",
                  "write protocol: https or remove them");
     }
     if (listener.security_policy.written()) {
-      out_.warning(listener.security_policy.at, path + ".security_policy", "http has no use for a security policy");
+      out_.warning(listener.security_policy.at, path + ".security_policy", "http does not use a security policy");
     }
   }
 
   void check_rule_set(const Listener& listener, const std::string& path) {
     if (!listener.rule_set.written()) return;
     if (!listener.rules.empty()) {
-      out_.error(listener.rule_set.at, path + ".rule_set", "a listener has rules or a rule_set, not both",
+      out_.error(listener.rule_set.at, path + ".rule_set", "a listener takes rules or a rule_set, not both",
                  "move its rules into the rule set");
     }
     check_reference(listener.rule_set, path + ".rule_set", "rule set", rule_sets_);
@@ -149,8 +149,8 @@ class Check {
       sum += *group.weight;
     }
     if (sum == 0 && !action.forward.groups.empty()) {
-      out_.warning(action.at, path, "every weight is 0, so the first group gets every request",
-                   "give the groups their weights");
+      out_.warning(action.at, path, "every weight is 0: the first group gets all requests",
+                   "give at least one group a weight above 0");
     }
   }
 
@@ -173,7 +173,8 @@ class Check {
     const auto& binds = config_.admin.binds;
     const bool tcp = std::any_of(binds.begin(), binds.end(), [](const Bind& b) { return b.kind == Bind::Kind::kTcp; });
     if (config_.admin.token.written() && !binds.empty() && !tcp) {
-      out_.warning(config_.admin.token.at, "admin.token", "the token is for TCP; a unix socket has its file mode");
+      out_.warning(config_.admin.token.at, "admin.token",
+                   "the token is used over TCP only; the file mode protects a unix socket");
     }
   }
 

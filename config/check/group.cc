@@ -13,16 +13,16 @@ void check_scheduler(const Config& config, const ServerGroup& group, const std::
   const S how = *group.scheduler;
   const bool named = *group.hash.on == On::kHeader || *group.hash.on == On::kCookie || *group.hash.on == On::kQuery;
   if (how == S::kUch && group.hash.name->empty()) {
-    out.error(group.scheduler.at, path + ".scheduler", "uch hashes a query parameter, which is not named",
+    out.error(group.scheduler.at, path + ".scheduler", "uch needs the name of a query parameter",
               "add hash: {name: NAME}");
   } else if (how == S::kHash && named && group.hash.name->empty()) {
-    out.error(group.hash.on.at, path + ".hash.on", "which one is not said", "add name: NAME");
+    out.error(group.hash.on.at, path + ".hash.on", "the name of the header, cookie or query parameter is missing",
+              "add name: NAME");
   } else if ((how == S::kSch || how == S::kUch) && group.hash.on.written()) {
-    out.warning(group.hash.on.at, path + ".hash.on", "sch and uch say what is hashed; this is not used",
-                "write scheduler: hash");
+    out.warning(group.hash.on.at, path + ".hash.on", "sch and uch do not use this key", "write scheduler: hash");
   } else if (how < S::kHash && (group.hash.on.written() || group.hash.name.written())) {
     out.warning(group.hash.on.written() ? group.hash.on.at : group.hash.name.at, path + ".hash",
-                "this scheduler does not hash", "write scheduler: hash");
+                "this scheduler does not use a hash", "write scheduler: hash");
   }
   if (group.zone_affinity && config.zone->empty()) {
     out.warning(group.zone_affinity.at, path + ".zone_affinity", "this process has no zone, so no server is local",
@@ -38,7 +38,7 @@ void check_tls(const ServerGroup& group, const std::string& path, Diagnostics& o
   const bool plain = *group.protocol == P::kHttp || *group.protocol == P::kH2c || *group.protocol == P::kGrpc;
   for (const Place place : {group.tls.ca.at, group.tls.server_name.at, group.tls.verify.at}) {
     if (plain && place.written()) {
-      out.warning(place, path + ".tls", "a group without TLS has no use for this", "write protocol: https");
+      out.warning(place, path + ".tls", "a group without TLS does not use this key", "write protocol: https");
       return;
     }
   }
@@ -48,17 +48,17 @@ void check_retries(const ServerGroup& group, const std::string& path, Diagnostic
   const Retries& r = group.retries;
   const bool on_timeout = std::find(r.on.begin(), r.on.end(), Retries::On::kTimeout) != r.on.end();
   if (on_timeout && !r.per_try_timeout) {
-    out.warning(group.at, path + ".retries.on", "timeout is that of one try, and there is none",
+    out.warning(group.at, path + ".retries.on", "timeout has no effect without per_try_timeout",
                 "add per_try_timeout: 2s");
   }
   if (r.per_try_timeout && !on_timeout) {
     out.warning(r.per_try_timeout->at, path + ".retries.per_try_timeout",
-                "no other try follows it, so it only shortens timeouts.response",
+                "no retry follows it, so it only shortens timeouts.response",
                 "add timeout to on: [connect, reset, timeout]");
   }
   if (r.per_try_timeout && group.response_timeout && **r.per_try_timeout >= **group.response_timeout) {
     out.warning(r.per_try_timeout->at, path + ".retries.per_try_timeout",
-                "timeouts.response is for all tries and is no longer than this", "make it shorter");
+                "timeouts.response covers all tries together and is not longer than this", "make it shorter");
   }
 }
 
@@ -67,7 +67,8 @@ void check_limits(const ServerGroup& group, const std::string& path, Diagnostics
   for (const Server& s : group.servers) limited |= *s.max_requests != 0 || *s.max_connections != 0;
   const Place queue = group.queue.size.written() ? group.queue.size.at : group.queue.timeout.at;
   if (queue.written() && !limited) {
-    out.warning(queue, path + ".queue", "nothing waits without a limit", "add max_requests or max_connections");
+    out.warning(queue, path + ".queue", "the queue has no effect without a limit",
+                "add max_requests or max_connections");
   }
 }
 
@@ -84,7 +85,7 @@ void check_health(const ServerGroup& group, const std::string& path, Diagnostics
   if (!group.health_check) return;
   const HealthCheck& h = *group.health_check;
   if (h.doubt_interval && **h.doubt_interval > *h.interval) {
-    out.warning(h.doubt_interval->at, path + ".health_check.doubt_interval", "it is longer than interval",
+    out.warning(h.doubt_interval->at, path + ".health_check.doubt_interval", "doubt_interval is longer than interval",
                 "make it shorter");
   }
   if (*h.timeout > *h.interval && (h.timeout.written() || h.interval.written()) && !is_usual(h)) {

@@ -37,7 +37,7 @@ class Lint {
   void warn_redirect(const Action& action, const std::string& path) {
     const Redirect& to = action.redirect;
     if (to.protocol || to.host || to.port || to.path || to.query) return;
-    out_.warning(action.at, path, "it changes nothing, so the client comes back to the same address",
+    out_.warning(action.at, path, "the redirect changes nothing, so it leads back to the same address",
                  "give protocol, host, port, path or query");
   }
 
@@ -61,7 +61,8 @@ class Lint {
   void warn_admin(const Bind& bind) {
     const bool everywhere = bind.host.empty() || bind.host == "0.0.0.0" || bind.host == "::";
     if (!bind.at.written() || bind.kind != Bind::Kind::kTcp || !everywhere || config_.admin.token.written()) return;
-    out_.warning(bind.at, "admin.bind", "whoever reaches it can read the status, and nobody can reload without a token",
+    out_.warning(bind.at, "admin.bind",
+                 "anyone who can connect can read the status, and nobody can reload without a token",
                  "write 127.0.0.1:" + std::to_string(bind.port) + ", or add a token if every address is meant");
   }
 

@@ -24,7 +24,7 @@ Type<std::string> edited_header() {
   return checked(token("header name"), [](const std::string& text) -> Fault {
     const std::string field = ascii_lower(text);
     if (std::find(std::begin(kOwnFields), std::end(kOwnFields), field) != std::end(kOwnFields)) {
-      return {field + " frames the message, which the proxy does itself", "it cannot be edited"};
+      return {field + " frames the message, so only the proxy sets it", "it cannot be edited"};
     }
     if (field == "host") return {"host cannot be edited as a header", "write rewrite: {host: …}"};
     return {};
@@ -67,7 +67,7 @@ Type<std::string> query_template() {
                          }};
   return checked(std::move(type), [](const std::string& text) -> Fault {
     if (!text.starts_with('?')) return {};
-    return {"a query stands without its ?", "write \"" + text.substr(1, 64) + "\""};
+    return {"a query is written without its ?", "write \"" + text.substr(1, 64) + "\""};
   });
 }
 
@@ -85,7 +85,7 @@ const Object<WeightedGroup>& weighted_group() {
     Object<WeightedGroup> t("weighted_group", "A server group and its share of the requests.");
     t.field("name", &WeightedGroup::name, name(), "The name of the server group.").required();
     t.field("weight", &WeightedGroup::weight, number(0, 10000),
-            "Its share of the requests, relative to the weights of the other groups.");
+            "The share of requests of this group, relative to the weights of the other groups.");
     return t;
   }();
   return table;
@@ -137,12 +137,13 @@ Type<Forward> forward() {
 
 const Object<Redirect>& redirect_table() {
   static const Object<Redirect> table = [] {
-    Object<Redirect> t("redirect", "A redirect. What is not given stays as the client sent it.");
+    Object<Redirect> t("redirect", "A redirect. Parts that are not given stay as the client sent them.");
     t.field("protocol", &Redirect::protocol, redirect_protocol(), "The new protocol.").otherwise("unchanged");
     t.field("host", &Redirect::host, template_text(), "The new host.").otherwise("unchanged");
     t.field("port", &Redirect::port, redirect_port(), "The new port.").otherwise("unchanged");
     t.field("path", &Redirect::path, path_template(), "The new path.").otherwise("unchanged");
-    t.field("query", &Redirect::query, query_template(), "The new query without its `?`; empty to remove the query.")
+    t.field("query", &Redirect::query, query_template(),
+            "The new query without its `?`. An empty text removes the query.")
         .otherwise("unchanged");
     t.field("code", &Redirect::code, code_of({301, 302, 303, 307, 308}), "The status code.");
     return t;
@@ -152,7 +153,7 @@ const Object<Redirect>& redirect_table() {
 
 const Object<FixedResponse>& fixed_response_table() {
   static const Object<FixedResponse> table = [] {
-    Object<FixedResponse> t("fixed_response", "An answer of the proxy itself.");
+    Object<FixedResponse> t("fixed_response", "An answer that the proxy sends itself.");
     t.field("code", &FixedResponse::code, small_number(200, 599), "The status code.");
     t.field("content_type", &FixedResponse::content_type, text(), "The Content-Type of the answer.");
     t.field("body", &FixedResponse::body, body_text(), "The body of the answer.").otherwise("empty");
@@ -163,10 +164,11 @@ const Object<FixedResponse>& fixed_response_table() {
 
 const Object<Rewrite>& rewrite_table() {
   static const Object<Rewrite> table = [] {
-    Object<Rewrite> t("rewrite", "Changes what the server gets. A new path is normalised.");
+    Object<Rewrite> t("rewrite", "Changes the request that the server gets. A new path is normalised.");
     t.field("host", &Rewrite::host, template_text(), "The new host.").otherwise("unchanged");
     t.field("path", &Rewrite::path, path_template(), "The new path.").otherwise("unchanged");
-    t.field("query", &Rewrite::query, query_template(), "The new query without its `?`; empty to remove the query.")
+    t.field("query", &Rewrite::query, query_template(),
+            "The new query without its `?`. An empty text removes the query.")
         .otherwise("unchanged");
     return t;
   }();
@@ -207,15 +209,15 @@ constexpr std::string_view kOfAnswers[] = {"accept-ranges",
 bool warn_of_answers(Decoder& d, const Node&, HeaderEdit& edit) {
   const std::string field = ascii_lower(*edit.name);
   if (std::find(std::begin(kOfAnswers), std::end(kOfAnswers), field) != std::end(kOfAnswers)) {
-    d.warning(edit.name.at, field + " is a field of answers, and this sets it in the request that the server gets",
-              "let the server set it in its answer");
+    d.warning(edit.name.at, field + " is a response header, and insert_header sets it in the request",
+              "let the server set it in its response");
   }
   return true;
 }
 
 const Object<HeaderEdit>& insert_header_table() {
   static const Object<HeaderEdit> table = [] {
-    Object<HeaderEdit> t("insert_header", "Sets a header of the request, in place of any with that name.");
+    Object<HeaderEdit> t("insert_header", "Sets a header of the request and replaces any header of that name.");
     t.field("name", &HeaderEdit::name, edited_header(), "The name of the header.").required();
     t.field("value", &HeaderEdit::value, template_text(), "The value of the header.").required();
     t.also(warn_of_answers);
@@ -254,7 +256,7 @@ void check_order(Decoder& d, const Node& node) {
 const Object<Action>& action_table() {
   static const Object<Action> table = [] {
     Object<Action> t("action",
-                     "One step of a rule. It has exactly one of these keys; forward, redirect and fixed_response "
+                     "One step of a rule. It has exactly one of these keys. forward, redirect and fixed_response "
                      "answer the request.");
     t.one_key();
     t.field("forward", as<Kind::kForward, &Action::forward>, forward(),

@@ -37,17 +37,17 @@ Type<Codes> status_codes() {
 
 const Object<CircuitBreaker>& circuit_breaker_table() {
   static const Object<CircuitBreaker> table = [] {
-    Object<CircuitBreaker> t("circuit_breaker",
-                             "Stops forwarding to a group that fails as a whole; after a while one request tries it. "
-                             "`{}` takes every default.");
-    t.field(
-        "failure_percent", &CircuitBreaker::failure_percent, number(1, 100),
-        "The percentage of failed requests in a window that opens the circuit. What fails is as for `passive_check`.");
+    Object<CircuitBreaker> t(
+        "circuit_breaker",
+        "Stops forwarding to a group while too many of its requests fail. `{}` takes every default.");
+    t.field("failure_percent", &CircuitBreaker::failure_percent, number(1, 100),
+            "The percentage of failed requests in a window that opens the circuit. Failures are counted as for "
+            "`passive_check`.");
     t.field("min_requests", &CircuitBreaker::min_requests, number(1, 100'000),
-            "The fewest requests in a window that can open the circuit.");
+            "The number of requests that a window needs before it can open the circuit.");
     t.field("window", &CircuitBreaker::window, duration(1s, 300s), "The length of a window.");
     t.field("open", &CircuitBreaker::open, duration(1s, 300s),
-            "How long nothing is forwarded before one request tries the group.");
+            "How long nothing is forwarded. After that, one request tries the group.");
     return t;
   }();
   return table;
@@ -57,22 +57,22 @@ const Object<Retries>& retries_table() {
   static const Object<Retries> table = [] {
     using On = Retries::On;
     Object<Retries> t("retries", "When a failed request is tried again, on another server if there is one.");
-    t.field("tries", &Retries::tries, number(1, 5), "The largest number of tries, the first one included.");
+    t.field("tries", &Retries::tries, number(1, 5), "The largest number of tries, including the first.");
     t.field("per_try_timeout", &Retries::per_try_timeout, duration(10ms, 3600s),
-            "The longest time of one try, from the end of the request to the head of the response; `timeouts.response` "
-            "is for all tries together.")
+            "The longest time of one try, from the end of the request to the head of the response. `timeouts.response` "
+            "covers all tries together.")
         .otherwise("none");
     t.field(
         "on", &Retries::on,
         list_of<On>(choice<On>({{"connect", On::kConnect}, {"reset", On::kReset}, {"timeout", On::kTimeout}}), 1, true),
-        "The failures after which there is another try. connect: no connection was made. reset: a reused connection "
-        "ended before the response. timeout: `per_try_timeout` has passed. The last two only if the method is "
-        "idempotent.");
+        "The failures after which the request is tried again. connect: no connection was made. reset: a reused "
+        "connection ended before the response. timeout: `per_try_timeout` has passed. reset and timeout apply to "
+        "idempotent methods only.");
     t.field("codes", &Retries::codes, list_of<Codes>(status_codes(), 1, true),
             "The status codes after which an idempotent request is tried again.")
         .otherwise("none");
     t.field("budget", &Retries::budget, number(1, 100),
-            "The most retries, in percent of the active requests; ten a second are always allowed.");
+            "The largest number of retries, in percent of the active requests. Ten per second are always allowed.");
     return t;
   }();
   return table;
@@ -82,9 +82,11 @@ const Object<Queue>& queue_table() {
   static const Object<Queue> table = [] {
     Object<Queue> t(
         "queue",
-        "Requests that wait, in the order of their arrival, while `max_requests` or `max_connections` is reached.");
-    t.field("size", &Queue::size, number(0, 100'000), "The largest number of waiting requests; further ones get 503.");
-    t.field("timeout", &Queue::timeout, duration(10ms, 300s), "The longest time that a request waits; then 503.");
+        "Where requests wait, in the order of their arrival, while `max_requests` or `max_connections` is reached.");
+    t.field("size", &Queue::size, number(0, 100'000),
+            "The largest number of waiting requests. Further requests get 503.");
+    t.field("timeout", &Queue::timeout, duration(10ms, 300s),
+            "The longest time that a request waits. After that it gets 503.");
     return t;
   }();
   return table;
@@ -92,15 +94,16 @@ const Object<Queue>& queue_table() {
 
 void add_failure_fields(Object<ServerGroup>& t) {
   t.field("retries", &ServerGroup::retries, scalar_or(on_or_off(), object("retries", retries_table, "{tries: 3}")),
-          "When a failed request is tried again; false for never.");
+          "When a failed request is tried again. `false` turns retries off.");
   t.field("max_requests", &ServerGroup::max_requests, number(1, 1'000'000),
-          "The largest number of requests in flight on the group.")
+          "The largest number of requests in flight in the group.")
       .otherwise("no limit");
-  t.field("max_connections", &ServerGroup::max_connections, number(1, 1'000'000),
-          "The largest number of connections to its servers, divided among the workers, with at least one each.")
+  t.field(
+       "max_connections", &ServerGroup::max_connections, number(1, 1'000'000),
+       "The largest number of connections to the servers of the group, divided among the workers, at least one each.")
       .otherwise("no limit");
   t.field("queue", &ServerGroup::queue, object("queue", queue_table, "{size: 100}"),
-          "Requests that wait while a limit is reached.");
+          "Where requests wait while a limit is reached.");
 }
 
 }  // namespace albatross::config

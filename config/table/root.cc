@@ -84,7 +84,7 @@ Type<std::vector<RuleSet>> rule_sets() {
               const auto scope = d.enter(entry.key);
               if (!is_name(entry.key)) {
                 d.error(entry.at, "not a name",
-                        "letters, digits, . _ - and at most 63 of them, a letter or digit first");
+                        "use letters, digits, . _ - and at most 63 of them, a letter or digit first");
               }
               RuleSet set;
               set.name = Value<std::string>(entry.key, entry.at);
@@ -109,8 +109,8 @@ Type<AccessLog> log_format() {
 const Object<AccessLog>& access_log_table() {
   static const Object<AccessLog> table = [] {
     Object<AccessLog> t("access_log", "A log with one line for each request.");
-    t.field("path", whole_log, log_path(), "Where the lines are written.").assume("stdout");
-    t.field("format", whole_log, log_format(), "The format of a line: one JSON object.").assume("json");
+    t.field("path", whole_log, log_path(), "The destination of the log lines.").assume("stdout");
+    t.field("format", whole_log, log_format(), "The format of a line. json: one JSON object.").assume("json");
     return t;
   }();
   return table;
@@ -128,15 +128,16 @@ Type<std::string> host_name() {
 
 const Object<Admin>& admin_table() {
   static const Object<Admin> table = [] {
-    Object<Admin> t("admin", "The interface for commands to the running process, its status and its metrics.");
+    Object<Admin> t("admin", "The interface for commands, status and metrics of the running process.");
     t.field("bind", &Admin::binds, list_of<Bind>(bind_address(), 1, true),
-            "A unix socket or a TCP address, or several. Over TCP anyone may read, and writes need the `token`.")
+            "One or several addresses, each a unix socket or a TCP address. Over TCP anyone can read, and writes need "
+            "the `token`.")
         .otherwise("`unix:/run/albatross/admin.sock`, or in the user's runtime directory");
     t.field("token", &Admin::token, text(), "The bearer token that a write over TCP must carry.")
         .otherwise("no writes over TCP");
     t.field("hosts", &Admin::hosts, list_of<Value<std::string>>(host_name(), 1, true),
-            "Names by which the TCP addresses are reached, such as that of a container: a request whose Host is "
-            "neither an address, localhost nor one of these gets 403.")
+            "Names that clients use for the TCP addresses, such as the name of a container. A request gets 403 if its "
+            "Host is not an address, not localhost and not one of these names.")
         .otherwise("none");
     return t;
   }();
@@ -149,7 +150,7 @@ const Object<Shutdown>& shutdown_table() {
     t.field("delay", &Shutdown::delay, duration(0s, 1h),
             "How long `/health` answers 503 while new requests are still accepted.");
     t.field("drain", &Shutdown::drain, duration(0s, 24h),
-            "How long requests in flight may then run before they are cut.");
+            "How long requests in flight may then continue before they are cut.");
     return t;
   }();
   return table;
@@ -159,9 +160,9 @@ const Object<Config>& process_limits() {
   static const Object<Config> table = [] {
     Object<Config> t("process_limits", "Limits of the whole process.");
     t.field("connections", &Config::max_connections, big_number(1, 10'000'000),
-            "The largest number of client connections; less if the descriptor limit allows fewer.");
+            "The largest number of client connections. It is lower if the descriptor limit allows fewer.");
     t.field("memory", &Config::max_memory, size(std::uint64_t{64} << 20, std::uint64_t{1} << 44),
-            "The resident memory that counts as full for the overload level.")
+            "The resident memory that counts as 100 % for the overload level.")
         .otherwise("the cgroup's limit, if it has one");
     return t;
   }();
@@ -197,22 +198,22 @@ const Object<Config>& config_table() {
     t.field("access_log", &Config::access_log,
             or_off(object("access_log", access_log_table, "{path: stdout}"),
                    [](AccessLog& log) { log.target = AccessLog::Target::kOff; }),
-            "The access log: where it is written.")
+            "The access log.")
         .otherwise("off");
     t.field("admin", &Config::admin,
             or_off(object("admin", admin_table, "{bind: \"127.0.0.1:9900\"}"), [](Admin& admin) { admin.off = true; }),
-            "The admin API: where it listens.")
+            "The admin API.")
         .otherwise("on its default socket");
     t.field("include", included_files, list_of<Value<std::string>>(text(), 1, true),
-            "Further files, whose keys are put beside those of this one; the file's name may have wildcards. Lists are "
-            "appended in the order of the names; anything else that is set twice is an error.")
-        .otherwise("this file alone");
+            "Further files. Their keys are added to the keys of this file. File names may have wildcards. Lists are "
+            "appended in the order of the file names; any other key that is set twice is an error.")
+        .otherwise("only this file");
     t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
             "What happens at SIGTERM.");
     t.field("zone", &Config::zone, name(), "The zone that this process runs in, for `zone_affinity`.")
         .otherwise("none");
     t.field("workers", &Config::workers, workers(),
-            "The number of worker threads; `auto` is one for each core within the cgroup's CPU quota.");
+            "The number of worker threads. `auto` is one for each core within the CPU quota of the cgroup.");
     t.field("limits", self, object("process_limits", process_limits, "{connections: 10000}"),
             "Limits of the whole process.");
     return t;

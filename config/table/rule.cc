@@ -31,18 +31,18 @@ constexpr std::string_view kRemoved[] = {"connection",        "content-length", 
 // A condition on one of them could never hold.
 Type<std::string> visible_header() {
   return checked(lower_case(token("header name")), [](const std::string& name) -> std::pair<std::string, std::string> {
-    if (name == "host") return {"the host is no header to conditions", "write host: [...]"};
+    if (name == "host") return {"conditions do not treat the host as a header", "write host: [...]"};
     if (std::find(std::begin(kRemoved), std::end(kRemoved), name) == std::end(kRemoved)) return {};
-    return {name + " is removed before rules see it, so this never holds", "match on another header"};
+    return {name + " is removed before rules see it, so this never matches", "match on another header"};
   });
 }
 
 // header, cookie and query: a name and the patterns of its value.
 Object<Condition> named_condition(const std::string& object, Type<std::string> type, const std::string& what) {
   Object<Condition> t(object, "A condition on " + what + ".");
-  t.field("name", &Condition::name, std::move(type), "The name that is looked for.").required();
+  t.field("name", &Condition::name, std::move(type), "The name to look for.").required();
   t.field("values", &Condition::patterns, list_of<Pattern>(value_pattern(), 1, true),
-          "The patterns, one of which the value must match; `\"*\"` matches any value. A request without the name does "
+          "The patterns. The value must match one of them; `\"*\"` matches any value. A request without the name does "
           "not match.")
       .required();
   return t;
@@ -50,7 +50,7 @@ Object<Condition> named_condition(const std::string& object, Type<std::string> t
 
 const Object<Condition>& header_condition() {
   static const Object<Condition> table =
-      named_condition("header_condition", visible_header(), "a header; each field line is matched by itself");
+      named_condition("header_condition", visible_header(), "a header. Each field line is matched on its own");
   return table;
 }
 
@@ -78,7 +78,7 @@ const Object<RuleTimeouts>& rule_timeouts() {
             "The longest pause within a request's body.")
         .otherwise("the listener's");
     t.field("request_body_rate", &RuleTimeouts::request_body_rate, size(0, std::uint64_t{1} << 30),
-            "The fewest bytes of a request's body in a second; 0B for no minimum.")
+            "The lowest average rate of a request's body, in bytes per second. 0B turns the limit off.")
         .otherwise("the listener's");
     t.field("response", &RuleTimeouts::response, duration(1s, 3600s),
             "The longest time from the end of the request to the head of the response, and the longest pause within "
@@ -100,7 +100,7 @@ const Object<Rule>& rule_limits() {
   static const Object<Rule> table = [] {
     Object<Rule> t("rule_limits", "The limits of a rule.");
     t.field("body", &Rule::body_limit, size(0, std::uint64_t{1} << 40),
-            "The largest size of a request's body; above it 413.")
+            "The largest size of a request's body. Larger bodies get 413.")
         .otherwise("the listener's");
     return t;
   }();
@@ -118,11 +118,10 @@ const Object<Condition>& condition_table() {
         "A condition on a request. It has exactly one of these keys and holds if any of the key's values matches.");
     t.one_key();
     t.field("host", as<Kind::kHost, &Condition::patterns>, list_of<Pattern>(host_pattern(), 1, true),
-            "The host without its port, in any case; `*.` may span several labels.");
-    t.field(
-        "path", as<Kind::kPath, &Condition::patterns>, list_of<Pattern>(path_pattern(), 1, true),
-        "The normalised path, case-sensitive. Patterns other than regexes are normalised, too: `/%7Euser`, `/ü` and "
-        "`/a b` match what clients send for them.");
+            "The host without its port. Case does not matter; `*.` can stand for several labels.");
+    t.field("path", as<Kind::kPath, &Condition::patterns>, list_of<Pattern>(path_pattern(), 1, true),
+            "The normalised path. It is case-sensitive. Patterns other than regexes are normalised too: `/%7Euser`, "
+            "`/ü` and `/a b` match what clients send for them.");
     t.field("header", whole<Kind::kHeader>,
             object("header_condition", header_condition, "{name: user-agent, values: [\"*Mobile*\"]}"),
             "The value of a header.");
@@ -132,12 +131,11 @@ const Object<Condition>& condition_table() {
             object("query_condition", query_condition, "{name: version, values: [\"2\"]}"),
             "The value of a query parameter.");
     t.field("method", as<Kind::kMethod, &Condition::patterns>, list_of<Pattern>(method(), 1, true),
-            "The request method, case-sensitive.");
+            "The request method. It is case-sensitive.");
     t.field("source_ip", as<Kind::kSourceIp, &Condition::networks>, list_of<Value<std::string>>(network(), 1, true),
             "The client's address.");
     t.field("not", as<Kind::kNot, &Condition::negated>,
-            just_one(object("condition", condition_table, kConditionExample)),
-            "Holds if the condition in it does not.");
+            just_one(object("condition", condition_table, kConditionExample)), "A condition that must not hold.");
     return t;
   }();
   return table;
@@ -145,19 +143,20 @@ const Object<Condition>& condition_table() {
 
 const Object<Rule>& rule_table() {
   static const Object<Rule> table = [] {
-    Object<Rule> t("rule",
-                   "What is done with requests that meet all of its conditions. The first rule that matches is used.");
+    Object<Rule> t(
+        "rule", "The actions for requests that meet all conditions of the rule. The first rule that matches is used.");
     t.field("name", &Rule::name, name(),
-            "The rule's name, unique on its listener. Metrics and commands call it LISTENER/RULE.")
+            "The rule's name, unique on its listener. Metrics and commands use LISTENER/RULE.")
         .required();
     t.field("priority", &Rule::priority, number(1, 50000),
-            "The rule with the lowest is tried first. Unique on its listener.")
+            "The order of the rules: the lowest number is tried first. It is unique on its listener.")
         .required();
     t.field("conditions", &Rule::conditions,
             list_of<Condition>(object("condition", condition_table, kConditionExample)),
             "The conditions, all of which must hold.")
         .otherwise("every request matches");
-    t.field("actions", &Rule::actions, action_list(), "The actions, done in this order; the last one answers.")
+    t.field("actions", &Rule::actions, action_list(),
+            "The actions, executed in this order. The last one answers the request.")
         .required();
     t.field("timeouts", &Rule::timeouts, object("rule_timeouts", rule_timeouts, "{response: 30s}"),
             "Timers that replace the listener's.")

@@ -63,21 +63,22 @@ std::string table(const ObjectInfo& object) {
 
 constexpr const char* kIntroduction = R"(# Configuration reference
 
-One file, YAML (`.yaml`, `.yml`) or JSON (`.json`, where `//` comments are allowed): the same tree in both. Made by
-`albatross` from the table that it decodes the file by; `albatross schema` prints the same as a JSON Schema.
+The configuration is a file in YAML (`.yaml`, `.yml`) or JSON (`.json`, where `//` comments are allowed), with the same
+keys in both. `albatross schema --markdown` generates this page, and `albatross schema` prints a JSON Schema.
 
 - **Unknown keys are errors**, and so are keys written twice. Every error of a file is reported in one run.
-- **Durations** are `250ms`, `15s`, `1.5m`, `1h`, **sizes** `512B`, `64KiB`, `1MiB`: always with a unit.
-- **Numbers and booleans** stand without quotes; booleans are `true` and `false` only. `010` is ten.
+- **Durations** are written like `250ms`, `15s`, `1.5m`, `1h`, and **sizes** like `512B`, `64KiB`, `1MiB`. The unit is
+  required.
+- **Numbers and booleans** are written without quotes. Booleans are `true` and `false` only. `010` is ten.
 - **Names** match `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`.
-- **Paths of files** are relative to the file.
-- **Environment**: `${env:NAME}` and `${env:NAME:-default}` in any value; the default also stands in for an empty
+- **Paths of files** are relative to the folder of the configuration file.
+- **Environment**: `${env:NAME}` and `${env:NAME:-default}` can be used in any value. The default also replaces an empty
   variable. `$${` is a literal `${`.
-- **Templates** (redirect, rewrite, insert_header) hold variables: `${host}` `${path}` `${query}` `${port}`
+- **Templates** (redirect, rewrite, insert_header) can use these variables: `${host}` `${path}` `${query}` `${port}`
   `${protocol}` `${client_ip}` `${client_port}` `${listener}` `${rule}` `${request_id}` `${header:name}`
-  `${cookie:name}`, and `${1}` to `${9}`, what the rule's path regex captured.
-- YAML's anchors and aliases work; tags, merge keys (`<<`) and a second document do not.
-- "or list" means that a single value may stand where a list of them does.
+  `${cookie:name}`, and `${1}` to `${9}` for the captures of the rule's path regex.
+- YAML anchors and aliases are supported; tags, merge keys (`<<`) and a second document are not.
+- "or list" means that the key takes a single value or a list of values.
 
 )";
 

@@ -121,7 +121,8 @@ Type<std::string> text(Text reader) {
 Type<std::string> name() {
   Type<std::string> type = checked(text(), [](const std::string& text) -> std::pair<std::string, std::string> {
     if (is_name(text)) return {};
-    return {quote(text) + " is not a name", "letters, digits, . _ - and at most 63 of them, a letter or digit first"};
+    return {quote(text) + " is not a name",
+            "use letters, digits, . _ - and at most 63 of them, a letter or digit first"};
   });
   type.info.text = "name";
   type.info.schema = pattern_schema("^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", true);

@@ -39,7 +39,8 @@ Type<std::string> checked(Type<std::string> type, TextCheck check);
 
 Type<SameSite> same_site();
 inline constexpr const char* kSameSiteMeaning =
-    "The cookie's SameSite attribute. An application within a page of another site needs none, which also sets Secure.";
+    "The cookie's SameSite attribute. Applications that are embedded in pages of other sites need `none`, which also "
+    "sets Secure.";
 
 Type<Bind> bind_address();  // of this machine; the only name that is allowed is localhost
 // The scalar as an address, a unix socket's path made absolute.

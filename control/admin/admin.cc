@@ -35,7 +35,7 @@ std::string listen_unix(Local::acceptor& acceptor, asio::io_context& io, const s
   if (at.size() >= sizeof(sockaddr_un::sun_path)) return "the path is too long";
   Local::socket probe(io);
   probe.connect(Local::endpoint(at), ec);
-  if (!ec) return "another albatross answers there; give this one its own with --admin unix:/path, or --admin off";
+  if (!ec) return "another albatross uses this socket: use --admin unix:/path for another one, or --admin off";
   if (ec == asio::error::connection_refused) ::unlink(at.c_str());  // left over from a process that died
   const mode_t old = ::umask(0177);                                 // mode 0600 from its first moment
   ec.clear();

@@ -33,7 +33,7 @@ std::string folder_in_tmp() { return "/tmp/albatross-" + std::to_string(::geteui
 bool is_given(const std::string& folder) { return folder == kSystemFolder || folder == runtime_directory(); }
 
 std::string cannot(const std::string& folder, const std::string& why) {
-  return folder + ": " + why + "; name another place with --admin unix:/path";
+  return folder + ": " + why + "; use another path with --admin unix:/path";
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ std::string make_admin_folder(const std::string& socket) {
   }
   struct stat found {};
   const bool ours = ::lstat(folder.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == ::geteuid();
-  if (!ours) return cannot(folder, "not a folder of this user");
+  if (!ours) return cannot(folder, "not a folder that this user owns");
   if (::chmod(folder.c_str(), 0700) != 0 || ::access(folder.c_str(), W_OK) != 0) {
     return cannot(folder, std::strerror(errno));
   }

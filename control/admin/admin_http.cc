@@ -107,7 +107,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     const std::string host(view(request[http::field::host]).substr(0, 128));
     if (!host_is_ours(host, settings_.hosts)) {
       return no(http::status::forbidden,
-                "the Host \"" + host + "\" is neither an address, localhost nor one of admin.hosts");
+                "the Host \"" + host + "\" is not an address, not localhost and not in admin.hosts");
     }
     if (!write) return false;
     if (request.count(http::field::origin) > 0)
@@ -120,7 +120,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
                 "writes over TCP need a token: --token or ALBATROSS_ADMIN_TOKEN, or `Authorization: Bearer TOKEN`");
     }
     if (token_matches(view(request[http::field::authorization]), settings_.token)) return false;
-    return no(http::status::forbidden, "the token is not that of admin.token in the configuration");
+    return no(http::status::forbidden, "the token differs from admin.token in the configuration");
   }
 
   void answer(const Request& request) {
@@ -129,7 +129,8 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     std::string_view target = view(request.target());
     target = target.substr(0, target.find('?'));
     if (target == "/v1/reload") {
-      if (request.method() != http::verb::post) return refuse(http::status::method_not_allowed, "POST it");
+      if (request.method() != http::verb::post)
+        return refuse(http::status::method_not_allowed, "the method must be POST");
       control_.reload([self = this->shared_from_this()](const ReloadResult& r) {
         nlohmann::json out{{"ok", r.ok},
                            {"message", r.message},
@@ -150,7 +151,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     }
     if (!read_only)
       return refuse(http::status::not_found,
-                    "no such verb; POST has /v1/reload, /v1/drain, /v1/listeners/LISTENER/{drain,undrain}, "
+                    "no such path for POST; there are /v1/reload, /v1/drain, /v1/listeners/LISTENER/{drain,undrain}, "
                     "/v1/server_groups/GROUP/servers/ADDRESS/{weight,drain,undrain} and "
                     "/v1/listeners/LISTENER/rules/RULE/weights");
     if (target == "/health") {
@@ -186,7 +187,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
                           self->control_.hand_over(self->socket_.release());
                         });
     } else {
-      refuse(http::status::forbidden, "sockets can be handed over by a unix socket only");
+      refuse(http::status::forbidden, "a take-over needs a unix socket");
     }
   }
 

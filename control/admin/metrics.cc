@@ -86,7 +86,7 @@ void by_class(Page& page, const StatsTable<Stats>& table, const char* key, const
 
 // Only for groups that had calls; others would have eighteen lines of zeros.
 void grpc(Page& p, const StatsTable<GroupStats>& t) {
-  p.family("albatross_grpc_responses_total", "counter", "gRPC calls by group and the status that the client got.");
+  p.family("albatross_grpc_responses_total", "counter", "gRPC calls by group and grpc-status that the client got.");
   for (const auto& [who, id] : t.names()) {
     std::array<std::uint64_t, kGrpcStatuses> counts;
     std::uint64_t all = 0;
@@ -101,19 +101,21 @@ void grpc(Page& p, const StatsTable<GroupStats>& t) {
 
 void listeners(Page& p, const StatsTable<ListenerStats>& t) {
   using S = ListenerStats;
-  by_class(p, t, "listener", "albatross_requests_total", "Requests by listener and class of the status that was sent.");
+  by_class(p, t, "listener", "albatross_requests_total", "Requests by listener and class of the status sent.");
   p.family("albatross_request_duration_seconds", "histogram",
-           "From the request's whole head to the answer's last byte.");
+           "Time from the end of the request's head to the end of its answer.");
   for (const auto& [who, id] : t.names())
     p.histogram(label("listener", who), t, who, [](const S& s) -> const Histogram& { return s.duration; });
   each(p, t, "listener", "albatross_connections_total", "counter", "Connections accepted.",
        [](const S& s) { return s.connections.get(); });
   each(p, t, "listener", "albatross_connections_open", "gauge", "Connections open now.",
        [](const S& s) { return s.connections.get() - s.connections_closed.get(); });
-  each(p, t, "listener", "albatross_tls_handshake_failures_total", "counter", "TLS handshakes that failed.",
+  each(p, t, "listener", "albatross_tls_handshake_failures_total", "counter",
+       "TLS handshakes and PROXY headers that failed or took too long.",
        [](const S& s) { return s.tls_failures.get(); });
   each(p, t, "listener", "albatross_underscore_fields_dropped_total", "counter",
-       "Request fields dropped for the underscore in their names.", [](const S& s) { return s.underscored.get(); });
+       "Request fields dropped because of an underscore in their names.",
+       [](const S& s) { return s.underscored.get(); });
   each(p, t, "listener", "albatross_request_body_bytes_total", "counter", "Bytes of request bodies received.",
        [](const S& s) { return s.bytes_in.get(); });
   each(p, t, "listener", "albatross_response_body_bytes_total", "counter", "Bytes of response bodies sent.",
@@ -125,10 +127,11 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
   by_class(p, t, "server_group", "albatross_upstream_requests_total",
            "Answers of servers by group and class of status.");
   p.family("albatross_upstream_duration_seconds", "histogram",
-           "From the choice of a server to the head of its answer; how fast clients read does not matter.");
+           "Time from the choice of a server to the head of its answer. The time that clients take to read is not "
+           "included.");
   for (const auto& [who, id] : t.names())
     p.histogram(label("server_group", who), t, who, [](const S& s) -> const Histogram& { return s.duration; });
-  each(p, t, "server_group", "albatross_upstream_connects_total", "counter", "Connections to servers begun.",
+  each(p, t, "server_group", "albatross_upstream_connects_total", "counter", "Connections to servers that were begun.",
        [](const S& s) { return s.connects.get(); });
   each(p, t, "server_group", "albatross_upstream_connect_failures_total", "counter",
        "Connections to servers that failed.", [](const S& s) { return s.connect_failures.get(); });
@@ -136,10 +139,10 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
        [](const S& s) { return s.connects.get() - s.connections_closed.get() - s.sync_failures.get(); });
   each(p, t, "server_group", "albatross_upstream_connections_reused_total", "counter",
        "Requests sent on a connection that had served before.", [](const S& s) { return s.reused.get(); });
-  each(p, t, "server_group", "albatross_upstream_retries_total", "counter", "Second tries.",
+  each(p, t, "server_group", "albatross_upstream_retries_total", "counter", "Tries after the first.",
        [](const S& s) { return s.retries.get(); });
   each(p, t, "server_group", "albatross_upstream_retries_over_budget_total", "counter",
-       "Second tries that the budget refused.", [](const S& s) { return s.retries_over_budget.get(); });
+       "Tries after the first that the retry budget refused.", [](const S& s) { return s.retries_over_budget.get(); });
   each(p, t, "server_group", "albatross_upstream_requests_in_flight", "gauge", "Requests on the group now.",
        [](const S& s) { return s.in_flight_started.get() - s.in_flight_ended.get(); });
   each(p, t, "server_group", "albatross_no_server_total", "counter", "Requests for which no server could be chosen.",
@@ -150,12 +153,12 @@ void groups(Page& p, const StatsTable<GroupStats>& t) {
        [](const S& s) { return s.queued.get(); });
   each(p, t, "server_group", "albatross_queue_refused_total", "counter", "Requests that found the queue full.",
        [](const S& s) { return s.queue_refused.get(); });
-  each(p, t, "server_group", "albatross_queue_timeouts_total", "counter", "Requests that waited too long.",
-       [](const S& s) { return s.queue_timeouts.get(); });
+  each(p, t, "server_group", "albatross_queue_timeouts_total", "counter",
+       "Requests that waited for longer than queue.timeout.", [](const S& s) { return s.queue_timeouts.get(); });
   each(p, t, "server_group", "albatross_circuit_opened_total", "counter", "Times that the circuit breaker opened.",
        [](const S& s) { return s.circuit_opened.get(); });
-  each(p, t, "server_group", "albatross_circuit_refused_total", "counter", "Requests refused while it was open.",
-       [](const S& s) { return s.circuit_refused.get(); });
+  each(p, t, "server_group", "albatross_circuit_refused_total", "counter",
+       "Requests refused while the circuit breaker was open.", [](const S& s) { return s.circuit_refused.get(); });
   grpc(p, t);
 }
 
@@ -207,23 +210,23 @@ void traffic_of_servers(Page& p, const Snapshot& snapshot, const StatsTable<Serv
 
 void servers(Page& p, const Control& control, const ProcessView& view) {
   const Snapshot& snapshot = view.snapshot;
-  each_group(p, snapshot, "albatross_ejections_total", "counter", "Servers ejected for failing requests.",
+  each_group(p, snapshot, "albatross_ejections_total", "counter", "Servers ejected because requests to them failed.",
              [](const GroupSlot& s) { return s.ejections.load(); });
   each_group(p, snapshot, "albatross_circuit_open", "gauge",
-             "1 while the circuit breaker lets nothing, or one request, through.",
+             "1 while the circuit breaker lets no request, or one trial request, through.",
              [](const GroupSlot& s) { return std::uint64_t{s.open_until.load() != 0}; });
   each_server(p, snapshot, "albatross_server_connections_open", "gauge", "Connections to each server.",
               [](const GroupRuntime&, const ServerEntry& e) { return std::uint64_t{e.slot->connections.load()}; });
   each_server(p, snapshot, "albatross_server_ports_used_ratio", "gauge",
-              "Local ports that connections to each server hold or held in the last minute, of those there are; 1: no "
-              "other connection can be opened.",
+              "Share of the local ports that connections to each server hold or held in the last minute. At 1 no other "
+              "connection can be opened.",
               [&](const GroupRuntime&, const ServerEntry& e) { return view.ports.used(e); });
-  each_server(p, snapshot, "albatross_server_healthy", "gauge",
-              "1 if the server takes traffic by its health, 0 if not.", [](const GroupRuntime&, const ServerEntry& e) {
+  each_server(p, snapshot, "albatross_server_healthy", "gauge", "0 if probes found the server unhealthy, else 1.",
+              [](const GroupRuntime&, const ServerEntry& e) {
                 return std::uint64_t{e.slot->health.load() != Health::kUnhealthy};
               });
   p.family("albatross_certificate_not_after_seconds", "gauge",
-           "When each certificate of each listener expires, in seconds since the epoch.");
+           "Expiry of each certificate of each listener, in seconds since the epoch.");
   for (const CertificateStatus& c : control.certificates()) {
     p.sample(label("listener", c.listener) + "," + label("file", c.file), static_cast<double>(c.not_after));
   }
@@ -232,7 +235,7 @@ void servers(Page& p, const Control& control, const ProcessView& view) {
 void process(Page& p, const ProcessView& view) {
   StatsRegistry& stats = view.stats;
   p.family("albatross_terminations_total", "counter",
-           "Requests that ended otherwise than by a server's whole answer, by cause.");
+           "Requests that ended without a complete answer of a server, by cause.");
   for (std::size_t c = 1; c < static_cast<std::size_t>(Cause::kCount); ++c) {
     std::uint64_t n = 0;
     for (int w = 0; w < stats.workers(); ++w) n += stats.worker(w).terminations[c].get();
@@ -245,33 +248,34 @@ void process(Page& p, const ProcessView& view) {
     p.sample("", n);
   };
   total("albatross_connections_over_limit_total",
-        "Times that accepting paused: the limit was reached and no connection was idle.",
+        "Times that accepting paused because the limit was reached and no connection was idle.",
         &WorkerStats::connections_over_limit);
-  total("albatross_accept_failures_total", "Accepts that failed for want of descriptors or memory.",
+  total("albatross_accept_failures_total", "Connections not accepted because descriptors or memory had run out.",
         &WorkerStats::accept_failures);
   p.family("albatross_overload_level", "gauge",
-           "0: none; 1: connections are not kept; 2: the largest exchanges end; 3: new requests get 503; 4: nothing is "
-           "accepted.");
+           "0: none; 1: connections are not kept; 2: the largest exchanges are ended; 3: new requests get 503; 4: no "
+           "connections are accepted.");
   p.sample("", static_cast<std::uint64_t>(view.overload));
-  p.family("albatross_overload_pressure_ratio", "gauge", "Memory and descriptors used, of what there is.");
+  p.family("albatross_overload_pressure_ratio", "gauge", "Share of the memory and descriptor limits that is used.");
   const Resources& r = view.resources;
   if (r.memory_limit != 0) p.sample("resource=\"memory\"", r.memory_ratio());
   if (r.descriptor_limit != 0) p.sample("resource=\"descriptors\"", r.descriptor_ratio());
-  p.family("albatross_access_log_dropped_total", "counter", "Access log lines dropped under pressure.");
+  p.family("albatross_access_log_dropped_total", "counter",
+           "Access log lines lost because more came than could be written, or because the disk is full.");
   p.sample("", view.log.dropped());
   p.family("albatross_probes_total", "counter", "Health probes sent.");
   p.sample("", view.prober.probes_sent());
   p.family("albatross_reloads_total", "counter", "Reloads by result.");
   p.sample("result=\"success\"", view.reloads);
   p.sample("result=\"failure\"", view.failed_reloads);
-  p.family("albatross_configuration_generation", "gauge", "Counts up with each configuration in force.");
+  p.family("albatross_configuration_generation", "gauge",
+           "Number of the configuration in force. Rises with each reload, and when a name resolves differently.");
   p.sample("", view.snapshot.generation);
-  p.family("albatross_build_info", "gauge", "1; the version and the commit of the binary.");
+  p.family("albatross_build_info", "gauge", "Always 1. The labels are the version and the commit of the binary.");
   p.sample(label("version", kVersion) + "," + label("commit", kCommit), std::uint64_t{1});
-  p.family("albatross_restart_needed", "gauge",
-           "Keys of the configuration whose values differ from those that the process runs with until a restart.");
+  p.family("albatross_restart_needed", "gauge", "Keys of the configuration file whose new values need a restart.");
   p.sample("", std::uint64_t{view.needs_restart.size()});
-  p.family("albatross_start_time_seconds", "gauge", "When the process started, in seconds since the epoch.");
+  p.family("albatross_start_time_seconds", "gauge", "Start of the process, in seconds since the epoch.");
   p.sample("", std::uint64_t{view.started_at / kSecond});
 }
 

@@ -81,7 +81,7 @@ struct Call {
   void rule_weights(const std::string& rule) {
     if (has("reset")) return done(reply(control.changes().set_rule_weights(rule, {}, true, dry_run()), dry_run()));
     auto weights = numbers();
-    if (!weights) return done(refused(422, "the body is not {\"GROUP\": WEIGHT, …} with weights of 0 to 10000"));
+    if (!weights) return done(refused(422, "the body must be {\"GROUP\": WEIGHT, …} with weights from 0 to 10000"));
     done(reply(control.changes().set_rule_weights(rule, *weights, false, dry_run()), dry_run()));
   }
 
@@ -90,7 +90,7 @@ struct Call {
       return done(reply(control.changes().set_server_weight(group, address, std::nullopt, dry_run()), dry_run()));
     auto given = numbers();
     if (!given || given->size() != 1 || !given->contains("weight")) {
-      return done(refused(422, "the body is not {\"weight\": N} with N of 0 to 10000"));
+      return done(refused(422, "the body must be {\"weight\": N} with N from 0 to 10000"));
     }
     done(reply(control.changes().set_server_weight(group, address, given->at("weight"), dry_run()), dry_run()));
   }
@@ -100,7 +100,7 @@ struct Call {
     if (!has("timeout")) return true;
     auto given = config::parse_duration(options["timeout"]);
     if (!given.value || *given.value > std::chrono::minutes(15)) {
-      done(refused(422, "timeout is 0s to 15m, like 30s"));
+      done(refused(422, "timeout must be from 0s to 15m, such as 30s"));
       return false;
     }
     out = static_cast<Nanos>(given.value->count()) * kMilli;
@@ -122,7 +122,7 @@ struct Call {
   }
 
   void drain_process() {
-    ControlResult result{ControlResult::Code::kDone, "the process drains and ends", {}};
+    ControlResult result{ControlResult::Code::kDone, "the process drains and exits", {}};
     if (dry_run()) return done(reply(result, true));
     if (!has("wait")) {
       control.drain_process(nullptr);

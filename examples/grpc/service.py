@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""A small gRPC server and its client, of python3-grpcio; messages are plain text, so that nothing need be generated.
+"""A small gRPC server and client with python3-grpcio. Messages are plain text, so no code has to be generated.
 
-    service.py serve PORT NAME                         any service: Get answers once, Watch three times
+    service.py serve PORT NAME                         serves any service: Get answers once, Watch three times
     service.py call HOST:PORT CERTIFICATE METHOD TEXT   METHOD is /package.Service/Get or .../Watch
 """
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before the import; errors are printed below
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # must be set before the import; errors are printed below
 import grpc
 
 

@@ -58,7 +58,7 @@ TEST_CASE("the admin socket of a living process is not taken from it, that of a 
   const std::string yaml = with(kUnix, {.actions = "- fixed_response: {body: served}"}).yaml();
   {
     Program first(yaml, folder);
-    CHECK_THROWS_WITH(Program(yaml, folder), ContainsSubstring("another albatross answers there"));
+    CHECK_THROWS_WITH(Program(yaml, folder), ContainsSubstring("another albatross uses this socket"));
     CHECK(Client("unix:" + folder->file("admin.sock")).get("/health").status() == 200);
   }
   REQUIRE(std::filesystem::exists(folder->file("admin.sock")));

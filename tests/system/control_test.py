@@ -190,16 +190,16 @@ class Weights(Base):
         proxy = self.start([{"name": "g", "servers": [{"address": a.address}]}], "g")
         for words, code, said in ((["weight", "g/nobody:80", "5"], 1, f"g has no server nobody:80; there are {a.address}"),
                                   (["weight", "h/nobody:80", "5"], 1, "no server group is named h; there are g"),
-                                  (["weight", f"g/{a.address}", "10001"], 1, "N of 0 to 10000"),
+                                  (["weight", f"g/{a.address}", "10001"], 1, "N from 0 to 10000"),
                                   (["weight", f"g/{a.address}", "-1"], 2, ""),
                                   (["weight", f"g/{a.address}", "many"], 2, "many is not a weight"),
                                   (["weight", "web/default", "h=5"], 1, "web/default does not forward to h; there are g"),
-                                  (["weight", "web/none", "g=5"], 1, "no rule that forwards is web/none; there are web/default"),
+                                  (["weight", "web/none", "g=5"], 1, "no rule that forwards is named web/none; there are web/default"),
                                   (["weight", f"g/{a.address}", "0"], 0, "no other server of g takes requests"),
                                   (["drain", "g"], 1, f"but a server group is; name one of its servers; there are g/{a.address}"),
                                   (["drain", "/x"], 2, "is neither GROUP/SERVER nor LISTENER"),
                                   (["drain", "g/x"], 1, "has no server x"),
-                                  (["drain", f"g/{a.address}", "--timeout", "soon"], 1, "timeout is"),
+                                  (["drain", f"g/{a.address}", "--timeout", "soon"], 1, "timeout must be"),
                                   (["drain", f"g/{a.address}", "--dry-run"], 0, "no other server of g takes requests")):
             with self.subTest(words):
                 if words[0] == "weight" and words[-1] == "0":

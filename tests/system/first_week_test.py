@@ -103,7 +103,7 @@ class AdminPlaces(unittest.TestCase):
         said = run.command("reload", "--admin", tcp, code=1)
         self.assertIn("ALBATROSS_ADMIN_TOKEN", said)
         self.assertNotIn("{", said)
-        self.assertIn("not that of admin.token", run.command("reload", "--admin", tcp, "--token", "x", code=1))
+        self.assertIn("differs from admin.token", run.command("reload", "--admin", tcp, "--token", "x", code=1))
         self.assertIn("in force", run.command("reload", "--admin", tcp, "--token", TOKEN))
         self.assertIn("in force", run.command("reload", "--admin", tcp, ALBATROSS_ADMIN_TOKEN=TOKEN))
 
@@ -183,10 +183,10 @@ class StatusAndEvents(unittest.TestCase):
         file = run.write("albatross.json", {"listeners": [listener()], "access_log": {"path": "logs/access.log"}})
         run.start("-c", file)
         run.process.send_signal(signal.SIGUSR1)
-        run.wait_for_event("info albatross: the access log is open anew")
+        run.wait_for_event("info albatross: the access log was reopened")
         (run.folder / "logs").rename(run.folder / "moved")
         run.process.send_signal(signal.SIGUSR1)
-        run.wait_for_event("error albatross: access log .*No such file or directory; the old file is written on")
+        run.wait_for_event("error albatross: access log .*No such file or directory; the old file stays in use")
 
     def test_a_group_whose_only_server_is_drained_gets_no_traffic(self):
         proxy = self.serve(server_groups=[{"name": "app", "servers": [{"address": "127.0.0.1:1"}]},
@@ -196,7 +196,7 @@ class StatusAndEvents(unittest.TestCase):
         self.assertEqual(drained.returncode, 0, drained.stderr)
         self.assertIn("they will be answered with 503", drained.stderr)
         status = self.status(proxy)
-        self.assertIn("no server takes requests: they get 503", status)
+        self.assertIn("no server takes requests: requests get 503", status)
         self.assertRegex(status, r"named +nowhere\.invalid:80 +no address yet")
 
     def test_a_drain_of_a_group_says_which_servers_there_are(self):
@@ -222,7 +222,7 @@ class StatusAndEvents(unittest.TestCase):
             server_groups=[{"name": n, "servers": [{"address": "127.0.0.1:1"}]} for n in "ab"])
         subprocess.run([ALBATROSS, "weight", "web/default", "b=3", "--admin", proxy.admin_path], check=True, capture_output=True, timeout=30)
         status = self.status(proxy)
-        self.assertRegex(status, r"web/default +b +3 \(the file: 1\)")
+        self.assertRegex(status, r"web/default +b +3 \(file: 1\)")
         self.assertRegex(status, r"^albatross \d+\.\d+\.\d+ \([0-9a-f]{12}|unknown\), process \d+")
 
 

@@ -203,14 +203,14 @@ class TakeOver(Base):
         with open(proxy.path, "w") as f:
             f.write("{")
         os.kill(proxy.process.pid, signal.SIGUSR2)
-        wait_for(lambda: "this one goes on" in proxy.output(), "the failure to be told")
+        wait_for(lambda: "this process continues" in proxy.output(), "the failure to be told")
         proxy.write(proxy.config)
         # One that takes the sockets and dies.
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(proxy.admin_path)
             s.sendall(b"POST /v1/take-over HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
             self.assertIn(b" 101 ", s.recv(65536))
-        wait_for(lambda: re.search("hand-over to a new process failed: .*; this one goes on", proxy.output()), "the failure to be told")
+        wait_for(lambda: re.search("hand-over to a new process failed: .*; this process continues", proxy.output()), "the failure to be told")
         self.assertEqual(self.ask(proxy, 5), [(200, "a")] * 5)
         self.assertEqual(kept.stop(), [])
         self.upgrade(proxy)
@@ -224,7 +224,7 @@ class TakeOver(Base):
             r = subprocess.run([ALBATROSS, "run", "-c", proxy.path, "--take-over", proxy.admin_path], capture_output=True, text=True, timeout=30)
         self.assertEqual(r.returncode, 1)
         self.assertIn("Address already in use", r.stderr)
-        wait_for(lambda: "this one goes on" in proxy.output(), "the failure to be told")
+        wait_for(lambda: "this process continues" in proxy.output(), "the failure to be told")
         self.assertEqual(self.ask(proxy, 5), [(200, "a")] * 5)
 
     def test_sigterm_while_it_drains(self):

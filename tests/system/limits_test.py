@@ -155,7 +155,7 @@ class Limits(Base):
         self.assertEqual({(s, a) for s, _, a in results}, {(503, "1")})
         causes = sorted(line["termination"] for line in proxy.log(7))
         self.assertEqual(causes, ["over_limit"] * 5 + ["queue_timeout"] * 2)
-        self.assertTrue(any("queue_timeout: no server had room in time" in b for _, b, _ in results))
+        self.assertTrue(any("queue_timeout: the request waited too long for a server" in b for _, b, _ in results))
         self.assertTrue(all("upstream_addr" not in line for line in proxy.log(7)))
         self.assertEqual(proxy.metric("albatross_queue_refused_total"), 5)
         self.assertEqual(proxy.metric("albatross_queue_timeouts_total"), 2)

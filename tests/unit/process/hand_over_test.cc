@@ -79,7 +79,7 @@ TEST_CASE("a hand-over that is cut or is none says so") {
   Pair pair;
   REQUIRE(::write(pair.ends[0], "x", 1) == 1);
   CHECK_FALSE(await(pair.ends[1], HandOver::kReady, error));
-  CHECK(error == "the other process said something else");
+  CHECK(error == "the other process sent an unexpected reply");
 }
 
 }  // namespace albatross::proxy_test
