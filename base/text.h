@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -80,6 +81,17 @@ constexpr char* write_percent(char* out, char c) {
   *out++ = kUpperHexDigits[byte >> 4];
   *out++ = kUpperHexDigits[byte & 15];
   return out;
+}
+
+// Whether no byte is above 0x7f.
+inline bool is_ascii(std::string_view text) {
+  std::uint64_t seen = 0, word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
+    seen |= word;
+  }
+  for (const char c : text) seen |= static_cast<std::uint64_t>(static_cast<unsigned char>(c));
+  return (seen & 0x8080808080808080) == 0;
 }
 
 // The length of the UTF-8 sequence at the start of the text (RFC 3629), 1 to 4; 0 if there is none.

@@ -7,6 +7,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "config/load.h"
@@ -97,6 +98,8 @@ AdminReply ask_admin(const AdminTarget& given, const std::string& method, const 
     if (!error.empty()) return {0, "", error};
     if (!given.token.empty()) to.token = given.token;
   }
+  const char* environment = std::getenv("ALBATROSS_ADMIN");
+  if (to.address.empty() && given.config.empty() && environment != nullptr) to.address = environment;
   const std::string text = to.address.empty() ? default_place() : to.address;
   if (!parse_admin_address(text, at, true)) {
     return {0, "", text + " is not an address of an admin API: write unix:/path, 127.0.0.1:9900 or lb.internal:9900"};

@@ -101,10 +101,9 @@ void add_servers(CLI::App& app, Line& line) {
 
 void add_clients(CLI::App& app, Line& line) {
   const auto connect = [&line](CLI::App* client) {
-    client
-        ->add_option("--admin", line.target.address,
-                     "admin address of the running process: unix:/path, 127.0.0.1:9900 or lb.internal:9900")
-        ->envname("ALBATROSS_ADMIN");
+    client->add_option("--admin", line.target.address,
+                       "admin address of the running process: unix:/path, 127.0.0.1:9900 or lb.internal:9900; without "
+                       "it and without -c, that of the environment variable ALBATROSS_ADMIN");
     client->add_option("-c,--config", line.target.config,
                        "configuration file to take the admin address and the token from");
     client

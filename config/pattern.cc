@@ -50,7 +50,8 @@ const Object<Pattern>& pattern_table() {
   static const Object<Pattern> table = [] {
     Object<Pattern> t(
         "pattern",
-        "The full form of a pattern, for cases that the shorthand does not cover. The shorthand is a literal, a wildcard with "
+        "The full form of a pattern, for cases that the shorthand does not cover. The shorthand is a literal, a "
+        "wildcard with "
         "`*` (any characters) and `?` (one character), `~` before a regex, or `~*` before a regex that ignores case; "
         "outside a regex `\\` escapes. In full it has exactly one of exact, prefix, wildcard and regex.");
     t.field("exact", as<Kind::kExact, &Pattern::text>, pattern_text(), "The whole value, byte for byte.");
@@ -69,10 +70,6 @@ const Object<Pattern>& pattern_table() {
 
 // Checks a pattern, and converts it to the form that requests have.
 using PatternCheck = bool (*)(Decoder&, Pattern&);
-
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
 
 // "^/api/.*$" is meant as a regex, but would be compared literally.
 bool is_bare_regex(const Pattern& pattern) {

@@ -264,7 +264,7 @@ Refusal check_h2_target(const Head& head) {
   }
   const bool sendable = std::none_of(head.target.begin(), head.target.end(),
                                      [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
-  if (!sendable || !is_utf8(head.target)) {
+  if (!sendable || (!is_ascii(head.target) && !is_utf8(head.target))) {
     return {Cause::kMalformedRequest, "the :path has a character that must be encoded"};
   }
   return {};

@@ -1,5 +1,7 @@
 #include "http/uri.h"
 
+#include <array>
+
 #include "base/ip.h"
 #include "base/text.h"
 
@@ -31,11 +33,18 @@ bool valid_reg_name(std::string_view h) {
   return true;
 }
 
+// Bytes that may make a path differ from its normal form.
+constexpr std::array<bool, 256> kSpecial = [] {
+  std::array<bool, 256> t{};
+  for (const char c : std::string_view("%\\/")) t[static_cast<unsigned char>(c)] = true;
+  for (std::size_t c = 0x80; c < t.size(); ++c) t[c] = true;
+  return t;
+}();
+
 bool needs_work(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
-    char c = path[i];
-    if (c == '%' || c == '\\' || static_cast<signed char>(c) < 0) return true;
-    if (c == '/' && i + 1 < path.size() && path[i + 1] == '.') return true;
+    if (!kSpecial[static_cast<unsigned char>(path[i])]) continue;
+    if (path[i] != '/' || (i + 1 < path.size() && path[i + 1] == '.')) return true;
   }
   return false;
 }

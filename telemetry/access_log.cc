@@ -19,72 +19,95 @@ constexpr std::size_t kRing = 4u << 20;
 constexpr std::size_t kMaxText = 4096;
 constexpr auto kTexts = static_cast<std::size_t>(LogText::kCount);
 
-constexpr std::string_view kKeys[kTexts] = {"request_method",
-                                            "request_uri",
-                                            "host",
-                                            "client_ip",
-                                            "scheme",
-                                            "server_protocol",
-                                            "upstream_addr",
-                                            "http_user_agent",
-                                            "http_referer",
-                                            "http_x_forwarded_for",
-                                            "listener",
-                                            "rule",
-                                            "server_group",
-                                            "termination",
-                                            "termination_detail",
-                                            "failed_tries",
-                                            "request_id",
-                                            "trace_id",
-                                            "ssl_protocol",
-                                            "ssl_cipher"};
+// What stands before each text, in the order of LogText.
+constexpr std::string_view kOpenings[kTexts] = {R"(,"request_method":")",
+                                                R"(,"request_uri":")",
+                                                R"(,"host":")",
+                                                R"(,"client_ip":")",
+                                                R"(,"scheme":")",
+                                                R"(,"server_protocol":")",
+                                                R"(,"upstream_addr":")",
+                                                R"(,"http_user_agent":")",
+                                                R"(,"http_referer":")",
+                                                R"(,"http_x_forwarded_for":")",
+                                                R"(,"listener":")",
+                                                R"(,"rule":")",
+                                                R"(,"server_group":")",
+                                                R"(,"termination":")",
+                                                R"(,"termination_detail":")",
+                                                R"(,"failed_tries":")",
+                                                R"(,"request_id":")",
+                                                R"(,"trace_id":")",
+                                                R"(,"ssl_protocol":")",
+                                                R"(,"ssl_cipher":")"};
+constexpr std::size_t kMostOfNumbers = 1024;  // the length of a line without its texts
+constexpr std::size_t kLongestEscape = 6;     // of a byte
+constexpr std::size_t kWord = sizeof(std::uint64_t);
 
-// The characters that need no escape in a JSON string.
-constexpr std::array<bool, 256> kPlain = [] {
-  std::array<bool, 256> t{};
-  for (int c = 0x20; c < 0x7f; ++c) t[static_cast<std::size_t>(c)] = c != '"' && c != '\\';
-  return t;
-}();
+// Whether none of eight characters needs an escape in a JSON string. May be wrong about one behind one that does.
+bool all_plain(std::uint64_t word) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  const auto has = [](std::uint64_t w, unsigned char c) { return ((w ^ (kOnes * c)) - kOnes) & ~(w ^ (kOnes * c)); };
+  const std::uint64_t controls = (word - kOnes * 0x20) & ~word;
+  return ((word | controls | has(word, '"') | has(word, '\\') | has(word, 0x7f)) & kHigh) == 0;
+}
 
-// Appends the text as the content of a JSON string. A byte that is not UTF-8 is read as Latin-1.
-void escape(std::string_view s, std::string& out) {
-  while (!s.empty()) {
-    std::size_t plain = 0;
-    while (plain < s.size() && kPlain[static_cast<unsigned char>(s[plain])]) ++plain;
-    out.append(s.data(), plain);
-    s.remove_prefix(plain);
-    if (s.empty()) return;
-    unsigned char c = static_cast<unsigned char>(s[0]);
-    std::size_t n = utf8_length(s);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += s[0];
-      n = 1;
-    } else if (is_control(s[0]) || n == 0) {
-      char code[6] = {'\\', 'u', '0', '0'};
-      write_hex(code + 4, c, 2);
-      out.append(code, sizeof code);
-      n = 1;
-    } else {
-      out += s.substr(0, n);
-    }
-    s.remove_prefix(n);
+// Writes a line into room that is large enough.
+class Line {
+ public:
+  explicit Line(char* room) : p_(room) {}
+  char* end() const { return p_; }
+
+  void raw(std::string_view s) {
+    std::memcpy(p_, s.data(), s.size());
+    p_ += s.size();
   }
-}
+  // As the content of a JSON string. A byte that is not UTF-8 is read as Latin-1.
+  void text(std::string_view s) {
+    while (!s.empty()) {
+      std::uint64_t word = 0x2020202020202020;
+      const std::size_t n = s.size() < kWord ? s.size() : kWord;
+      std::memcpy(&word, s.data(), n);
+      if (all_plain(word)) {
+        std::memcpy(p_, &word, kWord);
+        p_ += n;
+        s.remove_prefix(n);
+      } else {
+        s.remove_prefix(character(s));
+      }
+    }
+  }
+  void number(std::string_view key, std::uint64_t n) {
+    raw(key);
+    p_ = std::to_chars(p_, p_ + 20, n).ptr;
+  }
+  void seconds(std::string_view key, Nanos n) {
+    const std::uint64_t micros = (n + 500) / 1000;
+    number(key, micros / 1'000'000);
+    *p_++ = '.';
+    p_ = write_six_digits(p_, static_cast<std::uint32_t>(micros % 1'000'000));
+  }
 
-void number(std::uint64_t n, std::string& out) {
-  char text[24];
-  out.append(text, std::to_chars(text, text + sizeof text, n).ptr);
-}
+ private:
+  // Writes the first character. Returns its length in bytes.
+  std::size_t character(std::string_view s) {
+    const std::size_t n = utf8_length(s);
+    if (s[0] == '"' || s[0] == '\\') {
+      *p_++ = '\\';
+      *p_++ = s[0];
+      return 1;
+    }
+    if (is_control(s[0]) || n == 0) {
+      raw("\\u00");
+      p_ = write_hex(p_, static_cast<unsigned char>(s[0]), 2);
+      return 1;
+    }
+    raw(s.substr(0, n));
+    return n;
+  }
 
-void seconds(Nanos n, std::string& out) {
-  std::uint64_t micros = (n + 500) / 1000;
-  number(micros / 1'000'000, out);
-  out += '.';
-  char text[6];
-  out.append(text, write_six_digits(text, static_cast<std::uint32_t>(micros % 1'000'000)));
-}
+  char* p_;
+};
 
 int open_file(const std::string& path, std::string& error) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
@@ -135,46 +158,38 @@ void AccessLog::write(int worker, LogRecord& record, const std::string_view (&te
 }
 
 void AccessLog::format(const LogRecord& r, const char* texts, std::string& out) {
-  out += "{\"time\":\"";
   thread_local Timestamp time;
-  out += time.text(r.wall);
-  out += "\",\"status\":";
-  number(r.status, out);
+  std::size_t bytes = 0;
+  for (const std::uint16_t size : r.sizes) bytes += size;
+  const std::size_t before = out.size();
+  out.resize(before + kMostOfNumbers + kLongestEscape * bytes + kWord);
+  Line line(out.data() + before);
+  line.raw("{\"time\":\"");
+  line.raw(time.text(r.wall));
+  line.number("\",\"status\":", r.status);
   for (std::size_t i = 0; i < kTexts; ++i) {
     if (r.sizes[i] == 0) continue;
-    out += ",\"";
-    out += kKeys[i];
-    out += "\":\"";
-    escape({texts, r.sizes[i]}, out);
-    out += '"';
+    line.raw(kOpenings[i]);
+    line.text({texts, r.sizes[i]});
+    line.raw("\"");
     texts += r.sizes[i];
   }
-  auto field = [&](std::string_view key) {
-    out += ",\"";
-    out += key;
-    out += "\":";
-  };
-  const auto count = [&](std::string_view key, std::uint64_t n) {
-    field(key);
-    number(n, out);
-  };
-  const auto duration = [&](std::string_view key, Nanos n) {
-    field(key);
-    seconds(n, out);
-  };
-  if (r.client_port != 0) count("client_port", r.client_port);
-  duration("request_time", r.request_time);
-  count("request_length", r.request_length);
-  count("body_bytes_sent", r.body_bytes_sent);
-  if (r.attempts > 0) count("attempts", r.attempts);
-  if (r.grpc_status >= 0) count("grpc_status", static_cast<std::uint64_t>(r.grpc_status));
+  if (r.client_port != 0) line.number(",\"client_port\":", r.client_port);
+  line.seconds(",\"request_time\":", r.request_time);
+  line.number(",\"request_length\":", r.request_length);
+  line.number(",\"body_bytes_sent\":", r.body_bytes_sent);
+  if (r.attempts > 0) line.number(",\"attempts\":", r.attempts);
+  if (r.grpc_status >= 0) line.number(",\"grpc_status\":", static_cast<std::uint64_t>(r.grpc_status));
   if (r.has_upstream) {
-    if (r.upstream_status != 0) count("upstream_status", r.upstream_status);
-    if (r.upstream_status != 0) duration("upstream_header_time", r.upstream_header_time);
-    duration("upstream_response_time", r.upstream_response_time);
-    duration("upstream_connect_time", r.upstream_connect_time);
+    if (r.upstream_status != 0) {
+      line.number(",\"upstream_status\":", r.upstream_status);
+      line.seconds(",\"upstream_header_time\":", r.upstream_header_time);
+    }
+    line.seconds(",\"upstream_response_time\":", r.upstream_response_time);
+    line.seconds(",\"upstream_connect_time\":", r.upstream_connect_time);
   }
-  out += "}\n";
+  line.raw("}\n");
+  out.resize(static_cast<std::size_t>(line.end() - out.data()));
 }
 
 bool AccessLog::drain_rings(std::string& out) {

@@ -161,7 +161,6 @@ server_groups:
     protocol: {"h2c" if job.upstream_h2 else "http"}
     scheduler: {job.scheduler}
     servers: [{servers}]
-    keep_alive: {{idle: 3600s, pool: 512}}
 admin: off
 workers: {len(job.cores)}
 """

@@ -112,13 +112,11 @@ ParseResult parse_request_line(Reader& r, const HeadLimits& limits, Head& head) 
   ++r.p;
   const char* target = r.p;
   // Clients such as curl send a path as it was typed, in UTF-8. RFC 9112 §3.2 wants it escaped, which admission does.
-  bool high = false;
-  for (; r.p<r.end&& static_cast<unsigned char>(*r.p)> 0x20 && *r.p != 0x7f; ++r.p)
-    high |= static_cast<signed char>(*r.p) < 0;
+  while (r.p<r.end&& static_cast<unsigned char>(*r.p)> 0x20 && *r.p != 0x7f) ++r.p;
   head.target = {target, static_cast<std::size_t>(r.p - target)};
   if (head.target.size() > limits.target) return refuse(Cause::kTargetTooLong, "the request target is too long");
   if (r.at_end()) return {};
-  if (*r.p != ' ' || head.target.empty() || (high && !is_utf8(head.target))) {
+  if (*r.p != ' ' || head.target.empty() || (!is_ascii(head.target) && !is_utf8(head.target))) {
     return malformed("the request target has a character that must be encoded");
   }
   ++r.p;

@@ -103,7 +103,7 @@ Refusal admit(Services& services, const ListenerRuntime& listener, Connection& c
   if (head.path != "*") {
     if (Refusal why = normalise_path(head.path, listener.slashes, arena, head.path); why.cause != Cause::kNone)
       return why;
-    head.query = escape_unsendable(head.query, arena);
+    if (!is_ascii(head.query)) head.query = escape_unsendable(head.query, arena);
   }
   if (listener.strict_sni && misdirected(client, head)) return {Cause::kMisdirected, nullptr};
   return count_loop(services.settings.instance, head, arena);

@@ -275,7 +275,7 @@ TEST_CASE("a second stop ends at once", "[drain]") {
   client.send(kGet);
   REQUIRE(eventually([&] { return up.requests() == 1; }));
   proxy.stop();
-  CHECK(eventually([&] { return proxy.said("draining in"); }));
+  CHECK(eventually([&] { return proxy.said("the drain begins in 10 s"); }));
   proxy.stop();
   CHECK(proxy.wait_until_stopped(Ms(2000)));
 }

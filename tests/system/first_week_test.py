@@ -132,6 +132,17 @@ class AdminPlaces(unittest.TestCase):
         self.assertIn("web", run.command("status"))
 
 
+    def test_a_default_folder_that_cannot_be_made_is_named(self):
+        run = Run(self, env={"RUNTIME_DIRECTORY": "/proc/nowhere"})
+        said = run.command("run", "--from", "127.0.0.1:0", "--to", "127.0.0.1:1", code=1)
+        self.assertRegex(said, r"admin: /proc/nowhere: .*; name another place with --admin unix:/path|admin: /proc/nowhere: .*--admin unix:/path")
+
+    def test_a_command_line_wins_over_the_environment(self):
+        run, file, tcp = self.serve()
+        self.assertIn("web", run.command("status", "-c", file, ALBATROSS_ADMIN="/nowhere"))
+        self.assertIn("/nowhere", run.command("status", code=1, ALBATROSS_ADMIN="/nowhere"))
+
+
 class StatusAndEvents(unittest.TestCase):
     def serve(self, **more):
         config = {"listeners": [listener()], "workers": 1, **more}
