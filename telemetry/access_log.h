@@ -87,13 +87,14 @@ class AccessLog {
 
  private:
   void run();
-  void flush(std::string& out);
-  bool drain_rings(std::string& out);
+  char* drain_rings();
+  void flush(const char* end);
 
   config::AccessLog settings_;
   bool on_;
   int fd_ = -1;
   std::vector<std::unique_ptr<LogRing>> rings_;
+  std::unique_ptr<char[]> lines_;  // formatted and not written yet; the writer's
   std::atomic<bool> wake_{false}, stopping_{false};
   std::atomic<int> next_fd_{-1};  // the file that reopen() has opened, for the writer
   std::atomic<std::uint64_t> write_failures_{0};
