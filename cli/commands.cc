@@ -21,6 +21,7 @@ struct Line {
   RespondOptions respond;
   WeightOptions weight;
   DrainOptions drain;
+  ExplainOptions explain;
   AdminTarget target;
   std::string check_file, topic;
   bool json = false, markdown = false, dry_run = false;
@@ -150,6 +151,18 @@ void add_clients(CLI::App& app, Line& line) {
       ->check(CLI::Range(1, 1'000'000));
   connect(top);
   top->callback([&line] { line.code = top_command(line.target, line.top, line.json); });
+
+  CLI::App* explain = app.add_subcommand("explain", "show what happens to a request, and why");
+  explain->add_option("WORDS", line.explain.words, "METHOD URL, URL, or -- curl and its options");
+  explain->add_option("-H,--header", line.explain.headers, "a header of the request: 'Name: value'");
+  explain->add_option("--from", line.explain.from, "address of the client (default: 127.0.0.1)");
+  explain->add_option("--listener", line.explain.listener, "listener that the request comes to (default: by the URL)");
+  explain->add_flag("--live", line.explain.live, "ask the running process, with its weights and the health of servers");
+  connect(explain);
+  explain->callback([&line] {
+    line.explain.target = line.target;
+    line.code = explain_command(line.explain, line.json);
+  });
 
   add("status", "show listeners, groups and servers of the running process", status_command);
   add("reload", "reload the configuration file in the running process", reload_command);

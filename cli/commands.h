@@ -32,6 +32,15 @@ int check_command(const std::string& config, bool json);
 int schema_command(bool markdown);
 int version_command(bool json);
 
+struct ExplainOptions {
+  AdminTarget target;              // with `live`; target.config is the file otherwise
+  std::vector<std::string> words;  // METHOD URL, URL, or a command line of curl
+  std::vector<std::string> headers;
+  std::string listener, from;
+  bool live = false;
+};
+int explain_command(const ExplainOptions& o, bool json);
+
 // Commands that ask the running process.
 int status_command(const AdminTarget& admin, bool json);
 struct TopOptions {

@@ -1,6 +1,9 @@
 #include "http/forwarded.h"
 
+#include <charconv>
+
 #include "base/text.h"
+#include "http/uri.h"
 
 namespace albatross {
 namespace {
@@ -32,7 +35,25 @@ void set_unless_believed(Fields& fields, bool trusted, bool wanted, HeaderId id,
   fields.set(id, name, value);
 }
 
+bool is_port(std::string_view text) {
+  unsigned port = 0;
+  const char* end = text.data() + text.size();
+  return !text.empty() && std::from_chars(text.data(), end, port).ptr == end && port > 0 && port <= 0xffff;
+}
+
 }  // namespace
+
+Believed believed(const ForwardedPeer& peer, const Fields& fields) {
+  Believed b{peer.scheme, {}, {}};
+  if (!peer.trusted) return b;
+  const std::string_view scheme = fields.value(HeaderId::kXForwardedProto);
+  if (scheme == "http" || scheme == "https") b.scheme = scheme;
+  if (auto host = fields.value(HeaderId::kXForwardedHost); valid_authority(host)) b.host = host;
+  if (auto port = fields.value(HeaderId::kXForwardedPort); is_port(port)) b.port = port;
+  // The port of that scheme, not of the listener behind it.
+  if (b.port.empty() && b.scheme != peer.scheme) b.port = b.scheme == "https" ? "443" : "80";
+  return b;
+}
 
 IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& peer, const Fields& fields) {
   if (policy.forwarded_for != ForwardedFor::kProcess || !peer.trusted) return peer.address;

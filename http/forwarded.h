@@ -31,6 +31,14 @@ struct ForwardedPeer {
   bool trusted = false;     // address is in policy.trusted
 };
 
+// The URL as the client has it: that of this connection, or what a trusted peer says of the connection in front of it.
+struct Believed {
+  std::string_view scheme;
+  std::string_view host;  // with its port; "": the request's own
+  std::string_view port;  // "": the listener's
+};
+Believed believed(const ForwardedPeer& peer, const Fields& fields);
+
 // The client as rules and logs see it: the peer or, with kProcess and a trusted peer, the last address in
 // X-Forwarded-For that is not trusted.
 IpAddress client_address(const ForwardedPolicy& policy, const ForwardedPeer& peer, const Fields& fields);

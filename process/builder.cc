@@ -10,6 +10,8 @@
 
 #include "config/scalar.h"
 #include "process/sockets.h"
+#include "routing/balancing/balancer_settings.h"
+#include "routing/rules/listener_policy.h"
 #include "tls/tls_client.h"
 #include "tls/tls_server.h"
 
@@ -22,31 +24,6 @@ void take(Nanos& into, const std::optional<config::Value<config::Duration>>& fro
   if (from) into = nanos(from->value);
 }
 
-std::vector<Network> networks(const std::vector<config::Value<std::string>>& texts) {
-  std::vector<Network> out;
-  for (const auto& t : texts) {
-    if (auto n = Network::parse(*t)) out.push_back(*n);
-  }
-  return out;
-}
-
-ForwardedFor forwarded_for(config::XForwarded::For f) {
-  switch (f) {
-    case config::XForwarded::For::kRemove: return ForwardedFor::kRemove;
-    case config::XForwarded::For::kPreserve: return ForwardedFor::kPreserve;
-    case config::XForwarded::For::kProcess: return ForwardedFor::kProcess;
-    default: return ForwardedFor::kAppend;
-  }
-}
-
-Underscores underscores(config::Underscores u) {
-  switch (u) {
-    case config::Underscores::kPass: return Underscores::kPass;
-    case config::Underscores::kDrop: return Underscores::kDrop;
-    default: return Underscores::kProtect;
-  }
-}
-
 bool uses_tls(config::ServerGroup::Protocol p) {
   return p == config::ServerGroup::Protocol::kHttps || p == config::ServerGroup::Protocol::kH2 ||
          p == config::ServerGroup::Protocol::kGrpcs;
@@ -54,25 +31,6 @@ bool uses_tls(config::ServerGroup::Protocol p) {
 
 bool uses_h2(config::ServerGroup::Protocol p) {
   return p != config::ServerGroup::Protocol::kHttp && p != config::ServerGroup::Protocol::kHttps;
-}
-
-BalancerSettings balancing(const config::ServerGroup& g) {
-  using S = config::ServerGroup::Scheduler;
-  BalancerSettings b;
-  switch (*g.scheduler) {
-    case S::kWrr: b.scheduler = Scheduler::kRoundRobin; break;
-    case S::kWlc: b.scheduler = Scheduler::kLeastOutstanding; break;
-    case S::kP2c: b.scheduler = Scheduler::kTwoChoices; break;
-    default: b.scheduler = Scheduler::kHash; break;
-  }
-  if (g.slow_start) {
-    b.slow_start = {nanos(g.slow_start->window), *g.slow_start->curve};
-  }
-  b.local_first = g.zone_affinity;
-  if (b.scheduler == Scheduler::kHash) b.max_load = g.hash.max_load;
-  b.max_requests = g.max_requests;
-  for (const config::Server& s : g.servers) b.limits |= *s.max_requests != 0;
-  return b;
 }
 
 HashSource hash_source(const config::ServerGroup& g) {
@@ -205,15 +163,11 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
   limit(r->session.limits.head, l.limits.request_head);
   limit(r->session.limits.target, l.limits.target);
   limit(r->session.limits.fields, l.limits.fields);
-  r->forwarded.forwarded_for = forwarded_for(l.x_forwarded.forwarded_for);
-  r->forwarded.proto = l.x_forwarded.proto;
-  r->forwarded.port = l.x_forwarded.port;
-  r->forwarded.host = l.x_forwarded.host;
-  r->forwarded.trusted = networks(l.trusted_proxies);
-  r->proxy_from = networks(l.proxy_protocol_from);
-  r->slashes = l.encoded_slash_pass ? EncodedSlash::kPass : EncodedSlash::kReject;
+  r->forwarded = forwarded_policy(l);
+  r->proxy_from = networks_of(l.proxy_protocol_from);
+  r->slashes = encoded_slash_policy(l);
   r->strict_sni = l.strict_sni;
-  r->underscores = underscores(l.underscores);
+  r->underscores = underscores_policy(l);
   r->session.half_close = l.half_close;
   r->session.wire = l.http2.value_or(r->secure) ? Wire::kEither : Wire::kHttp1;
   return r;
@@ -306,7 +260,7 @@ std::shared_ptr<const GroupRuntime> Builder::group(const config::ServerGroup& g,
   auto r = std::make_shared<GroupRuntime>();
   r->name = g.name;
   r->digest = digest;
-  r->balancing = balancing(g);
+  r->balancing = balancer_settings(g);
   r->hash = hash_source(g);
   r->sticky = sticky(g);
   if (const auto& p = g.passive_check) {

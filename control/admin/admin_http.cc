@@ -151,7 +151,8 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     }
     if (!read_only)
       return refuse(http::status::not_found,
-                    "no such path for POST; there are /v1/reload, /v1/drain, /v1/listeners/LISTENER/{drain,undrain}, "
+                    "no such path for POST; there are /v1/reload, /v1/explain, /v1/drain, "
+                    "/v1/listeners/LISTENER/{drain,undrain}, "
                     "/v1/server_groups/GROUP/servers/ADDRESS/{weight,drain,undrain} and "
                     "/v1/listeners/LISTENER/rules/RULE/weights");
     if (target == "/health") {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/scalar.h"
+#include "control/admin/explain_live.h"
 
 namespace albatross {
 namespace {
@@ -173,6 +174,8 @@ bool run_verb(Control& control, const std::string& target, const std::string& bo
   const bool drains = verb == "drain" || verb == "undrain";
   if (path.size() == 2 && verb == "drain") {
     call.drain_process();
+  } else if (path.size() == 2 && verb == "explain") {
+    call.done(explain_live(control, body));
   } else if (path.size() == 6 && path[1] == "listeners" && path[3] == "rules" && verb == "weights") {
     call.rule_weights(path[2] + "/" + path[4]);
   } else if (path.size() == 4 && path[1] == "listeners" && drains) {

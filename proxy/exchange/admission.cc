@@ -55,12 +55,6 @@ Refusal count_loop(const std::string& me, Head& head, Arena& arena) {
   return {};
 }
 
-bool is_port(std::string_view text) {
-  unsigned port = 0;
-  const char* end = text.data() + text.size();
-  return !text.empty() && std::from_chars(text.data(), end, port).ptr == end && port > 0 && port <= 0xffff;
-}
-
 // RFC 9113 §9.1.1: a client may send requests for any name on one connection if the certificate covers it.
 bool misdirected(const Connection& client, const Head& head) {
   if (!client.can().multiplexes) return false;
@@ -115,17 +109,7 @@ IpAddress forward_identity(const ListenerRuntime& listener, Request& r) {
   Fields& fields = r.head.fields;
   ForwardedPeer peer{client.client,      client.client_text(), r.head.scheme,
                      listener.port_text, r.head.authority,     contains(policy.trusted, client.client)};
-  r.believed = {r.head.scheme, {}, {}};
-  if (peer.trusted) {
-    const std::string_view scheme = fields.value(HeaderId::kXForwardedProto);
-    if (scheme == "http" || scheme == "https") r.believed.scheme = scheme;
-    if (auto host = fields.value(HeaderId::kXForwardedHost); valid_authority(host)) r.believed.host = host;
-    if (auto port = fields.value(HeaderId::kXForwardedPort); is_port(port)) r.believed.port = port;
-    // The usual port of that scheme, not the listener's.
-    if (r.believed.port.empty() && r.believed.scheme != r.head.scheme) {
-      r.believed.port = r.believed.scheme == "https" ? "443" : "80";
-    }
-  }
+  r.believed = believed(peer, fields);
   const IpAddress address = client_address(policy, peer, fields);
   if (address != peer.address) {
     char* text = r.arena.bytes(46);

@@ -14,21 +14,12 @@ namespace {
 
 TemplateValues template_values(const Request& r, const ListenerRuntime& listener, const Route& route,
                                const Captures& captures, Arena& arena) {
-  TemplateValues v;
-  v.host = host_of(r.head.authority);
-  v.path = r.head.path;
-  v.query = r.head.query;
-  v.written_port = port_of(r.head.authority);
-  const std::string_view port = r.believed.port.empty() ? std::string_view(listener.port_text) : r.believed.port;
-  v.port = v.written_port.empty() ? port : v.written_port;
-  v.protocol = r.believed.scheme;
+  TemplateValues v = request_values(r.head, r.believed, listener.port_text, captures);
   v.client_ip = r.account.client;
   v.client_port = number_text(r.client->info().client_port, arena);
   v.listener = listener.name;
   v.rule = route.rule;
   v.request_id = r.account.request_id;
-  v.fields = &r.head.fields;
-  v.captures = &captures;
   return v;
 }
 
@@ -137,10 +128,7 @@ void Exchange::act() {
   own.head.fields = Fields(r_.arena);
   own.head.status = route.code;
   TemplateValues values = template_values(r_, listener, route, captures_, r_.arena);
-  if (!r_.believed.host.empty()) {
-    values.host = host_of(r_.believed.host);
-    values.written_port = port_of(r_.believed.host);
-  }
+  use_believed_host(values, r_.believed);
   own.head.fields.add(HeaderId::kLocation, "Location", redirect_location(route, values, r_.arena));
   answer(own);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "http/forwarded.h"
 #include "proxy/exchange/account.h"
 #include "proxy/exchange/deadlines.h"
 #include "proxy/exchange/request_body.h"
@@ -40,12 +41,6 @@ struct Request {
   Connection* client = nullptr;
   Stream* down = nullptr;                   // the client's stream; null once it is over
   const RouteSettings* settings = nullptr;  // null: no rule has matched yet
-  // The client's view of the URL: that of this connection, or the one that a trusted proxy reports.
-  struct Believed {
-    std::string_view scheme;
-    std::string_view host;  // with its port; "": the request's own
-    std::string_view port;  // "": the listener's
-  };
   Believed believed;
   Phase phase = Phase::kOver;
   bool grpc = false;

@@ -189,15 +189,18 @@ bool Balancer::over_load(std::size_t i) const {
 }
 
 // All requests stay in the local zone while 5/7 of its weight is usable; below that, more go elsewhere the less is
-// usable.
-bool Balancer::stays_local(const Ask& ask) {
-  if (local_weight_ == 0) return false;
+// usable. Each usable server may get up to 1.4 times its part: a zone of three that lost one keeps 93 % of its traffic.
+std::uint64_t Balancer::local_permille(Nanos now) const {
+  if (local_weight_ == 0) return 0;
   std::uint64_t usable = 0;
   for (const Candidate& c : candidates_) {
-    if (c.local && !c.backup && c.slot->usable(ask.now)) usable += c.weight;
+    if (c.local && !c.backup && c.slot->usable(now)) usable += c.weight;
   }
-  // Each usable server may get up to 1.4 times its part: a zone of three that lost one keeps 93 % of its traffic.
-  std::uint64_t permille = std::min<std::uint64_t>(1000, 1400 * usable / local_weight_);
+  return std::min<std::uint64_t>(1000, 1400 * usable / local_weight_);
+}
+
+bool Balancer::stays_local(const Ask& ask) {
+  const std::uint64_t permille = local_permille(ask.now);
   return permille == 1000 || random_->below(1000) < permille;
 }
 
@@ -321,6 +324,32 @@ int Balancer::pick(const Ask& ask) {
   int i = pick_in(Tier::kAny, ask, false);
   if (i < 0 && !full_ && !ask.tried.empty()) i = pick_in(Tier::kAny, ask, true);
   return i >= 0 ? i : full_ ? kFull : kNone;
+}
+
+Balancer::Preview Balancer::preview(const Ask& ask) const {
+  Balancer copy = *this;
+  Random random = *random_;
+  copy.random_ = &random;
+  Preview out;
+  out.parts.resize(candidates_.size());
+  // The parts of a tier by weight; false if nobody is in it.
+  const auto add = [&](Tier tier, double of_all) {
+    std::vector<double> weights(candidates_.size());
+    double sum = 0;
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      if (!copy.eligible(i, tier, ask, true)) continue;
+      sum += weights[i] = static_cast<double>(candidates_[i].weight) * share(candidates_[i], ask.now);
+    }
+    for (std::size_t i = 0; sum > 0 && i < weights.size(); ++i) out.parts[i] += of_all * weights[i] / sum;
+    return sum > 0;
+  };
+  const double local = settings_->local_first && has_local_ ? static_cast<double>(local_permille(ask.now)) / 1000 : 0.0;
+  const double rest = local > 0 && add(Tier::kLocal, local) ? 1 - local : 1;
+  if (rest > 0 && !add(Tier::kPrimary, rest) && !(has_backup_ && add(Tier::kBackup, rest)) && ask.fail_open) {
+    add(Tier::kAny, rest);
+  }
+  out.next = copy.pick(ask);
+  return out;
 }
 
 }  // namespace albatross

@@ -92,6 +92,14 @@ class Balancer {
   // then at backups. Counts nothing.
   int pick(const Ask& ask);
 
+  // What would be picked next, and which part of many requests each candidate would get now, 0 to 1. Changes nothing;
+  // load and latency do not count in the parts. For people who ask, not for the request path.
+  struct Preview {
+    int next = kNone;
+    std::vector<double> parts;
+  };
+  Preview preview(const Ask& ask) const;
+
   // Like pick(), but returns `wanted` if that is an index and takes requests. Counts a request on the server, and sets
   // `counted` to where it was counted. The limits hold even if several workers take at the same time.
   int take(const Ask& ask, Counted& counted, int wanted = kNone);
@@ -117,6 +125,7 @@ class Balancer {
   std::uint32_t share(const Candidate& c, Nanos now) const;
   bool over_load(std::size_t i) const;
   bool stays_local(const Ask& ask);
+  std::uint64_t local_permille(Nanos now) const;
   int pick_in(Tier tier, const Ask& ask, bool again);
   template <class Ok>
   int round_robin(Nanos now, Ok ok);

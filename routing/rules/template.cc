@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "http/uri.h"
 #include "routing/rules/condition.h"
 
 namespace albatross {
@@ -156,6 +157,26 @@ std::optional<std::string_view> find_cookie(const Fields& fields, std::string_vi
     return true;
   });
   return found;
+}
+
+TemplateValues request_values(const Head& head, const Believed& believed, std::string_view port,
+                              const Captures& captures) {
+  TemplateValues v;
+  v.host = host_of(head.authority);
+  v.path = head.path;
+  v.query = head.query;
+  v.written_port = port_of(head.authority);
+  v.port = !v.written_port.empty() ? v.written_port : believed.port.empty() ? port : believed.port;
+  v.protocol = believed.scheme;
+  v.fields = &head.fields;
+  v.captures = &captures;
+  return v;
+}
+
+void use_believed_host(TemplateValues& values, const Believed& believed) {
+  if (believed.host.empty()) return;
+  values.host = host_of(believed.host);
+  values.written_port = port_of(believed.host);
 }
 
 }  // namespace albatross

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "config/diagnostics.h"
+#include "http/forwarded.h"
 #include "http/head.h"
 #include "routing/rules/rule_table.h"
 
@@ -24,6 +25,13 @@ struct TemplateValues {
   const Fields* fields = nullptr;      // ${header:name}: the first field line; ${cookie:name}
   const Captures* captures = nullptr;  // ${1}..${9}
 };
+
+// The values that the request itself gives. The rest is the caller's: addresses, names, the request's id. `port`: the
+// listener's.
+TemplateValues request_values(const Head& head, const Believed& believed, std::string_view port,
+                              const Captures& captures);
+// A redirect goes to the host that the client has asked for, also behind a trusted proxy.
+void use_believed_host(TemplateValues& values, const Believed& believed);
 
 class Template {
  public:

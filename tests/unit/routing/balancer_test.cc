@@ -341,4 +341,28 @@ TEST_CASE("a change of endpoints in between leaves round robin fair") {
   CHECK(std::abs(got[all[1].slot] - 4000) < 200);
 }
 
+TEST_CASE("a preview tells the parts and the next pick, and changes nothing") {
+  for (Scheduler scheduler :
+       {Scheduler::kRoundRobin, Scheduler::kLeastOutstanding, Scheduler::kTwoChoices, Scheduler::kHash}) {
+    Group g(scheduler, {100, 300, 100});
+    g.candidates[2].backup = true;
+    g.start();
+    const auto preview = [&g](bool fail_open = true) {
+      return g.balancer.preview({.key = 7, .now = g.now, .tried = {}, .fail_open = fail_open});
+    };
+    const Balancer::Preview first = preview();
+    CHECK(first.parts == std::vector<double>{0.25, 0.75, 0});
+    CHECK(preview().next == first.next);  // it was not taken
+    if (scheduler == Scheduler::kRoundRobin) CHECK(g.pick() == first.next);
+    g.slots[1].draining = true;
+    CHECK(preview().parts == std::vector<double>{1, 0, 0});
+    g.slots[0].health = Health::kUnhealthy;
+    CHECK(preview().parts == std::vector<double>{0, 0, 1});
+    CHECK(preview().next == 2);
+    g.slots[2].health = Health::kUnhealthy;
+    CHECK(preview().parts == std::vector<double>{0.5, 0, 0.5});  // fail open: all that do not drain
+    CHECK(preview(false).next == Balancer::kNone);
+  }
+}
+
 }  // namespace albatross::routing_test

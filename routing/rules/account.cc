@@ -1,0 +1,104 @@
+#include "routing/rules/account.h"
+
+#include <vector>
+
+#include "routing/rules/condition.h"
+
+namespace albatross {
+namespace {
+
+using Kind = config::Condition::Kind;
+
+std::string joined(const std::vector<std::string>& texts, const char* between) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : between) + text;
+  return out;
+}
+
+// What the condition looks at: "host", "header user-agent".
+std::string subject(const config::Condition& c) {
+  switch (c.kind) {
+    case Kind::kHost: return "host";
+    case Kind::kPath: return "path";
+    case Kind::kHeader: return "header " + c.name;
+    case Kind::kCookie: return "cookie " + c.name;
+    case Kind::kQuery: return "query parameter " + c.name;
+    case Kind::kMethod: return "method";
+    case Kind::kSourceIp: return "client address";
+    case Kind::kNot: return "not";
+  }
+  return {};
+}
+
+std::string decoded(std::string_view raw) {
+  std::string text(raw.size(), '\0');
+  text.resize(decode_query_text(raw, text.data()));
+  return text;
+}
+
+// The values of the request that the condition was compared with.
+std::vector<std::string> values(const config::Condition& c, const RouteQuery& q) {
+  std::vector<std::string> out;
+  const auto add = [&out](std::string_view value) {
+    out.emplace_back(value);
+    return false;
+  };
+  switch (c.kind) {
+    case Kind::kHost: add(bare_host(q.host)); break;
+    case Kind::kPath: add(q.path); break;
+    case Kind::kHeader:
+      if (q.fields != nullptr) any_field(*q.fields, header_id(c.name), c.name, add);
+      break;
+    case Kind::kCookie:
+      if (q.fields != nullptr) any_cookie(*q.fields, c.name, add);
+      break;
+    case Kind::kQuery: any_parameter(q.query, c.name, [&](std::string_view raw) { return add(decoded(raw)); }); break;
+    case Kind::kMethod: add(q.method); break;
+    case Kind::kSourceIp: add(q.source.valid ? q.source.to_string() : "that of a unix socket"); break;
+    case Kind::kNot: break;
+  }
+  return out;
+}
+
+// What is there in place of what the condition wants.
+std::string found(const config::Condition& c, const RouteQuery& q) {
+  if (c.kind == Kind::kNot) {
+    if (c.negated.empty()) return {};
+    const config::Condition& inner = c.negated.front();
+    return inner.kind == Kind::kNot ? "that does not hold" : subject(inner) + " is " + found(inner, q);
+  }
+  const std::vector<std::string> all = values(c, q);
+  if (all.empty()) return "none";
+  std::vector<std::string> quoted;
+  for (const std::string& value : all) quoted.push_back(value.empty() ? "\"\"" : value);
+  return joined(quoted, ", ");
+}
+
+}  // namespace
+
+std::string to_text(const config::Pattern& p) {
+  switch (p.kind) {
+    case config::Pattern::Kind::kExact: return p.text.empty() ? "\"\"" : p.text;
+    case config::Pattern::Kind::kPrefix: return p.text + " and below";
+    case config::Pattern::Kind::kWildcard: return p.text;
+    case config::Pattern::Kind::kRegex: return (p.ignore_case ? "~*" : "~") + p.text;
+  }
+  return {};
+}
+
+std::string to_text(const config::Condition& c) {
+  if (c.kind == Kind::kNot) return "not (" + (c.negated.empty() ? "" : to_text(c.negated.front())) + ")";
+  std::vector<std::string> wanted;
+  for (const config::Pattern& p : c.patterns) wanted.push_back(to_text(p));
+  for (const auto& network : c.networks) wanted.push_back(*network);
+  return subject(c) + " is " + joined(wanted, " or ");
+}
+
+std::optional<Mismatch> first_mismatch(const config::Rule& rule, const RouteQuery& query) {
+  for (const config::Condition& c : rule.conditions) {
+    if (!matches(c, query)) return Mismatch{&c, to_text(c), found(c, query)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace albatross
