@@ -5,6 +5,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -26,6 +27,15 @@ namespace {
 int fail(const std::string& why) {
   std::cerr << "albatross: " << why << "\n";
   return 1;
+}
+
+// SIG_BLOCK holds signals back until Signals can handle them: by default, they would end a process that is about to
+// serve. The threads that it starts in the meantime never get them, the main thread does.
+void mask(int how, std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int one : signals) sigaddset(&set, one);
+  pthread_sigmask(how, &set, nullptr);
 }
 
 // Handles signals: SIGTERM and SIGINT drain, SIGHUP reloads, SIGUSR1 reopens the log, SIGUSR2 starts a process that
@@ -163,6 +173,7 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   std::string error;
   TakeOver before;
   if (!how.take_over.empty() && !before.begin(how.take_over, process, error)) return fail(error);
+  mask(SIG_BLOCK, {SIGTERM, SIGINT});
   bool started = process.start(out, error);
   report(out);
   if (!error.empty()) return fail(error);
@@ -181,6 +192,7 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   }
   Successor successor(process, how.command);
   Signals signals(process, successor, admin.addresses());
+  mask(SIG_UNBLOCK, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2});
   std::optional<Watch> watcher;
   if (how.watch) watcher.emplace(process, config->file);
   Notifier notifier(process, !how.take_over.empty());
@@ -249,6 +261,7 @@ int run_without_file(const RunOptions& o) {
 }  // namespace
 
 int run_command(const RunOptions& o) {
+  mask(SIG_BLOCK, {SIGHUP, SIGUSR1, SIGUSR2});
   if (!o.config.empty() && !(o.from + o.to).empty()) return wrong_run("give a file, or --from and --to, not both");
   if (o.config.empty() && (o.from + o.to).empty()) return wrong_run("give a file, or --from ADDRESS --to ADDRESS");
   if (o.config.empty() && o.from.empty())

@@ -124,7 +124,6 @@ void Walk::describe_request() {
   if (head_.has_query) r["query"] = text_of(head_.query);
   if (const std::string sent = target_.substr(0, target_.find('?')); sent != head_.path) r["sent_path"] = sent;
   const std::vector<std::string>& read = rules_.routes.header_names;
-  Fields before = head_.fields;
   drop_underscored(underscores_policy(rules_.listener), read, head_.fields);
   for (const Field& f : head_.fields) {
     if (f.removed) r["dropped_for_underscore"].push_back(text_of(f.name()));

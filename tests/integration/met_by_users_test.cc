@@ -173,8 +173,13 @@ TEST_CASE("a request that was tried again lists all servers and how they failed"
   std::uint16_t dead = 0;
   const Fd placeholder = refusing_port(dead);
   FakeUpstream good(FakeUpstream::say("ok"));
-  TestProxy proxy(
-      Setup{.servers = {bad.address(), loopback(dead), good.address()}, .group = "retries: {tries: 3, codes: [503]}"});
+  auto server = [](const std::string& address, int weight) {
+    return "{address: \"" + address + "\", weight: " + std::to_string(weight) + "}";
+  };
+  // The good one is so light that nearly every request meets both others first.
+  TestProxy proxy(Setup{.groups = "- {name: app, retries: {tries: 3, codes: [503]}, servers: [" +
+                                  server(bad.address(), 100) + ", " + server(loopback(dead), 100) + ", " +
+                                  server(good.address(), 1) + "]}"});
   Client client(proxy.port());
   bool both = false;
   for (std::size_t i = 1; i <= 30 && !both; ++i) {

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from proxy import PATIENCE, Proxy, albatross_path, wait_for
@@ -170,6 +171,22 @@ class StatusAndEvents(unittest.TestCase):
         self.assertRegex(proxy.output(), r"error albatross: reload failed: .*albatross\.json:1")
         self.assertIn(" failed: ", self.status(proxy))
         self.assertIn("reload failed", proxy.get_admin("/v1/journal"))
+
+    def test_a_signal_while_it_starts_is_handled_once_it_serves(self):
+        run = Run(self)
+        file = str(run.folder / "albatross.json")
+        os.mkfifo(file)  # the process waits for its end here
+        config = json.dumps({"listeners": [listener()], "admin": "off"})
+        starting = threading.Thread(target=run.start, args=("-c", file))
+        starting.start()
+        with open(file, "w") as f:
+            wait_for(lambda: run.process, "the process")
+            run.process.send_signal(signal.SIGHUP)
+            f.write(config)
+        starting.join()
+        with open(file, "w") as f:  # the reload reads it again
+            f.write(config)
+        run.wait_for_event("reloaded: configuration 2 is in force")
 
     def test_what_needs_a_restart_is_said_until_there_is_one(self):
         proxy = self.serve()
