@@ -23,7 +23,8 @@ struct Line {
   DrainOptions drain;
   ExplainOptions explain;
   AdminTarget target;
-  std::string check_file, topic;
+  CheckOptions check;
+  std::string topic;
   bool json = false, markdown = false, dry_run = false;
   int code = 0;
 };
@@ -170,9 +171,15 @@ void add_clients(CLI::App& app, Line& line) {
 
 void add_texts(CLI::App& app, Line& line) {
   CLI::App* check = app.add_subcommand("check", "check a configuration and report every error");
-  check->add_option("-c,--config,FILE", line.check_file, "configuration file, YAML or JSON");
+  check->add_option("-c,--config,FILE", line.check.file, "configuration file, YAML or JSON");
+  check->add_option("--format", line.check.format, "text, json or sarif")
+      ->check(CLI::IsMember({"text", "json", "sarif"}));
+  check->add_flag("--strict", line.check.strict, "exit with 1 if there are warnings");
   check->add_flag("--json", line.json, "print JSON");
-  check->callback([&line] { line.code = check_command(line.check_file, line.json); });
+  check->callback([&line] {
+    if (line.json) line.check.format = "json";
+    line.code = check_command(line.check);
+  });
 
   CLI::App* schema = app.add_subcommand("schema", "print the JSON Schema of the configuration");
   schema->add_flag("--markdown", line.markdown, "print the reference in Markdown instead");

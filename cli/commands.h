@@ -28,7 +28,12 @@ struct RespondOptions {
 };
 int respond_command(const RespondOptions& o);
 
-int check_command(const std::string& config, bool json);
+struct CheckOptions {
+  std::string file;
+  std::string format = "text";  // text, json or sarif
+  bool strict = false;          // warnings make the exit code 1
+};
+int check_command(const CheckOptions& o);
 int schema_command(bool markdown);
 int version_command(bool json);
 

@@ -368,6 +368,13 @@ struct Admin {
   bool overridden = false;                // by the command line: the file's value is not used
 };
 
+// What `albatross check` makes of its findings.
+struct Lints {
+  enum class Level : std::uint8_t { kWarning, kError };
+  std::vector<Value<std::string>> ignore;                    // ids
+  std::vector<std::pair<Value<std::string>, Level>> levels;  // of ids; the others warn
+};
+
 // At SIGTERM: first new requests are accepted for `delay`, then those in flight have `drain` to end.
 struct Shutdown {
   Value<Duration> delay{Duration(0)};
@@ -384,6 +391,7 @@ struct Config {
   AccessLog access_log;
   Admin admin;
   Shutdown shutdown;
+  Lints lints;
   Value<std::string> zone;                         // in which this process runs; empty: none
   std::uint32_t workers = 0;                       // 0: auto
   Value<std::uint64_t> max_connections{100'000};   // of clients; `limits.connections` at the top level

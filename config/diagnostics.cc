@@ -123,21 +123,20 @@ std::string Diagnostics::place_text(Place at) const {
   return file(at.file) + ":" + std::to_string(at.line);
 }
 
-void Diagnostics::add(Diagnostic::Severity severity, Place at, std::string path, std::string message,
-                      std::string hint) {
-  if (reading_ != 0) at.file = reading_;
-  all_.push_back({severity, at, std::move(path), std::move(message), std::move(hint)});
+void Diagnostics::add(Diagnostic one) {
+  const bool error = one.severity == Diagnostic::Severity::kError;
+  if (error) ++errors_;
+  if (error ? errors_ > kMostKept : all_.size() > 2 * kMostKept) return;
+  if (reading_ != 0) one.at.file = reading_;
+  all_.push_back(std::move(one));
 }
 
 void Diagnostics::error(Place at, std::string path, std::string message, std::string hint) {
-  ++errors_;
-  if (errors_ > kMostKept) return;
-  add(Diagnostic::Severity::kError, at, std::move(path), std::move(message), std::move(hint));
+  add({Diagnostic::Severity::kError, at, std::move(path), std::move(message), std::move(hint)});
 }
 
 void Diagnostics::warning(Place at, std::string path, std::string message, std::string hint) {
-  if (all_.size() > 2 * kMostKept) return;
-  add(Diagnostic::Severity::kWarning, at, std::move(path), std::move(message), std::move(hint));
+  add({Diagnostic::Severity::kWarning, at, std::move(path), std::move(message), std::move(hint)});
 }
 
 void Diagnostics::print(std::ostream& out) const {
@@ -146,7 +145,7 @@ void Diagnostics::print(std::ostream& out) const {
     if (one->at.written()) out << ':' << one->at.line << ':' << one->at.column;
     out << ": " << name(one->severity) << ": ";
     if (!one->path.empty()) out << printable(one->path) << ": ";
-    out << printable(one->message);
+    out << (one->id.empty() ? "" : one->id + ": ") << printable(one->message);
     if (!one->hint.empty()) out << ", " << printable(one->hint);
     out << '\n';
     if (one->at.written()) print_source(out, files_[one->at.file].source, one->at);
@@ -157,13 +156,15 @@ void Diagnostics::print(std::ostream& out) const {
 std::string Diagnostics::to_json() const {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Diagnostic* one : by_place(all_)) {
-    list.push_back({{"severity", name(one->severity)},
-                    {"file", file(one->at.file)},
-                    {"line", one->at.line},
-                    {"column", one->at.column},
-                    {"path", one->path},
-                    {"message", one->message},
-                    {"hint", one->hint}});
+    nlohmann::ordered_json entry{{"severity", name(one->severity)},
+                                 {"file", file(one->at.file)},
+                                 {"line", one->at.line},
+                                 {"column", one->at.column},
+                                 {"path", one->path},
+                                 {"message", one->message},
+                                 {"hint", one->hint}};
+    if (!one->id.empty()) entry["id"] = one->id;
+    list.push_back(std::move(entry));
   }
   return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -23,6 +23,7 @@ struct Diagnostic {
   std::string path;     // "listeners[0].rules[2].conditions[0].host"; empty: the file itself
   std::string message;  // lower case, no full stop
   std::string hint;     // the nearest known name, or what to do; may be empty
+  std::string id = {};  // of the lint (config/lint_ids.h); else empty
 };
 
 class Diagnostics {
@@ -47,6 +48,7 @@ class Diagnostics {
 
   void error(Place at, std::string path, std::string message, std::string hint = {});
   void warning(Place at, std::string path, std::string message, std::string hint = {});
+  void add(Diagnostic one);
 
   // Whether there are no errors; warnings do not count.
   bool ok() const { return errors_ == 0; }
@@ -58,7 +60,7 @@ class Diagnostics {
 
   // Sorted by place, in the form above.
   void print(std::ostream& out) const;
-  // A JSON array of {severity, file, line, column, path, message, hint}, sorted by place.
+  // A JSON array of {severity, file, line, column, path, message, hint} and the id of a lint, sorted by place.
   std::string to_json() const;
 
  private:
@@ -66,8 +68,6 @@ class Diagnostics {
     std::string name;
     std::string source;
   };
-  void add(Diagnostic::Severity severity, Place at, std::string path, std::string message, std::string hint);
-
   std::vector<File> files_;
   std::uint32_t reading_ = 0;
   std::vector<Diagnostic> all_;

@@ -34,9 +34,9 @@ std::vector<std::string> names_of(X509* x) {
   return out;
 }
 
-std::int64_t expiry_of(X509* x) {
+std::int64_t seconds_of(const ASN1_TIME* time) {
   std::tm tm{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) != 1) return 0;
+  if (ASN1_TIME_to_tm(time, &tm) != 1) return 0;
   return static_cast<std::int64_t>(timegm(&tm));
 }
 
@@ -62,7 +62,8 @@ bool load_certificate(SSL_CTX* ctx, const config::Certificate& c, const std::str
   }
   X509* x = SSL_CTX_get0_certificate(ctx);
   info.names = names_of(x);
-  info.not_after = expiry_of(x);
+  info.not_before = seconds_of(X509_get0_notBefore(x));
+  info.not_after = seconds_of(X509_get0_notAfter(x));
   info.file = *c.cert;
   if (const char* type = EVP_PKEY_get0_type_name(X509_get0_pubkey(x))) info.key_type = type;
   unsigned char digest[EVP_MAX_MD_SIZE];

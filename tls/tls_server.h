@@ -21,7 +21,8 @@ class TicketKeys;
 
 struct CertificateInfo {
   std::vector<std::string> names;  // DNS names it covers, lower case
-  std::int64_t not_after = 0;      // seconds since the epoch
+  std::int64_t not_before = 0;     // seconds since the epoch
+  std::int64_t not_after = 0;
   std::string file;
   std::string key_type;  // "RSA", "EC", "ED25519"
 };

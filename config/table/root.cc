@@ -1,5 +1,6 @@
 // The top level of the file.
 #include "config/env.h"
+#include "config/lint_ids.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
 
@@ -95,6 +96,34 @@ Type<std::vector<RuleSet>> rule_sets() {
           }};
 }
 
+using Levels = std::vector<std::pair<Value<std::string>, Lints::Level>>;
+
+Type<Levels> lint_levels() {
+  const Type<std::string> id = known_name("lint", lint_ids());
+  const Type<Lints::Level> level =
+      choice<Lints::Level>({{"warning", Lints::Level::kWarning}, {"error", Lints::Level::kError}});
+  TypeInfo info{"mapping of lint to `warning` or `error`", {}, {}};
+  info.schema = {{"type", "object"}, {"propertyNames", id.info.schema}, {"additionalProperties", level.info.schema}};
+  return {std::move(info), [id, level](Decoder& d, const Node& node, Levels& out) {
+            if (node.kind != Node::Kind::kMapping) {
+              d.wrong_kind(node, "a mapping", "write it like {drain-shorter: error}");
+              return false;
+            }
+            for (const Node::Entry& entry : node.entries) {
+              const auto scope = d.enter(entry.key);
+              Node key;
+              key.kind = Node::Kind::kScalar;
+              key.text = entry.key;
+              key.at = entry.at;
+              std::string name;
+              auto value = Lints::Level::kWarning;
+              if (!id.decode(d, key, name) || !level.decode(d, entry.value, value)) continue;
+              out.emplace_back(Value<std::string>(name, entry.at), value);
+            }
+            return true;
+          }};
+}
+
 AccessLog& whole_log(AccessLog& log) { return log; }
 
 // There is one format; naming it is allowed.
@@ -139,6 +168,19 @@ const Object<Admin>& admin_table() {
             "Names that clients use for the TCP addresses, such as the name of a container. A request gets 403 if its "
             "Host is not an address, not localhost and not one of these names.")
         .otherwise("none");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Lints>& lints_table() {
+  static const Object<Lints> table = [] {
+    Object<Lints> t("lints", "What `albatross check` does with its findings, which docs/lints.md describes.");
+    t.field("ignore", &Lints::ignore, list_of<Value<std::string>>(known_name("lint", lint_ids()), 1, true),
+            "The findings that are not meant to be shown.")
+        .otherwise("none");
+    t.field("level", &Lints::levels, lint_levels(), "The level of findings. An error makes the command fail.")
+        .otherwise("all are warnings");
     return t;
   }();
   return table;
@@ -210,6 +252,8 @@ const Object<Config>& config_table() {
         .otherwise("only this file");
     t.field("shutdown", &Config::shutdown, object("shutdown", shutdown_table, "{drain: 30s}"),
             "What happens at SIGTERM.");
+    t.field("lints", &Config::lints, object("lints", lints_table, "{ignore: [one-zone]}"),
+            "What `albatross check` does with its findings.");
     t.field("zone", &Config::zone, name(), "The zone that this process runs in, for `zone_affinity`.")
         .otherwise("none");
     t.field("workers", &Config::workers, workers(),
@@ -223,7 +267,7 @@ const Object<Config>& config_table() {
 
 void add_config_tables(Tables& tables) {
   tables.insert(tables.end(), {&config_table().info(), &access_log_table().info(), &admin_table().info(),
-                               &shutdown_table().info(), &process_limits().info()});
+                               &lints_table().info(), &shutdown_table().info(), &process_limits().info()});
 }
 
 Tables all_tables() {

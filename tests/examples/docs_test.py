@@ -4,6 +4,7 @@
 - docs/configuration.md is what `albatross schema --markdown` prints;
 - every YAML block marked as a configuration (```yaml config) and every example passes `albatross check`;
 - docs/operations.md names every metric, every cause of a termination and every field of the access log, and no other;
+- docs/lints.md describes every lint and no other;
 - links between the files lead somewhere.
 """
 
@@ -186,6 +187,14 @@ class Documentation(unittest.TestCase):
         self.assertEqual(len(lines), 4)
         logged = set().union(*lines)
         self.assertLessEqual(logged, set(documented))
+
+    def test_every_lint_is_described(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "albatross.yaml"
+            path.write_text("listeners: [{name: web, bind: ':80', default_actions: [{fixed_response: {body: hi}}]}]")
+            log = json.loads(run("check", str(path), "--format", "sarif").stdout)
+        known = [rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]]
+        self.assertEqual(re.findall(r"^## (.*)$", (ROOT / "docs/lints.md").read_text(), re.M), known)
 
     def test_links_lead_somewhere(self):
         for page in PAGES:
