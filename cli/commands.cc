@@ -24,6 +24,7 @@ struct Line {
   ExplainOptions explain;
   AdminTarget target;
   CheckOptions check;
+  DiffOptions diff;
   std::string topic;
   bool json = false, markdown = false, dry_run = false;
   int code = 0;
@@ -180,6 +181,13 @@ void add_texts(CLI::App& app, Line& line) {
     if (line.json) line.check.format = "json";
     line.code = check_command(line.check);
   });
+
+  CLI::App* diff = app.add_subcommand("diff", "show what a change of the configuration does to requests");
+  diff->add_option("OLD", line.diff.before, "configuration file as it was")->required();
+  diff->add_option("NEW", line.diff.after, "configuration file as it will be")->required();
+  diff->add_option("--log", line.diff.log, "access log whose requests are counted");
+  diff->add_flag("--json", line.json, "print JSON");
+  diff->callback([&line] { line.code = diff_command(line.diff, line.json); });
 
   CLI::App* schema = app.add_subcommand("schema", "print the JSON Schema of the configuration");
   schema->add_flag("--markdown", line.markdown, "print the reference in Markdown instead");

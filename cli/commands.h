@@ -34,6 +34,11 @@ struct CheckOptions {
   bool strict = false;          // warnings make the exit code 1
 };
 int check_command(const CheckOptions& o);
+struct DiffOptions {
+  std::string before, after;  // files
+  std::string log;            // an access log; empty: none
+};
+int diff_command(const DiffOptions& o, bool json);
 int schema_command(bool markdown);
 int version_command(bool json);
 

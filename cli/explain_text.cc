@@ -7,13 +7,6 @@
 #include <vector>
 
 namespace albatross::cli {
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string text(const Json& j, const char* key) {
-  return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : "";
-}
 
 std::string percent(double part) {
   char out[16];
@@ -21,6 +14,14 @@ std::string percent(double part) {
   std::string s = out;
   if (s.ends_with(".0")) s.resize(s.size() - 2);
   return s + " %";
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text(const Json& j, const char* key) {
+  return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : "";
 }
 
 class Printer {

@@ -3,8 +3,12 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <ostream>
+#include <string>
 
 namespace albatross::cli {
+
+// A part of 1: "3.1 %".
+std::string percent(double part);
 
 void print_explanation(std::ostream& out, const nlohmann::ordered_json& explanation, bool colours);
 

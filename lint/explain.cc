@@ -7,9 +7,7 @@
 #include "base/text.h"
 #include "base/timestamp.h"
 #include "config/scalar.h"
-#include "http/forwarded.h"
-#include "http/framing.h"
-#include "http/uri.h"
+#include "lint/incoming.h"
 #include "routing/rules/account.h"
 #include "routing/rules/listener_policy.h"
 
@@ -20,16 +18,15 @@ using Json = nlohmann::ordered_json;
 
 std::string text_of(std::string_view s) { return std::string(s); }
 
-// The request on its way through the phases of an exchange, on an arena of its own.
+// The request on its way through the phases of an exchange.
 class Walk {
  public:
   Walk(const ExplainRules& rules, const FindGroup& group, const ExplainRequest& request)
-      : rules_(rules), group_(group), request_(request) {
-    head_.fields = Fields(arena_);
-  }
+      : rules_(rules), group_(group), request_(request) {}
 
   Json run() {
-    if (std::string why = read(); !why.empty()) return Json{{"error", why}};
+    if (std::string why = read(rules_.listener, rules_.routes.header_names, rules_.port, request_, in_); !why.empty())
+      return Json{{"error", why}};
     describe_request();
     match();
     act();
@@ -38,7 +35,6 @@ class Walk {
   }
 
  private:
-  std::string read();
   void describe_request();
   void match();
   void act();
@@ -56,63 +52,12 @@ class Walk {
   const ExplainRules& rules_;
   const FindGroup& group_;
   const ExplainRequest& request_;
-  Arena arena_;
-  Head head_;
-  std::string client_text_, port_text_, target_;
-  IpAddress client_;
-  Believed believed_;
+  Incoming in_;
+  Arena& arena_ = in_.arena;
+  Head& head_ = in_.head;
   RouteMatch match_;
   Json out_ = Json::object();
 };
-
-// Takes the URL and the headers apart as the codec and admission would. Returns what is wrong; empty if nothing is.
-std::string Walk::read() {
-  const std::string url = request_.url;
-  const bool secure = *rules_.listener.protocol == config::Listener::Protocol::kHttps;
-  head_.method_text = arena_.copy(request_.method);
-  head_.method = method_of(head_.method_text);
-  if (!is_token(head_.method_text)) return "\"" + request_.method + "\" is not a method";
-  head_.scheme = secure ? "https" : "http";
-  std::string_view host;
-  for (const auto& [name, value] : request_.headers) {
-    if (equals_ignore_case(name, "host")) host = arena_.copy(value);
-    if (!is_token(name)) return "\"" + name + "\" is not the name of a header";
-  }
-  std::string_view target = arena_.copy(url);
-  if (const std::size_t fragment = target.find('#'); fragment != std::string_view::npos) {
-    target = target.substr(0, fragment);  // clients do not send it
-  }
-  if (const std::size_t scheme = target.find("://"); scheme != std::string_view::npos) {
-    target.remove_prefix(scheme + 3);
-    const std::size_t end = target.find_first_of("/?");
-    if (host.empty()) host = target.substr(0, end);
-    target = end == std::string_view::npos ? std::string_view("/") : target.substr(end);
-    if (target[0] == '?') target = arena_.concat(std::string_view("/"), target);
-  }
-  if (host.empty()) return "the request has no host: write https://HOST/PATH, or -H 'Host: …'";
-  if (!valid_authority(host)) return "\"" + text_of(host) + "\" is not a host";
-  head_.target = target;
-  if (target.empty() || (target[0] != '/' && target != "*")) return "\"" + text_of(target) + "\" is not a path";
-  head_.authority = host;
-  if (Refusal why = split_target(head_); why.cause != Cause::kNone) return why.detail;
-  target_ = text_of(head_.target);
-  for (const auto& [name, value] : request_.headers) {
-    if (!equals_ignore_case(name, "host")) head_.fields.add(arena_.copy(name), arena_.copy(value));
-  }
-  std::string_view path;
-  if (head_.path != "*") {
-    const Refusal why = normalise_path(head_.path, encoded_slash_policy(rules_.listener), arena_, path);
-    if (why.cause != Cause::kNone) return std::string("the proxy answers 400: ") + why.detail;
-    head_.path = path;
-    head_.query = escape_unsendable(head_.query, arena_);
-  }
-  client_text_ = request_.from.empty() ? "127.0.0.1" : request_.from;
-  const auto address = IpAddress::parse(client_text_);
-  if (!address) return "\"" + client_text_ + "\" is not an address";
-  client_ = *address;
-  port_text_ = rules_.port != 0 ? std::to_string(rules_.port) : "";
-  return {};
-}
 
 void Walk::describe_request() {
   Json& r = out_["request"];
@@ -122,27 +67,15 @@ void Walk::describe_request() {
   r["host"] = text_of(head_.authority);
   r["path"] = text_of(head_.path);
   if (head_.has_query) r["query"] = text_of(head_.query);
-  if (const std::string sent = target_.substr(0, target_.find('?')); sent != head_.path) r["sent_path"] = sent;
-  const std::vector<std::string>& read = rules_.routes.header_names;
-  drop_underscored(underscores_policy(rules_.listener), read, head_.fields);
-  for (const Field& f : head_.fields) {
-    if (f.removed) r["dropped_for_underscore"].push_back(text_of(f.name()));
-  }
-  const ForwardedPolicy policy = forwarded_policy(rules_.listener);
-  const ForwardedPeer peer{client_,    client_text_,    head_.scheme,
-                           port_text_, head_.authority, contains(policy.trusted, client_)};
-  believed_ = believed(peer, head_.fields);
-  const IpAddress seen = client_address(policy, peer, head_.fields);
-  apply_forwarded(policy, peer, head_.fields);
-  r["client"] = seen.to_string();
-  if (seen != client_) r["peer"] = client_text_;
-  if (peer.trusted) r["trusted_proxy"] = true;
-  client_text_ = seen.to_string();
-  client_ = seen;
+  if (const std::string sent = in_.target.substr(0, in_.target.find('?')); sent != head_.path) r["sent_path"] = sent;
+  for (const std::string& name : in_.dropped) r["dropped_for_underscore"].push_back(name);
+  r["client"] = in_.client_text;
+  if (in_.client_text != in_.peer_text) r["peer"] = in_.peer_text;
+  if (in_.trusted) r["trusted_proxy"] = true;
 }
 
 void Walk::match() {
-  const RouteQuery query{head_.authority, head_.path, head_.query, head_.method_text, &head_.fields, client_};
+  const RouteQuery query = in_.query();
   match_ = rules_.matcher.match(query);
   Json& rules = out_["rules"] = Json::array();
   for (std::size_t i = 0; i < rules_.listener.rules.size() && i <= match_.rule; ++i) {
@@ -168,8 +101,8 @@ void Walk::match() {
 }
 
 TemplateValues Walk::values() {
-  TemplateValues v = request_values(head_, believed_, port_text_, match_.captures);
-  v.client_ip = client_text_;
+  TemplateValues v = request_values(head_, in_.believed, in_.port_text, match_.captures);
+  v.client_ip = in_.client_text;
   v.client_port = "0";
   v.listener = *rules_.listener.name;
   v.rule = route().rule;
@@ -232,7 +165,7 @@ void Walk::act() {
       break;
     case Route::Answer::kRedirect: {
       TemplateValues v = values();
-      use_believed_host(v, believed_);
+      use_believed_host(v, in_.believed);
       out_["answer"] = {{"redirect", route.code}, {"location", text_of(redirect_location(route, v, arena_))}};
       break;
     }

@@ -5,65 +5,15 @@
 #include "config/diagnostics.h"
 #include "lint/explain.h"
 #include "lint/lints.h"
+#include "lint/witness.h"
 
 namespace albatross {
 namespace {
 
 using config::Action;
 using config::Condition;
-using config::Pattern;
 
 constexpr int kHops = 10;  // a browser gives up after some twenty
-
-// A text that a pattern matches; nullopt for a regex, where one would have to be guessed.
-std::optional<std::string> witness(const Pattern& p) {
-  switch (p.kind) {
-    case Pattern::Kind::kExact:
-    case Pattern::Kind::kPrefix: return p.text;
-    case Pattern::Kind::kRegex: return std::nullopt;
-    case Pattern::Kind::kWildcard: break;
-  }
-  std::string out;
-  for (std::size_t i = 0; i < p.text.size(); ++i) {
-    if (p.text[i] == '\\' && i + 1 < p.text.size()) {
-      out += p.text[++i];
-    } else {
-      out += p.text[i] == '*' || p.text[i] == '?' ? 'x' : p.text[i];
-    }
-  }
-  return out;
-}
-
-// A request that meets the conditions, as far as one can be built from them.
-std::optional<ExplainRequest> witness(const config::Listener& listener, const std::vector<Condition>& conditions) {
-  ExplainRequest r;
-  std::string host = "example.com", path = "/", query;
-  for (const Condition& c : conditions) {
-    if (c.kind == Condition::Kind::kNot) continue;  // most requests meet it; explain decides
-    if (c.kind == Condition::Kind::kSourceIp) {
-      r.from = c.networks.empty() ? "" : c.networks[0]->substr(0, c.networks[0]->find('/'));
-      continue;
-    }
-    const auto value = c.patterns.empty() ? std::nullopt : witness(c.patterns[0]);
-    if (!value) return std::nullopt;
-    switch (c.kind) {
-      case Condition::Kind::kHost: host = *value; break;
-      case Condition::Kind::kPath: path = *value; break;
-      case Condition::Kind::kHeader: r.headers.emplace_back(c.name, *value); break;
-      case Condition::Kind::kCookie: r.headers.emplace_back("Cookie", c.name + "=" + *value); break;
-      case Condition::Kind::kQuery: query += (query.empty() ? "?" : "&") + c.name + "=" + *value; break;
-      case Condition::Kind::kMethod: r.method = *value; break;
-      case Condition::Kind::kSourceIp:
-      case Condition::Kind::kNot: break;
-    }
-  }
-  const bool secure = *listener.protocol == config::Listener::Protocol::kHttps;
-  const std::uint16_t port = listener.bind.port;
-  const bool usual = port == (secure ? 443 : 80) || port == 0;
-  r.url =
-      std::string(secure ? "https://" : "http://") + host + (usual ? "" : ":" + std::to_string(port)) + path + query;
-  return r;
-}
 
 // Where the answer sends the client; nullopt if it is no redirect.
 std::optional<std::string> location_of(const nlohmann::ordered_json& e) {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What `albatross check` prints and exits with, in each of its formats.
+"""What `albatross check` and `albatross diff` print and exit with, in each of their formats.
 
     ALBATROSS=path/to/albatross check_test.py [TestClass.test]
 """
 import json
 import pathlib
+import shlex
 import subprocess
 import tempfile
 import unittest
@@ -68,6 +69,66 @@ class Check(unittest.TestCase):
             self.assertEqual((first["ruleId"], first["level"], place["region"]["startLine"]), expected)
             self.assertTrue(first["message"]["text"])
             self.assertIn("trusted-everyone", [rule["id"] for rule in run["tool"]["driver"]["rules"]])
+
+
+class Diff(unittest.TestCase):
+    OLD = """listeners:
+  - name: web
+    bind: ":80"
+    rules:
+      - {name: api, priority: 10, conditions: [{path: {prefix: /api}}], actions: [{forward: blue}]}
+    default_actions: [{forward: blue}]
+server_groups:
+  - {name: blue, servers: [{address: "10.0.0.1:80"}]}
+  - {name: green, servers: [{address: "10.0.0.2:80"}]}
+"""
+    NEW = OLD.replace("    default_actions", """      - name: v2
+        priority: 5
+        conditions: [{path: {prefix: /api/v2}}, {cookie: {name: beta, values: ["it's on"]}}]
+        actions: [{forward: green}]
+    default_actions""").replace("10.0.0.2:80", "10.0.0.3:80")
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (self.folder / "other").mkdir()
+        (self.folder / "old.yaml").write_text(self.OLD)
+        (self.folder / "other/new.yaml").write_text(self.NEW)
+
+    def run_it(self, *words, code=0):
+        r = subprocess.run([ALBATROSS, *words], cwd=self.folder, capture_output=True, text=True, timeout=60)
+        self.assertEqual(r.returncode, code, r.stdout + r.stderr)
+        return r.stdout, r.stderr
+
+    def test_a_change_is_told_with_a_request_that_explain_takes(self):
+        out = self.run_it("diff", "old.yaml", "other/new.yaml")[0]
+        self.assertIn("group green: server 10.0.0.3:80 is new\ngroup green: server 10.0.0.2:80 is gone\n", out)
+        self.assertNotIn("settings", out)  # the folder alone changes nothing
+        self.assertIn("\n  rule      web/api -> web/v2\n  answer    forward blue -> forward green\n", out)
+        request = next(line.removeprefix("web: ") for line in out.splitlines() if line.startswith("web: "))
+        for file, rule in (("old.yaml", "web/api"), ("other/new.yaml", "web/v2")):
+            told = self.run_it("explain", "--json", "-c", file, *shlex.split(request))[0]
+            self.assertEqual(json.loads(told)["rule"], rule)
+
+    def test_the_same_twice_is_no_difference(self):
+        self.assertEqual(self.run_it("diff", "old.yaml", "old.yaml"), ("no request is handled differently\n", ""))
+
+    def test_a_log_is_counted_and_its_broken_lines_are_named(self):
+        (self.folder / "moved.yaml").write_text(self.OLD.replace("{forward: blue}]}", "{forward: green}]}"))
+        line = lambda uri: json.dumps({"listener": "web", "request_method": "GET", "request_uri": uri, "host": "a.example"}) + "\n"
+        (self.folder / "access.log").write_text(line("/api") + "cut off\n" + line("/") + line("/api/x?y") + line("/z"))
+        out, told = self.run_it("diff", "old.yaml", "moved.yaml", "--log", "access.log")
+        self.assertIn("  2 requests of the log, 50 %\n  answer    forward blue -> forward green\n", out)
+        self.assertTrue(out.endswith("2 of 4 requests of the log are handled differently, 50 %\n"), out)
+        self.assertEqual(told, "albatross diff: access.log:2: this is no line of an access log; lines like it are left out: 1\n")
+        result = json.loads(self.run_it("diff", "old.yaml", "moved.yaml", "--log", "access.log", "--json")[0])
+        self.assertEqual((result["log"]["changed"], result["routes"][0]["requests"]), (2, 2))
+
+    def test_a_file_with_errors_is_named(self):
+        (self.folder / "bad.yaml").write_text(self.OLD.replace("bind", "bnd"))
+        self.assertRegex(self.run_it("diff", "old.yaml", "bad.yaml", code=1)[1], r"^bad\.yaml:3:5: error: ")
+        self.assertIn("none.yaml", self.run_it("diff", "none.yaml", "old.yaml", code=1)[1])
+        self.assertIn("none.log: No such file", self.run_it("diff", "old.yaml", "old.yaml", "--log", "none.log", code=1)[1])
+        self.run_it("diff", "old.yaml", code=2)
 
 
 if __name__ == "__main__":

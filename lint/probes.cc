@@ -1,0 +1,112 @@
+#include "lint/probes.h"
+
+#include <random>
+
+namespace albatross {
+namespace {
+
+using config::Condition;
+
+// A condition and a value that meets it.
+struct Atom {
+  const Condition* condition;
+  std::string value;
+};
+
+void collect(const Condition& c, std::vector<Atom>& out) {
+  for (const Condition& inner : c.negated) collect(inner, out);  // what it forbids shows a difference, too
+  for (const config::Pattern& p : c.patterns) {
+    for (std::string& value : witnesses(p)) out.push_back({&c, std::move(value)});
+  }
+  for (const auto& network : c.networks) out.push_back({&c, network->substr(0, network->find('/'))});
+}
+
+// What a condition offers.
+struct Choice {
+  bool negated = false;
+  std::vector<Atom> atoms;
+};
+
+class Probes {
+ public:
+  Probes(const config::Listener& before, const config::Listener& after, const std::function<void(const Draft&)>& ask)
+      : ask_(ask) {
+    for (const config::Listener* l : {&before, &after}) {
+      for (const config::Rule& r : l->rules) {
+        rules_.emplace_back();
+        for (const Condition& c : r.conditions) {
+          Choice& choice = rules_.back().emplace_back();
+          choice.negated = c.kind == Condition::Kind::kNot;
+          collect(c, choice.atoms);
+          all_.insert(all_.end(), choice.atoms.begin(), choice.atoms.end());
+        }
+      }
+    }
+  }
+
+  void run() {
+    ask_(Draft{});
+    ask_(nothing());
+    for (const Atom& a : all_) alone(a);
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      for (int k = 0; k < kOfEachRule; ++k) ask_(of_rule(i));
+    }
+    if (rules_.empty()) return;
+    for (std::size_t n = 0; n < kMixed; ++n) {
+      Draft draft = of_rule(below(rules_.size()));
+      for (std::size_t more = below(4); more > 0; --more) set(draft, all_);
+      ask_(draft);
+    }
+  }
+
+ private:
+  static constexpr int kOfEachRule = 4;
+  static constexpr std::size_t kMixed = 4000;
+
+  std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
+
+  void set(Draft& draft, const std::vector<Atom>& from) {
+    if (from.empty()) return;
+    const Atom& a = from[below(from.size())];
+    draft.set(*a.condition, a.value);
+  }
+
+  // What hardly any condition looks for.
+  static Draft nothing() {
+    Draft draft;
+    draft.method = "OTHER";
+    draft.host = "other.invalid";
+    draft.path = "/-/other";
+    draft.from = "192.0.2.1";
+    return draft;
+  }
+
+  void alone(const Atom& a) {
+    Draft draft;
+    draft.set(*a.condition, a.value);
+    ask_(draft);
+  }
+
+  // With a value for each condition of the rule; those of `not` only sometimes.
+  Draft of_rule(std::size_t i) {
+    Draft draft = below(2) == 0 ? Draft{} : nothing();
+    for (const Choice& c : rules_[i]) {
+      if (!c.negated || below(2) == 0) set(draft, c.atoms);
+    }
+    return draft;
+  }
+
+  const std::function<void(const Draft&)>& ask_;
+  std::vector<std::vector<Choice>> rules_;  // of each condition of each rule
+  std::vector<Atom> all_;
+  std::mt19937_64 random_{1};
+};
+
+}  // namespace
+
+void probe(const config::Listener& before, const config::Listener& after,
+           const std::function<void(const Draft& draft)>& ask) {
+  Probes(before, after, ask).run();
+}
+
+}  // namespace albatross

@@ -1,0 +1,116 @@
+#include "lint/witness.h"
+
+#include "routing/rules/regex.h"
+
+namespace albatross {
+namespace {
+
+using config::Condition;
+using config::Pattern;
+
+// The wildcard with `many` for each * and one letter for each ?.
+std::string filled(const std::string& pattern, const std::string& many) {
+  std::string out;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      out += pattern[++i];
+    } else if (pattern[i] == '*') {
+      out += many;
+    } else {
+      out += pattern[i] == '?' ? 'x' : pattern[i];
+    }
+  }
+  return out;
+}
+
+// The smallest and the largest text that RE2 says may match, where they do, and longer ones.
+std::vector<std::string> of_regex(const Pattern& p) {
+  constexpr int kLength = 64;
+  const RE2 regex(p.text, regex_options(p.ignore_case, RegexBudget{}.pattern));
+  std::string least, most;
+  if (!regex.ok() || !regex.PossibleMatchRange(&least, &most, kLength)) return {};
+  std::vector<std::string> out;
+  for (const std::string& start : {least, "/" + least, most}) {
+    for (const char* more : {"", "x", "/x", "0"}) {
+      const std::string text = start + more;
+      if (RE2::PartialMatch(piece(text), regex)) out.push_back(text);
+    }
+  }
+  return out;
+}
+
+std::string escaped(const std::string& text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > 0x20 && byte < 0x7f && std::string_view("&+%#").find(c) == std::string_view::npos) {
+      out += c;
+    } else {
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> witnesses(const Pattern& p) {
+  switch (p.kind) {
+    case Pattern::Kind::kExact: return {p.text};
+    case Pattern::Kind::kPrefix: return {p.text, p.text + (p.text.ends_with('/') ? "x" : "/x"), p.text + "x"};
+    case Pattern::Kind::kWildcard: return {filled(p.text, "x"), filled(p.text, ""), filled(p.text, "x/y")};
+    case Pattern::Kind::kRegex: return of_regex(p);
+  }
+  return {};
+}
+
+void Draft::set(const Condition& condition, const std::string& value) {
+  switch (condition.kind) {
+    case Condition::Kind::kHost: host = value; break;
+    case Condition::Kind::kPath: path = value; break;
+    case Condition::Kind::kMethod: method = value; break;
+    case Condition::Kind::kSourceIp: from = value; break;
+    case Condition::Kind::kHeader: headers[condition.name] = value; break;
+    case Condition::Kind::kCookie: cookies[condition.name] = value; break;
+    case Condition::Kind::kQuery: query[condition.name] = value; break;
+    case Condition::Kind::kNot: break;
+  }
+}
+
+ExplainRequest Draft::request(const config::Listener& listener) const {
+  ExplainRequest r;
+  r.method = method;
+  r.from = from;
+  const bool secure = *listener.protocol == config::Listener::Protocol::kHttps;
+  const std::uint16_t port = listener.bind.port;
+  const bool usual = port == (secure ? 443 : 80) || port == 0;
+  r.url = std::string(secure ? "https://" : "http://") + host + (usual ? "" : ":" + std::to_string(port)) + path;
+  char separator = '?';
+  for (const auto& [name, value] : query) {
+    r.url += separator + escaped(name) + "=" + escaped(value);
+    separator = '&';
+  }
+  for (const auto& [name, value] : headers) r.headers.emplace_back(name, value);
+  std::string all;
+  for (const auto& [name, value] : cookies) all += (all.empty() ? "" : "; ") + name + "=" + value;
+  if (!all.empty()) r.headers.emplace_back("Cookie", all);
+  return r;
+}
+
+std::optional<ExplainRequest> witness(const config::Listener& listener, const std::vector<Condition>& conditions) {
+  Draft draft;
+  for (const Condition& c : conditions) {
+    if (c.kind == Condition::Kind::kNot) continue;
+    if (c.kind == Condition::Kind::kSourceIp) {
+      if (!c.networks.empty()) draft.set(c, c.networks[0]->substr(0, c.networks[0]->find('/')));
+      continue;
+    }
+    const auto values = c.patterns.empty() ? std::vector<std::string>() : witnesses(c.patterns[0]);
+    if (values.empty()) return std::nullopt;
+    draft.set(c, values[0]);
+  }
+  return draft.request(listener);
+}
+
+}  // namespace albatross
