@@ -57,6 +57,8 @@ bool contains(const Condition& of, const Pattern& wide, const Pattern& narrow) {
       (wide.ignore_case || wide.ignore_case == narrow.ignore_case)) {
     return true;
   }
+  if (wide.kind == Form::kExact)
+    return of.kind == Kind::kHost && narrow.kind == Form::kExact && equals_ignore_case(wide.text, narrow.text);
   if (narrow.ignore_case && !wide.ignore_case && of.kind != Kind::kHost) return false;
   if (narrow.kind == Form::kExact) return matches_text(of, wide, narrow.text);
   const bool path = of.kind == Kind::kPath;

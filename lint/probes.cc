@@ -49,11 +49,11 @@ class Probes {
     ask_(nothing());
     for (const Atom& a : all_) alone(a);
     for (std::size_t i = 0; i < rules_.size(); ++i) {
-      for (int k = 0; k < kOfEachRule; ++k) ask_(of_rule(i));
+      for (int k = 0; k < kOfEachRule; ++k) ask_(of_rule(i, k == 0 ? Draft{} : base()));
     }
     if (rules_.empty()) return;
     for (std::size_t n = 0; n < kMixed; ++n) {
-      Draft draft = of_rule(below(rules_.size()));
+      Draft draft = of_rule(below(rules_.size()), base());
       for (std::size_t more = below(4); more > 0; --more) set(draft, all_);
       ask_(draft);
     }
@@ -81,6 +81,8 @@ class Probes {
     return draft;
   }
 
+  Draft base() { return below(2) == 0 ? Draft{} : nothing(); }
+
   void alone(const Atom& a) {
     Draft draft;
     draft.set(*a.condition, a.value);
@@ -88,8 +90,7 @@ class Probes {
   }
 
   // With a value for each condition of the rule; those of `not` only sometimes.
-  Draft of_rule(std::size_t i) {
-    Draft draft = below(2) == 0 ? Draft{} : nothing();
+  Draft of_rule(std::size_t i, Draft draft) {
     for (const Choice& c : rules_[i]) {
       if (!c.negated || below(2) == 0) set(draft, c.atoms);
     }
