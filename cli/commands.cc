@@ -119,11 +119,6 @@ void add_clients(CLI::App& app, Line& line) {
     client->add_flag("--dry-run", line.dry_run, "only print what would change");
     connect(client);
   };
-  const auto add = [&](const char* name, const char* what, int (*command)(const AdminTarget&, bool)) {
-    CLI::App* client = app.add_subcommand(name, what);
-    connect(client);
-    client->callback([&line, command] { line.code = command(line.target, line.json); });
-  };
   CLI::App* weight =
       app.add_subcommand("weight", "set weights in the running process: of a rule's groups, or of a server");
   weight->add_option("WHAT", line.weight.what, "LISTENER/RULE, or GROUP/SERVER")->required();
@@ -166,8 +161,12 @@ void add_clients(CLI::App& app, Line& line) {
     line.code = explain_command(line.explain, line.json);
   });
 
-  add("status", "show listeners, groups and servers of the running process", status_command);
-  add("reload", "reload the configuration file in the running process", reload_command);
+  CLI::App* status = app.add_subcommand("status", "show listeners, groups and servers of the running process");
+  connect(status);
+  status->callback([&line] { line.code = status_command(line.target, line.json); });
+  CLI::App* reload = app.add_subcommand("reload", "reload the configuration file in the running process");
+  changes(reload);
+  reload->callback([&line] { line.code = reload_command(line.target, line.dry_run, line.json); });
 }
 
 void add_texts(CLI::App& app, Line& line) {

@@ -72,6 +72,6 @@ struct DrainOptions {
 };
 int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run, bool json);
 int undrain_command(const AdminTarget& admin, const std::string& what, bool dry_run, bool json);
-int reload_command(const AdminTarget& admin, bool json);
+int reload_command(const AdminTarget& admin, bool dry_run, bool json);
 
 }  // namespace albatross::cli

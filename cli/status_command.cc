@@ -7,6 +7,7 @@
 #include "base/timestamp.h"
 #include "cli/admin_client.h"
 #include "cli/commands.h"
+#include "cli/diff_text.h"
 #include "cli/table.h"
 
 namespace albatross::cli {
@@ -135,9 +136,13 @@ int status_command(const AdminTarget& admin, bool as_json) {
   return 0;
 }
 
-int reload_command(const AdminTarget& admin, bool as_json) {
-  AdminReply r = ask_admin(admin, "POST", "/v1/reload");
+int reload_command(const AdminTarget& admin, bool dry_run, bool as_json) {
+  AdminReply r = ask_admin(admin, "POST", dry_run ? "/v1/reload?dry_run" : "/v1/reload");
   if (r.status == 0) return no_answer(r);
+  if (dry_run && r.status == 200 && !as_json) {
+    print_diff(std::cout, nlohmann::ordered_json::parse(r.body)["diff"]);
+    return 0;
+  }
   json s = json::parse(r.body, nullptr, false);
   if (as_json) {
     std::cout << r.body;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "healthcheck/prober.h"
+#include "process/config_source.h"
 #include "process/overrides.h"
 #include "process/port_watch.h"
 #include "proxy/drain.h"
@@ -125,6 +126,10 @@ class Control {
   // Reads and builds the configuration on the builder thread, then installs it; after an error nothing changes. `done`
   // is called on the control thread.
   virtual void reload(std::function<void(ReloadResult)> done) = 0;
+  // Reads the file on the builder thread and gives it, with the configuration in force, to `look` there; then calls
+  // `done` on the control thread. Installs nothing. Returns why it cannot begin; empty if it has.
+  using Look = std::function<void(const config::Config& now, const ConfigSource::Read& next)>;
+  virtual std::string preview(Look look, std::function<void()> done) = 0;
   // Drains the process and ends it. `done` (may be null) is called with the report before that; it must call `sent`
   // when the report has been delivered.
   virtual void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done) = 0;

@@ -174,6 +174,10 @@ void Process::tell(ProcessStage stage) const {
   if (options_.stage && !handed_over_) options_.stage(stage);
 }
 
+std::string Process::preview(Look look, std::function<void()> done) {
+  return reloader_->preview(std::move(look), std::move(done));
+}
+
 void Process::reload(std::function<void(ReloadResult)> done) {
   tell(ProcessStage::kReloading);
   reloader_->reload([this, done = std::move(done)](ReloadResult result) {

@@ -70,6 +70,7 @@ class Process final : public Control, private Installer {
   std::string address(const std::string& listener) const override;
   std::vector<CertificateStatus> certificates() const override;
   void reload(std::function<void(ReloadResult)> done) override;
+  std::string preview(Look look, std::function<void()> done) override;
   void drain_process(std::function<void(const DrainReport&, std::function<void()> sent)> done) override;
   void hand_over(int fd) override;
 

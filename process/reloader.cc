@@ -106,6 +106,16 @@ void Reloader::reload(Done done) {
   });
 }
 
+std::string Reloader::preview(Control::Look look, std::function<void()> done) {
+  if (!source_) return "this process runs without a file";
+  // No build: a reload that comes meanwhile waits for the builder thread, and is not refused.
+  boost::asio::post(builder_, [this, now = serving_.config, look = std::move(look), done = std::move(done)] {
+    look(*now, source_->read());
+    boost::asio::post(serving_.io, done);
+  });
+  return {};
+}
+
 // Opens the sockets, lets the builder thread build, then installs.
 void Reloader::was_read(ConfigSource::Read read, Done done) {
   Sockets::Map opened;

@@ -57,6 +57,8 @@ class Reloader final : public ConfigSink {
   Built build(std::shared_ptr<const config::Config> config, const std::map<std::string, std::uint16_t>& ports,
               const Names& names, config::Diagnostics& out);
   void reload(std::function<void(ReloadResult)> done);
+  // See Control::preview().
+  std::string preview(Control::Look look, std::function<void()> done);
   std::uint64_t reloads() const { return reloads_; }
   std::uint64_t failed() const { return failed_; }
   const LastReload& last() const { return last_; }

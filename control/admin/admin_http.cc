@@ -9,6 +9,7 @@
 
 #include "base/siphash.h"
 #include "control/admin/metrics.h"
+#include "control/admin/preview.h"
 #include "control/admin/status.h"
 #include "control/admin/verbs.h"
 #include "http/uri.h"
@@ -131,6 +132,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     if (target == "/v1/reload") {
       if (request.method() != http::verb::post)
         return refuse(http::status::method_not_allowed, "the method must be POST");
+      if (request.target().ends_with("?dry_run")) return preview();
       control_.reload([self = this->shared_from_this()](const ReloadResult& r) {
         nlohmann::json out{{"ok", r.ok},
                            {"message", r.message},
@@ -173,6 +175,16 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     refuse(http::status::not_found,
            "no such path; there are /v1/status, /v1/listeners, /v1/server_groups, /v1/journal, /v1/reload, /metrics "
            "and /health");
+  }
+
+  void preview() {
+    const auto reply = std::make_shared<ControlReply>();
+    const std::string why = control_.preview(
+        [reply](const config::Config& now, const ConfigSource::Read& next) { *reply = compare(now, next); },
+        [self = this->shared_from_this(), reply] {
+          self->respond(static_cast<http::status>(reply->status), "application/json", std::move(reply->body));
+        });
+    if (!why.empty()) refuse(http::status::conflict, why);
   }
 
   // After the 101 the socket speaks the protocol of process/hand_over.h.

@@ -188,6 +188,24 @@ class StatusAndEvents(unittest.TestCase):
             f.write(config)
         run.wait_for_event("reloaded: configuration 2 is in force")
 
+    def test_a_dry_reload_tells_what_would_change_and_changes_nothing(self):
+        proxy = self.serve()
+        dry = lambda *more: subprocess.run([ALBATROSS, "reload", "--dry-run", "--admin", proxy.admin_path, *more],
+                                           capture_output=True, text=True, timeout=30)
+        self.assertEqual(dry().stdout, "no request is handled differently\n")
+        proxy.write({**proxy.config, "listeners": [listener(body="bye")]})
+        self.assertIn("\nweb: GET http://example.com/\n  answer    answer 200 hi -> answer 200 bye\n", dry().stdout)
+        self.assertEqual(json.loads(dry("--json").stdout)["diff"]["routes"][0]["after"]["answer"], "answer 200 bye")
+        with open(proxy.path, "w") as f:
+            f.write("{")
+        broken = dry()
+        self.assertEqual(broken.returncode, 1)
+        self.assertRegex(broken.stderr, r"albatross\.json:1:2: error: (.|\n)*nothing was changed")
+        self.assertNotIn("reload", self.status(proxy))
+        with socket.create_connection(("127.0.0.1", proxy.ports["web"])) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            self.assertTrue(s.makefile().read().endswith("hi"))
+
     def test_what_needs_a_restart_is_said_until_there_is_one(self):
         proxy = self.serve()
         proxy.write({**proxy.config, "workers": 2})
