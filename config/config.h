@@ -47,20 +47,34 @@ struct Value {
 // A text pattern of a condition. `text` is the plain bytes for kExact and kPrefix, the pattern with its `\` escapes for
 // kWildcard, and the source for RE2 for kRegex.
 struct Pattern {
-  enum class Kind : std::uint8_t { kExact, kPrefix, kWildcard, kRegex };
+  enum class Kind : std::uint8_t { kExact, kPrefix, kWildcard, kRegex, kRange };
   Kind kind = Kind::kExact;
   bool ignore_case = false;  // kRegex only; hosts always ignore case
   std::string text;
   Place at{};
+  std::int64_t least = 0, most = 0;  // kRange: decimal integers from least to most
 };
 
 struct Condition {
-  enum class Kind : std::uint8_t { kHost, kPath, kHeader, kCookie, kQuery, kMethod, kSourceIp, kNot };
+  // kItems is about the members of a header that is a list, kHeader about its lines.
+  enum class Kind : std::uint8_t {
+    kHost,
+    kPath,
+    kHeader,
+    kItems,
+    kCookie,
+    kQuery,
+    kMethod,
+    kSourceIp,
+    kNot,
+    kAll,
+    kAny
+  };
   Kind kind = Kind::kHost;
-  std::string name;                          // header (lower case), cookie and query: the name; else empty
+  std::string name;                          // header and items (lower case), cookie and query: the name; else empty
   std::vector<Pattern> patterns;             // any may match; kMethod: exact tokens
   std::vector<Value<std::string>> networks;  // kSourceIp: validated "address/bits" texts
-  std::vector<Condition> negated;            // kNot: exactly one
+  std::vector<Condition> inner;              // kNot: exactly one; kAll, kAny: at least one
   Place at{};
 };
 

@@ -53,6 +53,8 @@ bool matches_text(const Condition& of, const Pattern& pattern, const std::string
 
 bool contains(const Condition& of, const Pattern& wide, const Pattern& narrow) {
   if (is_any(wide)) return true;
+  if (narrow.kind == Form::kRange)
+    return wide.kind == Form::kRange && wide.least <= narrow.least && narrow.most <= wide.most;
   if (wide.kind == narrow.kind && wide.text == narrow.text &&
       (wide.ignore_case || wide.ignore_case == narrow.ignore_case)) {
     return true;
@@ -106,9 +108,17 @@ bool one_value(Kind kind) { return kind == Kind::kHost || kind == Kind::kPath ||
 }  // namespace
 
 bool implies(const Condition& narrow, const Condition& wide) {
+  const auto in_wide = [&wide](const Condition& c) { return implies(c, wide); };
+  const auto of_narrow = [&narrow](const Condition& c) { return implies(narrow, c); };
+  const auto all = [](const auto& list, auto test) { return std::all_of(list.begin(), list.end(), test); };
+  const auto any = [](const auto& list, auto test) { return std::any_of(list.begin(), list.end(), test); };
+  if (narrow.kind == Kind::kAny) return all(narrow.inner, in_wide);
+  if (wide.kind == Kind::kAll) return all(wide.inner, of_narrow);
+  if (narrow.kind == Kind::kAll) return any(narrow.inner, in_wide);
+  if (wide.kind == Kind::kAny) return any(wide.inner, of_narrow);
   if (narrow.kind != wide.kind || narrow.name != wide.name) return false;
   if (narrow.kind == Kind::kNot) {
-    return !narrow.negated.empty() && !wide.negated.empty() && implies(wide.negated[0], narrow.negated[0]);
+    return !narrow.inner.empty() && !wide.inner.empty() && implies(wide.inner[0], narrow.inner[0]);
   }
   if (narrow.kind == Kind::kSourceIp) {
     return all_contained(narrow.networks, wide.networks, [](const auto& w, const auto& n) { return contains(w, n); });
@@ -125,7 +135,7 @@ bool implies(const config::Rule& narrow, const config::Rule& wide) {
 }
 
 bool exclude_each_other(const Condition& a, const Condition& b) {
-  if (a.kind == Kind::kNot && b.kind != Kind::kNot) return !a.negated.empty() && implies(b, a.negated[0]);
+  if (a.kind == Kind::kNot && b.kind != Kind::kNot) return !a.inner.empty() && implies(b, a.inner[0]);
   if (b.kind == Kind::kNot && a.kind != Kind::kNot) return exclude_each_other(b, a);
   if (a.kind != b.kind || !one_value(a.kind)) return false;
   const auto all_exact = [](const Condition& c) {

@@ -14,7 +14,7 @@ struct Atom {
 };
 
 void collect(const Condition& c, std::vector<Atom>& out) {
-  for (const Condition& inner : c.negated) collect(inner, out);  // what it forbids shows a difference, too
+  for (const Condition& inner : c.inner) collect(inner, out);  // what it forbids shows a difference, too
   for (const config::Pattern& p : c.patterns) {
     for (std::string& value : witnesses(p)) out.push_back({&c, std::move(value)});
   }

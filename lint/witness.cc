@@ -1,5 +1,7 @@
 #include "lint/witness.h"
 
+#include <algorithm>
+
 #include "routing/rules/regex.h"
 
 namespace albatross {
@@ -60,6 +62,7 @@ std::vector<std::string> witnesses(const Pattern& p) {
     case Pattern::Kind::kExact: return {p.text};
     case Pattern::Kind::kPrefix: return {p.text, p.text + (p.text.ends_with('/') ? "x" : "/x"), p.text + "x"};
     case Pattern::Kind::kWildcard: return {filled(p.text, "x"), filled(p.text, ""), filled(p.text, "x/y")};
+    case Pattern::Kind::kRange: return {std::to_string(p.least), std::to_string(p.most)};
     case Pattern::Kind::kRegex: return of_regex(p);
   }
   return {};
@@ -71,11 +74,32 @@ void Draft::set(const Condition& condition, const std::string& value) {
     case Condition::Kind::kPath: path = value; break;
     case Condition::Kind::kMethod: method = value; break;
     case Condition::Kind::kSourceIp: from = value; break;
+    case Condition::Kind::kItems:
     case Condition::Kind::kHeader: headers[condition.name] = value; break;
     case Condition::Kind::kCookie: cookies[condition.name] = value; break;
     case Condition::Kind::kQuery: query[condition.name] = value; break;
-    case Condition::Kind::kNot: break;
+    case Condition::Kind::kNot:
+    case Condition::Kind::kAll:
+    case Condition::Kind::kAny: break;
   }
+}
+
+// Makes the draft meet the condition; false if no value for it was found.
+bool meet(const Condition& c, Draft& draft) {
+  switch (c.kind) {
+    case Condition::Kind::kNot: return true;
+    case Condition::Kind::kAll:
+      return std::all_of(c.inner.begin(), c.inner.end(), [&draft](const Condition& one) { return meet(one, draft); });
+    case Condition::Kind::kAny:
+      return std::any_of(c.inner.begin(), c.inner.end(), [&draft](const Condition& one) { return meet(one, draft); });
+    case Condition::Kind::kSourceIp:
+      if (!c.networks.empty()) draft.set(c, c.networks[0]->substr(0, c.networks[0]->find('/')));
+      return true;
+    default: break;
+  }
+  const auto values = c.patterns.empty() ? std::vector<std::string>() : witnesses(c.patterns[0]);
+  if (!values.empty()) draft.set(c, values[0]);
+  return !values.empty();
 }
 
 ExplainRequest Draft::request(const config::Listener& listener) const {
@@ -101,14 +125,7 @@ ExplainRequest Draft::request(const config::Listener& listener) const {
 std::optional<ExplainRequest> witness(const config::Listener& listener, const std::vector<Condition>& conditions) {
   Draft draft;
   for (const Condition& c : conditions) {
-    if (c.kind == Condition::Kind::kNot) continue;
-    if (c.kind == Condition::Kind::kSourceIp) {
-      if (!c.networks.empty()) draft.set(c, c.networks[0]->substr(0, c.networks[0]->find('/')));
-      continue;
-    }
-    const auto values = c.patterns.empty() ? std::vector<std::string>() : witnesses(c.patterns[0]);
-    if (values.empty()) return std::nullopt;
-    draft.set(c, values[0]);
+    if (!meet(c, draft)) return std::nullopt;
   }
   return draft.request(listener);
 }

@@ -1,5 +1,6 @@
 // Rules and their conditions.
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.h"
 #include "config/table/table.h"
@@ -22,6 +23,10 @@ Type<std::string> lower_case(Type<std::string> type) {
           }};
 }
 
+using Patterns = std::vector<Pattern>;
+
+Condition& itself(Condition& condition) { return condition; }
+
 // Fields that are removed before rules see a request: those of one connection or of the framing (RFC 9110 §7.6.1, RFC
 // 9112 §6), and Proxy.
 constexpr std::string_view kRemoved[] = {"connection",        "content-length", "expect",  "http2-settings",
@@ -37,20 +42,91 @@ Type<std::string> visible_header() {
   });
 }
 
-// header, cookie and query: a name and the patterns of its value.
+// `true` is any value, `false` none at all.
+Type<Condition> presence() {
+  const Type<bool> type = boolean();
+  return {type.info, [type](Decoder& d, const Node& node, Condition& out) {
+            bool present = false;
+            if (!type.decode(d, node, present)) return false;
+            out.patterns = {Pattern{Pattern::Kind::kWildcard, false, "*", node.at}};
+            if (present) return true;
+            Condition there = std::move(out);
+            there.at = node.at;
+            out = Condition{};
+            out.kind = Kind::kNot;
+            out.inner.push_back(std::move(there));
+            return true;
+          }};
+}
+
+// `[1, 10]`: both ends belong to it.
+Type<Patterns> number_range() {
+  TypeInfo info{"list of two integers",
+                {},
+                {{"type", "array"}, {"items", {{"type", "integer"}}}, {"minItems", 2}, {"maxItems", 2}}};
+  return {std::move(info), [](Decoder& d, const Node& node, Patterns& out) {
+            const std::string hint = "write it like [1, 10]";
+            if (node.kind != Node::Kind::kSequence || node.items.size() != 2) {
+              d.error(node.at, "a range has two numbers", hint);
+              return false;
+            }
+            Pattern p;
+            p.kind = Pattern::Kind::kRange;
+            p.at = node.at;
+            std::int64_t* const ends[] = {&p.least, &p.most};
+            for (std::size_t i = 0; i < 2; ++i) {
+              const auto text = d.text(node.items[i]);
+              if (!text) return false;
+              const char* const last = text->data() + text->size();
+              const auto [end, error] = std::from_chars(text->data(), last, *ends[i]);
+              if (error == std::errc() && end == last) continue;
+              d.error(node.items[i].at, "\"" + text->substr(0, 64) + "\" is not an integer", hint);
+              return false;
+            }
+            if (p.least > p.most) {
+              d.error(node.at, "the range is empty", "the first number is the lower one");
+              return false;
+            }
+            out = {std::move(p)};
+            return true;
+          }};
+}
+
+// Of the keys besides the name, exactly one.
+bool one_test(Decoder& d, const Node& node, Condition&) {
+  const std::size_t tests = node.entries.size() - (node.find("name") != nullptr ? 1 : 0);
+  if (tests == 1) return true;
+  d.error(node.at, tests == 0 ? "the condition has a name, but no test" : "the condition has more than one test",
+          tests == 0 ? "add values, present or range" : "start another list item for each");
+  return false;
+}
+
+// header, cookie and query: a name and what its value must be.
 Object<Condition> named_condition(const std::string& object, Type<std::string> type, const std::string& what) {
-  Object<Condition> t(object, "A condition on " + what + ".");
+  Object<Condition> t(object, "A condition on " + what + ". It has a name and exactly one of the other keys.");
   t.field("name", &Condition::name, std::move(type), "The name to look for.").required();
   t.field("values", &Condition::patterns, list_of<Pattern>(value_pattern(), 1, true),
           "The patterns. The value must match one of them; `\"*\"` matches any value. A request without the name does "
           "not match.")
-      .required();
+      .otherwise("none");
+  t.field("range", &Condition::patterns, number_range(),
+          "The lowest and the highest integer that the value may be, such as `[1, 10]`.")
+      .otherwise("none");
+  t.field("present", itself, presence(), "`true`: the request has it, whatever the value. `false`: it does not.")
+      .otherwise("none");
+  t.also(one_test);
   return t;
 }
 
 const Object<Condition>& header_condition() {
-  static const Object<Condition> table =
-      named_condition("header_condition", visible_header(), "a header. Each field line is matched on its own");
+  static const Object<Condition> table = [] {
+    auto t = named_condition("header_condition", visible_header(), "a header. Each field line is matched on its own");
+    t.field("items", as<Kind::kItems, &Condition::patterns>, list_of<Pattern>(value_pattern(), 1, true),
+            "The patterns, for a header that is a list such as Accept-Encoding: one of its members, which commas "
+            "separate, must match one of them.")
+        .otherwise("none");
+    return t;
+  }();
   return table;
 }
 
@@ -96,6 +172,25 @@ const Object<RuleTimeouts>& rule_timeouts() {
   return table;
 }
 
+// The conditions of a rule must all hold, so those of an `all` among them are like its own.
+Type<std::vector<Condition>> flattened(Type<std::vector<Condition>> list) {
+  Type<std::vector<Condition>> out = list;
+  out.decode = [list = std::move(list)](Decoder& d, const Node& node, std::vector<Condition>& conditions) {
+    const bool good = list.decode(d, node, conditions);
+    for (std::size_t i = 0; i < conditions.size();) {
+      if (conditions[i].kind != Kind::kAll) {
+        ++i;
+        continue;
+      }
+      std::vector<Condition> inner = std::move(conditions[i].inner);
+      const auto at = conditions.erase(conditions.begin() + static_cast<std::ptrdiff_t>(i));
+      conditions.insert(at, std::make_move_iterator(inner.begin()), std::make_move_iterator(inner.end()));
+    }
+    return good;
+  };
+  return out;
+}
+
 const Object<Rule>& rule_limits() {
   static const Object<Rule> table = [] {
     Object<Rule> t("rule_limits", "The limits of a rule.");
@@ -134,8 +229,11 @@ const Object<Condition>& condition_table() {
             "The request method. It is case-sensitive.");
     t.field("source_ip", as<Kind::kSourceIp, &Condition::networks>, list_of<Value<std::string>>(network(), 1, true),
             "The client's address.");
-    t.field("not", as<Kind::kNot, &Condition::negated>,
-            just_one(object("condition", condition_table, kConditionExample)), "A condition that must not hold.");
+    const auto several = [] { return list_of<Condition>(object("condition", condition_table, kConditionExample), 1); };
+    t.field("all", as<Kind::kAll, &Condition::inner>, several(), "Conditions that must all hold.");
+    t.field("any", as<Kind::kAny, &Condition::inner>, several(), "Conditions of which one must hold.");
+    t.field("not", as<Kind::kNot, &Condition::inner>, just_one(object("condition", condition_table, kConditionExample)),
+            "A condition that must not hold.");
     return t;
   }();
   return table;
@@ -152,7 +250,7 @@ const Object<Rule>& rule_table() {
             "The order of the rules: the lowest number is tried first. It is unique on its listener.")
         .required();
     t.field("conditions", &Rule::conditions,
-            list_of<Condition>(object("condition", condition_table, kConditionExample)),
+            flattened(list_of<Condition>(object("condition", condition_table, kConditionExample))),
             "The conditions, all of which must hold.")
         .otherwise("every request matches");
     t.field("actions", &Rule::actions, action_list(),

@@ -25,7 +25,10 @@ std::string subject(const config::Condition& c) {
     case Kind::kQuery: return "query parameter " + c.name;
     case Kind::kMethod: return "method";
     case Kind::kSourceIp: return "client address";
+    case Kind::kItems: return "an item of header " + c.name;
     case Kind::kNot: return "not";
+    case Kind::kAll: return "all";
+    case Kind::kAny: return "any";
   }
   return {};
 }
@@ -49,13 +52,20 @@ std::vector<std::string> values(const config::Condition& c, const RouteQuery& q)
     case Kind::kHeader:
       if (q.fields != nullptr) any_field(*q.fields, header_id(c.name), c.name, add);
       break;
+    case Kind::kItems:
+      if (q.fields != nullptr) {
+        any_field(*q.fields, header_id(c.name), c.name, [&add](std::string_view line) { return any_item(line, add); });
+      }
+      break;
     case Kind::kCookie:
       if (q.fields != nullptr) any_cookie(*q.fields, c.name, add);
       break;
     case Kind::kQuery: any_parameter(q.query, c.name, [&](std::string_view raw) { return add(decoded(raw)); }); break;
     case Kind::kMethod: add(q.method); break;
     case Kind::kSourceIp: add(q.source.valid ? q.source.to_string() : "that of a unix socket"); break;
-    case Kind::kNot: break;
+    case Kind::kNot:
+    case Kind::kAll:
+    case Kind::kAny: break;
   }
   return out;
 }
@@ -63,9 +73,19 @@ std::vector<std::string> values(const config::Condition& c, const RouteQuery& q)
 // What is there in place of what the condition wants.
 std::string found(const config::Condition& c, const RouteQuery& q) {
   if (c.kind == Kind::kNot) {
-    if (c.negated.empty()) return {};
-    const config::Condition& inner = c.negated.front();
-    return inner.kind == Kind::kNot ? "that does not hold" : subject(inner) + " is " + found(inner, q);
+    if (c.inner.empty()) return {};
+    const config::Condition& inner = c.inner.front();
+    const bool plain = inner.kind < Kind::kNot;
+    return plain ? subject(inner) + " is " + found(inner, q) : "that holds";
+  }
+  if (c.kind == Kind::kAll || c.kind == Kind::kAny) {
+    std::string out;
+    for (const config::Condition& inner : c.inner) {
+      if (matches(inner, q)) continue;
+      out += (out.empty() ? "" : "; ") + (inner.kind < Kind::kNot ? subject(inner) + " is " : "") + found(inner, q);
+      if (c.kind == Kind::kAll) break;
+    }
+    return out;
   }
   const std::vector<std::string> all = values(c, q);
   if (all.empty()) return "none";
@@ -81,13 +101,19 @@ std::string to_text(const config::Pattern& p) {
     case config::Pattern::Kind::kExact: return p.text.empty() ? "\"\"" : p.text;
     case config::Pattern::Kind::kPrefix: return p.text + " and below";
     case config::Pattern::Kind::kWildcard: return p.text;
+    case config::Pattern::Kind::kRange: return std::to_string(p.least) + " to " + std::to_string(p.most);
     case config::Pattern::Kind::kRegex: return (p.ignore_case ? "~*" : "~") + p.text;
   }
   return {};
 }
 
 std::string to_text(const config::Condition& c) {
-  if (c.kind == Kind::kNot) return "not (" + (c.negated.empty() ? "" : to_text(c.negated.front())) + ")";
+  if (c.kind == Kind::kNot) return "not (" + (c.inner.empty() ? "" : to_text(c.inner.front())) + ")";
+  if (c.kind == Kind::kAll || c.kind == Kind::kAny) {
+    std::vector<std::string> parts;
+    for (const config::Condition& inner : c.inner) parts.push_back(to_text(inner));
+    return "(" + joined(parts, c.kind == Kind::kAll ? ") and (" : ") or (") + ")";
+  }
   std::vector<std::string> wanted;
   for (const config::Pattern& p : c.patterns) wanted.push_back(to_text(p));
   for (const auto& network : c.networks) wanted.push_back(*network);

@@ -41,6 +41,23 @@ bool any_field(const Fields& fields, HeaderId id, std::string_view name, Visit&&
   return false;
 }
 
+// Members of a list such as "a, b;q=0.5" (RFC 9110 §5.6.1), without the blanks around them. Empty ones are left out; a
+// comma in quotes ends none.
+template <class Visit>
+bool any_item(std::string_view line, Visit&& visit) {
+  while (!line.empty()) {
+    std::size_t end = 0;
+    for (bool quoted = false; end < line.size() && (quoted || line[end] != ','); ++end) {
+      if (line[end] == '"') quoted = !quoted;
+      if (quoted && line[end] == '\\' && end + 1 < line.size()) ++end;
+    }
+    const std::string_view item = trim_blanks(line.substr(0, end));
+    if (!item.empty() && visit(item)) return true;
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  return false;
+}
+
 // Cookies of all Cookie fields, "a=1; b=2" (RFC 6265 §5.4). Names are case-sensitive.
 template <class Visit>
 bool any_cookie(const Fields& fields, std::string_view name, Visit&& visit) {

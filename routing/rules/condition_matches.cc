@@ -24,6 +24,7 @@ bool value_matches(const config::Pattern& pattern, std::string_view text) {
     case config::Pattern::Kind::kPrefix: return text.starts_with(pattern.text);
     case config::Pattern::Kind::kWildcard: return wildcard_matches(pattern.text, text);
     case config::Pattern::Kind::kRegex: return regex_matches(pattern, pattern.ignore_case, text);
+    case config::Pattern::Kind::kRange: return is_in_range(pattern.least, pattern.most, text);
   }
   return false;
 }
@@ -74,13 +75,22 @@ bool matches(const config::Condition& condition, const RouteQuery& query) {
       return any_pattern(condition, [&](const config::Pattern& p) { return path_matches(p, query.path); });
     case Kind::kHeader:
       return query.fields != nullptr && any_field(*query.fields, header_id(condition.name), condition.name, value);
+    case Kind::kItems:
+      return query.fields != nullptr && any_field(*query.fields, header_id(condition.name), condition.name,
+                                                  [&value](std::string_view line) { return any_item(line, value); });
     case Kind::kCookie: return query.fields != nullptr && any_cookie(*query.fields, condition.name, value);
     case Kind::kQuery:
       return any_parameter(query.query, condition.name,
                            [&](std::string_view raw) { return any_decoded(condition, raw); });
     case Kind::kMethod: return value(query.method);
     case Kind::kSourceIp: return source_matches(condition, query.source);
-    case Kind::kNot: return condition.negated.empty() || !matches(condition.negated.front(), query);
+    case Kind::kNot: return condition.inner.empty() || !matches(condition.inner.front(), query);
+    case Kind::kAll:
+      return std::all_of(condition.inner.begin(), condition.inner.end(),
+                         [&query](const config::Condition& c) { return matches(c, query); });
+    case Kind::kAny:
+      return std::any_of(condition.inner.begin(), condition.inner.end(),
+                         [&query](const config::Condition& c) { return matches(c, query); });
   }
   return false;
 }

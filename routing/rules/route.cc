@@ -153,8 +153,9 @@ class Compiler {
 };
 
 void add_header_names(const config::Condition& condition, std::vector<std::string>& out) {
-  if (condition.kind == config::Condition::Kind::kHeader) out.push_back(condition.name);
-  for (const config::Condition& c : condition.negated) add_header_names(c, out);
+  if (condition.kind == config::Condition::Kind::kHeader || condition.kind == config::Condition::Kind::kItems)
+    out.push_back(condition.name);
+  for (const config::Condition& c : condition.inner) add_header_names(c, out);
 }
 
 void add_header_names(const Route& route, std::vector<std::string>& out) {

@@ -116,12 +116,24 @@ bool RuleMatcher::holds(const Check& check) {
     case Kind::kPath: return any_value(check.values, query_->path);
     case Kind::kMethod: return any_value(check.values, query_->method);
     case Kind::kSourceIp: return source_holds(check.values);
+    case Kind::kItems:
     case Kind::kHeader:
     case Kind::kCookie:
     case Kind::kQuery: return named_holds(check);
+    case Kind::kAll: return group_is(check, false);
+    case Kind::kAny: return group_is(check, true);
     case Kind::kNot: break;
   }
   return false;
+}
+
+// Whether the group is decided by the first of its checks that holds (any) or does not (all).
+bool RuleMatcher::group_is(const Check& check, bool any) {
+  for (std::uint32_t i = check.values.begin; i < check.values.end; ++i) {
+    const Check& inner = programs_.inner[i];
+    if ((holds(inner) != inner.negated) == any) return any;
+  }
+  return !any;
 }
 
 bool RuleMatcher::source_holds(Range networks) const {
@@ -145,15 +157,20 @@ bool RuleMatcher::any_value(Range values, std::string_view subject) const {
 bool RuleMatcher::named_holds(const Check& check) {
   const Slot& slot = look_up(check.name);
   if (!slot.found) return false;
-  if (any_value(check.values, slot.first)) return true;
+  if (named_value(check, slot.first)) return true;
   if (!slot.more) return false;
   const NamedSubject& subject = programs_.names[check.name];
   return any_named(subject, [&](std::string_view raw) {
     if (subject.kind == config::Condition::Kind::kQuery && is_query_encoded(raw)) {
       raw = std::string_view(repeated_.data(), decode_query_text(raw, repeated_.data()));
     }
-    return any_value(check.values, raw);
+    return named_value(check, raw);
   });
+}
+
+bool RuleMatcher::named_value(const Check& check, std::string_view text) const {
+  if (check.kind != config::Condition::Kind::kItems) return any_value(check.values, text);
+  return any_item(text, [&](std::string_view item) { return any_value(check.values, item); });
 }
 
 template <class Visit>

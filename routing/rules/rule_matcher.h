@@ -46,6 +46,8 @@ class RuleMatcher final : public RuleTable::Matcher {
   bool value_matches(std::uint32_t value, std::string_view subject) const;
   bool any_value(Range values, std::string_view subject) const;
   bool holds(const Check& check);
+  bool group_is(const Check& check, bool any);
+  bool named_value(const Check& check, std::string_view text) const;
   bool named_holds(const Check& check);
   bool source_holds(Range networks) const;
 

@@ -14,11 +14,14 @@ const char* key_of(Kind kind) {
     case Kind::kHost: return ".host";
     case Kind::kPath: return ".path";
     case Kind::kHeader: return ".header.values";
+    case Kind::kItems: return ".header.items";
     case Kind::kCookie: return ".cookie.values";
     case Kind::kQuery: return ".query.values";
     case Kind::kMethod: return ".method";
     case Kind::kSourceIp: return ".source_ip";
     case Kind::kNot: return ".not";
+    case Kind::kAll: return ".all";
+    case Kind::kAny: return ".any";
   }
   return "";
 }
@@ -40,6 +43,8 @@ int cost(const Check& check, const Programs& programs) {
   switch (check.kind) {
     case Kind::kMethod: return 0;
     case Kind::kSourceIp: return 1;
+    case Kind::kAll:
+    case Kind::kAny: return 5;
     default: break;
   }
   for (std::uint32_t i = check.values.begin; i < check.values.end; ++i) {
@@ -85,11 +90,12 @@ IndexKeys ProgramBuilder::add(const config::Rule& rule, const std::string& path)
 
 Check ProgramBuilder::compile(const config::Condition& condition, const std::string& path) {
   if (condition.kind == Kind::kNot) {
-    if (condition.negated.empty()) return Check{.kind = Kind::kMethod, .negated = true};
-    Check inner = compile(condition.negated.front(), path + ".not");
+    if (condition.inner.empty()) return Check{.kind = Kind::kMethod, .negated = true};
+    Check inner = compile(condition.inner.front(), path + ".not");
     inner.negated = !inner.negated;
     return inner;
   }
+  if (condition.kind == Kind::kAll || condition.kind == Kind::kAny) return compile_group(condition, path);
   Check check{.kind = condition.kind};
   if (condition.kind == Kind::kSourceIp) {
     check.values.begin = count(programs_.networks);
@@ -99,10 +105,25 @@ Check ProgramBuilder::compile(const config::Condition& condition, const std::str
     check.values.end = count(programs_.networks);
     return check;
   }
-  if (condition.kind == Kind::kHeader || condition.kind == Kind::kCookie || condition.kind == Kind::kQuery) {
+  if (condition.kind == Kind::kHeader || condition.kind == Kind::kItems || condition.kind == Kind::kCookie ||
+      condition.kind == Kind::kQuery) {
     check.name = name_of(condition);
   }
   check.values = compile_values(condition, path + key_of(condition.kind));
+  return check;
+}
+
+Check ProgramBuilder::compile_group(const config::Condition& condition, const std::string& path) {
+  std::vector<Check> all;
+  for (std::size_t i = 0; i < condition.inner.size(); ++i) {
+    all.push_back(compile(condition.inner[i], config::element_path(path + key_of(condition.kind), i)));
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [this](const Check& a, const Check& b) { return cost(a, programs_) < cost(b, programs_); });
+  Check check{.kind = condition.kind};
+  check.values.begin = count(programs_.inner);
+  programs_.inner.insert(programs_.inner.end(), all.begin(), all.end());
+  check.values.end = count(programs_.inner);
   return check;
 }
 
@@ -143,10 +164,11 @@ TextMatcher ProgramBuilder::compile_regex(const config::Pattern& pattern, bool i
 }
 
 std::uint32_t ProgramBuilder::name_of(const config::Condition& condition) {
-  const auto [known, is_new] = names_.try_emplace({condition.kind, condition.name}, count(programs_.names));
+  const Kind kind = condition.kind == Kind::kItems ? Kind::kHeader : condition.kind;  // both look it up alike
+  const auto [known, is_new] = names_.try_emplace({kind, condition.name}, count(programs_.names));
   if (is_new) {
-    const HeaderId id = condition.kind == Kind::kHeader ? header_id(condition.name) : HeaderId::kOther;
-    programs_.names.push_back({condition.kind, id, condition.name});
+    const HeaderId id = kind == Kind::kHeader ? header_id(condition.name) : HeaderId::kOther;
+    programs_.names.push_back({kind, id, condition.name});
   }
   return known->second;
 }

@@ -37,7 +37,7 @@ struct Check {
   config::Condition::Kind kind = config::Condition::Kind::kHost;
   bool negated = false;
   std::uint32_t name = 0;  // kHeader, kCookie, kQuery: which NamedSubject
-  Range values;            // of networks for kSourceIp, else of values
+  Range values;            // of networks for kSourceIp, of inner checks for kAll and kAny, else of values
 };
 
 struct RuleProgram {
@@ -48,6 +48,7 @@ struct RuleProgram {
 struct Programs {
   std::vector<RuleProgram> rules;
   std::vector<Check> checks;
+  std::vector<Check> inner;  // of kAll and kAny
   std::vector<TextMatcher> values;
   std::vector<Network> networks;
   std::vector<NamedSubject> names;
@@ -74,6 +75,7 @@ class ProgramBuilder {
 
  private:
   Check compile(const config::Condition& condition, const std::string& path);
+  Check compile_group(const config::Condition& condition, const std::string& path);
   Range compile_values(const config::Condition& condition, const std::string& path);
   TextMatcher compile_regex(const config::Pattern& pattern, bool ignore_case, const std::string& path);
   std::uint32_t name_of(const config::Condition& condition);

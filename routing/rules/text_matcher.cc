@@ -1,5 +1,7 @@
 #include "routing/rules/text_matcher.h"
 
+#include <charconv>
+
 #include "base/text.h"
 #include "routing/rules/condition.h"
 
@@ -88,6 +90,12 @@ bool is_segment_prefix(std::string_view prefix, std::string_view text) {
   return text.size() == prefix.size() || prefix.ends_with('/') || text[prefix.size()] == '/';
 }
 
+bool is_in_range(std::int64_t least, std::int64_t most, std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && least <= value && value <= most;
+}
+
 TextMatcher TextMatcher::compile(const config::Pattern& pattern, Subject subject) {
   TextMatcher out;
   switch (pattern.kind) {
@@ -101,6 +109,11 @@ TextMatcher TextMatcher::compile(const config::Pattern& pattern, Subject subject
       break;
     case config::Pattern::Kind::kWildcard: compile_wildcard(pattern.text, out); break;
     case config::Pattern::Kind::kRegex: out.shape = Shape::kRegex; return out;
+    case config::Pattern::Kind::kRange:
+      out.shape = Shape::kRange;
+      out.least = pattern.least;
+      out.most = pattern.most;
+      return out;
   }
   if (subject == Subject::kHost) out.text = ascii_lower(out.text);
   return out;
@@ -115,6 +128,7 @@ bool TextMatcher::matches(std::string_view subject) const {
     case Shape::kSuffix: return subject.ends_with(text);
     case Shape::kContains: return subject.find(text) != std::string_view::npos;
     case Shape::kWildcard: return wildcard_matches(text, subject);
+    case Shape::kRange: return is_in_range(least, most, subject);
     case Shape::kRegex: break;
   }
   return false;

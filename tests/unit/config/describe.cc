@@ -59,7 +59,7 @@ class Describer {
   void one(const std::pair<std::uint16_t, std::uint16_t>& codes) { put_inline(codes.first, codes.second); }
   void one(const Certificate& c) { put_inline(c.cert, c.key); }
   void one(const Condition& c) {
-    put_inline("(", static_cast<int>(c.kind), c.name, c.patterns, c.networks, c.negated, ")");
+    put_inline("(", static_cast<int>(c.kind), c.name, c.patterns, c.networks, c.inner, ")");
   }
   void one(const Timeouts& t) {
     put_inline(t.idle, t.handshake, t.request_head, t.request_body, t.request_body_rate, t.response, t.send, t.total,

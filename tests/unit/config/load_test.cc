@@ -43,8 +43,8 @@ TEST_CASE("the example of the contract loads") {
   CHECK(api.conditions[1].patterns[2].text == "^/v3/users/([0-9]+)$");
   CHECK(api.conditions[2].name == "user-agent");
   CHECK(api.conditions[2].patterns[1].ignore_case);
-  REQUIRE(api.conditions[6].negated.size() == 1);
-  CHECK(api.conditions[6].negated[0].kind == Condition::Kind::kHeader);
+  REQUIRE(api.conditions[6].inner.size() == 1);
+  CHECK(api.conditions[6].inner[0].kind == Condition::Kind::kHeader);
   CHECK(**api.timeouts.response == 30s);
   CHECK_FALSE(api.timeouts.send);
   REQUIRE(api.actions.size() == 4);
@@ -173,6 +173,35 @@ TEST_CASE("patterns have a shorthand and a full form") {
     CHECK(found[0].text == one.text);
     CHECK(found[0].at.written());
   }
+}
+
+TEST_CASE("conditions test for presence, ranges and items, and are grouped") {
+  const auto conditions = [](const std::string& text) {
+    return load_good(with_conditions("[" + text + "]")).listeners[0].rules[0].conditions;
+  };
+  auto all = conditions("header: {name: X-A, present: true}");
+  CHECK(all[0].kind == Condition::Kind::kHeader);
+  CHECK(all[0].name == "x-a");
+  CHECK(all[0].patterns[0].text == "*");
+  all = conditions("cookie: {present: false, name: c}");
+  REQUIRE(all[0].kind == Condition::Kind::kNot);
+  CHECK(all[0].inner[0].kind == Condition::Kind::kCookie);
+  CHECK(all[0].inner[0].name == "c");
+  all = conditions("query: {name: n, range: [-1, 10]}");
+  CHECK(all[0].patterns[0].kind == Pattern::Kind::kRange);
+  CHECK(all[0].patterns[0].least == -1);
+  CHECK(all[0].patterns[0].most == 10);
+  all = conditions("header: {name: accept-encoding, items: [br, 'gzip*']}");
+  CHECK(all[0].kind == Condition::Kind::kItems);
+  CHECK(all[0].patterns.size() == 2);
+  all = conditions("{any: [{path: /a}, {all: [{path: /b}, {method: GET}]}]}");
+  REQUIRE(all[0].kind == Condition::Kind::kAny);
+  CHECK(all[0].inner[1].kind == Condition::Kind::kAll);
+  // What is in an `all` of the rule is the rule's own.
+  all = conditions("{all: [{path: /a}, {all: [{method: GET}, {host: h}]}]}, {path: /c}");
+  REQUIRE(all.size() == 4);
+  CHECK(all[1].kind == Condition::Kind::kMethod);
+  CHECK(all[3].patterns[0].text == "/c");
 }
 
 TEST_CASE("networks are normalised") {

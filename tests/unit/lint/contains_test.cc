@@ -30,7 +30,11 @@ class Chance {
 
 config::Pattern random_pattern(Chance& chance, const std::string& front, std::string_view alphabet) {
   config::Pattern p;
-  switch (chance.below(5)) {
+  switch (chance.below(
+      alphabet.find('/') == std::string_view::npos && alphabet.find('.') == std::string_view::npos ? 6 : 5)) {
+    case 5:
+      p = range(static_cast<std::int64_t>(chance.below(5)), 3 + static_cast<std::int64_t>(chance.below(5)));
+      break;
     case 0: p = prefix(front + chance.word(alphabet, 3)); break;
     case 1: p = wildcard(front + chance.word(alphabet, 2) + "*"); break;
     case 2: p = wildcard("*" + chance.word(alphabet, 3)); break;
@@ -49,10 +53,16 @@ Patterns random_patterns(Chance& chance, const std::string& front, std::string_v
 
 config::Condition random_condition(Chance& chance, std::size_t kind) {
   if (chance.one_in(5)) return negate(random_condition(chance, kind));
+  if (chance.one_in(6)) {
+    return group(chance.one_in(2) ? Kind::kAll : Kind::kAny,
+                 {random_condition(chance, kind), random_condition(chance, kind)});
+  }
   switch (kind) {
     case 0: return host(random_patterns(chance, "", "ab."));
     case 1: return path(random_patterns(chance, "/", "aB/"));
-    case 2: return header("x", random_patterns(chance, "", "aBc"));
+    case 2:
+      return chance.one_in(3) ? items("x", random_patterns(chance, "", "aBc"))
+                              : header("x", random_patterns(chance, "", "aBc"));
     case 3: return cookie("x", random_patterns(chance, "", "aBc"));
     case 4: return query("x", random_patterns(chance, "", "aBc"));
     default: {
@@ -64,9 +74,10 @@ config::Condition random_condition(Chance& chance, std::size_t kind) {
 
 // Texts at random, so that short ones, which most patterns are about, come often.
 void make_request(Chance& chance, Request& r) {
-  r.host(chance.word("abA.", 4)).path("/" + chance.word("abB/", 4)).query("x=" + chance.word("abBc", 3));
+  r.host(chance.word("abA.", 4)).path("/" + chance.word("abB/", 4)).query("x=" + chance.word("abBc25", 3));
   r.from(std::to_string(chance.below(3)) + "." + std::to_string(chance.below(3)) + ".0.1");
-  for (std::size_t n = chance.below(3); n > 0; --n) r.field("X", chance.word("abBc", 3));
+  for (std::size_t n = chance.below(3); n > 0; --n)
+    r.field("X", chance.one_in(3) ? std::to_string(chance.below(8)) : chance.word("abBc,", 4));
   r.field("Cookie", "x=" + chance.word("abBc", 3) + "; y=a; x=" + chance.word("aB", 2));
 }
 

@@ -34,5 +34,11 @@ TEST_CASE("the first condition that fails is told with both values") {
   CHECK(why({source_ip({"192.168.0.0/16", "10.0.0.0/16"})}, r) ==
         "client address is 192.168.0.0/16 or 10.0.0.0/16; 10.1.2.3");
   CHECK(why({negate(method({exact("POST")}))}, r) == "not (method is POST); method is POST");
-  CHECK(why({negate(negate(method({exact("GET")})))}, r) == "not (not (method is GET)); that does not hold");
+  CHECK(why({query("k", {range(3, 5)})}, r) == "query parameter k is 3 to 5; a b, 2");
+  CHECK(why({group(Kind::kAny, {method({exact("GET")}), path({exact("/y")})})}, r) ==
+        "(method is GET) or (path is /y); method is POST; path is /v3/x");
+  CHECK(why({group(Kind::kAll, {method({exact("POST")}), path({exact("/y")})})}, r) ==
+        "(method is POST) and (path is /y); path is /v3/x");
+  CHECK(why({items("x-a", {exact("2")})}, r) == "an item of header x-a is 2; 1");
+  CHECK(why({negate(negate(method({exact("GET")})))}, r) == "not (not (method is GET)); that holds");
 }

@@ -223,6 +223,55 @@ TEST_CASE("query conditions decode names and values") {
   CHECK_FALSE(holds(query("a", {exact("%32")}), request));
 }
 
+TEST_CASE("items are the members of a list") {
+  Request request;
+  request.field("Accept-Encoding", "gzip;q=0.5 , br,,").field("X", "\"a,b\", c").field("accept-encoding", "zstd");
+  request.field("Y", "caf\xe9, \xff\xfe");
+  CHECK(holds(items("accept-encoding", {exact("br")}), request));
+  CHECK(holds(items("accept-encoding", {prefix("gzip")}), request));
+  CHECK(holds(items("accept-encoding", {exact("zstd")}), request));
+  CHECK_FALSE(holds(items("accept-encoding", {exact("gzip")}), request));
+  CHECK_FALSE(holds(items("accept-encoding", {exact("")}), request));
+  CHECK(holds(items("x", {exact("\"a,b\"")}), request));
+  CHECK(holds(items("x", {exact("c")}), request));
+  CHECK_FALSE(holds(items("x", {exact("b\"")}), request));
+  CHECK_FALSE(holds(items("z", {wildcard("*")}), request));
+  // Bytes that are no UTF-8 are bytes like others, so a rule that denies them does.
+  CHECK(holds(items("y", {exact("\xff\xfe")}), request));
+  CHECK(holds(items("y", {regex("^caf.$")}), request));
+}
+
+TEST_CASE("ranges hold for decimal integers between both ends") {
+  Request request;
+  request.field("X", "10")
+      .field("Bad", "10 ")
+      .field("Bad", "0x5")
+      .field("Bad", "5.0")
+      .field("Bad", "+5")
+      .field("Bad", "");
+  request.field("Big", "9223372036854775808").query("n=%2d3&n=x").field("Cookie", "v=7");
+  CHECK(holds(header("x", {range(1, 10)}), request));
+  CHECK(holds(header("x", {range(10, 10)}), request));
+  CHECK_FALSE(holds(header("x", {range(1, 9)}), request));
+  CHECK_FALSE(holds(header("x", {range(11, 20)}), request));
+  CHECK_FALSE(holds(header("bad", {range(-100, 100)}), request));
+  CHECK_FALSE(holds(header("big", {range(0, INT64_MAX)}), request));
+  CHECK(holds(query("n", {range(-3, -3)}), request));
+  CHECK(holds(cookie("v", {range(0, 9), exact("x")}), request));
+}
+
+TEST_CASE("groups of conditions") {
+  Request request;
+  request.host("a.example").path("/x").method("GET").field("X-Raw", "\xc3\x28");
+  const auto yes = host({exact("a.example")}), no = path({exact("/y")});
+  CHECK(holds(group(Kind::kAny, {no, yes}), request));
+  CHECK_FALSE(holds(group(Kind::kAny, {no, no}), request));
+  CHECK(holds(group(Kind::kAll, {yes, negate(no)}), request));
+  CHECK_FALSE(holds(group(Kind::kAll, {yes, no}), request));
+  CHECK(holds(group(Kind::kAny, {no, group(Kind::kAll, {yes, group(Kind::kAny, {no, yes})})}), request));
+  CHECK(holds(group(Kind::kAll, {header("x-raw", {wildcard("*")}), header("x-raw", {regex("\\(")})}), request));
+}
+
 TEST_CASE("method and source address conditions") {
   Request request;
   request.method("GET").from("10.1.2.3");

@@ -50,9 +50,21 @@ inline config::Condition source_ip(const std::vector<std::string>& networks) {
   for (const std::string& network : networks) out.networks.emplace_back(network);
   return out;
 }
+inline config::Pattern range(std::int64_t least, std::int64_t most) {
+  return {config::Pattern::Kind::kRange, false, {}, {}, least, most};
+}
+inline config::Condition items(std::string name, Patterns p) {
+  return condition(Kind::kItems, std::move(p), std::move(name));
+}
+// All or any of them.
+inline config::Condition group(Kind kind, std::vector<config::Condition> inner) {
+  config::Condition out = condition(kind, {});
+  out.inner = std::move(inner);
+  return out;
+}
 inline config::Condition negate(config::Condition inner) {
   config::Condition out = condition(Kind::kNot, {});
-  out.negated.push_back(std::move(inner));
+  out.inner.push_back(std::move(inner));
   return out;
 }
 

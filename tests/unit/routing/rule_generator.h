@@ -30,7 +30,7 @@ class RuleGenerator {
     request.host(host_text()).path(path_text()).query(query_text()).method(one_of<3>({"GET", "POST", "get"}));
     for (std::uint32_t n = pick_(4); n > 0; --n) {
       request.field(one_of<5>({"x-a", "X-A", "x-b", "User-Agent", "Cookie"}),
-                    one_of<6>({"a", "b", "ab", "", "a=b; b=a", "a=a"}));
+                    one_of<10>({"a", "b", "ab", "", "a=b; b=a", "a=a", "a, b", "b,\"a,b\" ,a", "7", "-1"}));
     }
     request.from(one_of<4>({"10.0.0.1", "10.9.0.1", "::1", ""}));
   }
@@ -42,7 +42,7 @@ class RuleGenerator {
   }
 
   config::Condition any_condition(int depth) {
-    switch (pick_(depth < 3 ? 12 : 11)) {
+    switch (pick_(depth < 3 ? 14 : 12)) {
       case 0:
       case 1: return host(patterns([this] { return host_pattern(); }));
       case 2:
@@ -54,6 +54,12 @@ class RuleGenerator {
       case 8: return query(one_of<3>({"a", "b", ""}), patterns([this] { return value_pattern(); }));
       case 9: return method({exact(one_of<2>({"GET", "POST"}))});
       case 10: return source_ip({one_of<3>({"10.0.0.0/16", "0.0.0.0/0", "::/0"})});
+      case 11: return items(one_of<2>({"x-a", "x-b"}), patterns([this] { return value_pattern(); }));
+      case 12: {
+        std::vector<config::Condition> inner;
+        for (std::uint32_t n = 1 + pick_(3); n > 0; --n) inner.push_back(any_condition(depth + 1));
+        return group(pick_(2) == 0 ? Kind::kAll : Kind::kAny, std::move(inner));
+      }
       default: return negate(any_condition(depth + 1));
     }
   }
@@ -104,7 +110,8 @@ class RuleGenerator {
   }
 
   config::Pattern value_pattern() {
-    switch (pick_(4)) {
+    switch (pick_(5)) {
+      case 4: return range(static_cast<std::int64_t>(pick_(3)) - 1, pick_(12));
       case 0: return exact(one_of<4>({"a", "b", "", "a b"}));
       case 1: return prefix(one_of<3>({"a", "b", ""}));
       case 2: return wildcard(one_of<5>({"*", "a*", "*b", "?", "*a*"}));
@@ -129,7 +136,7 @@ class RuleGenerator {
   std::string query_text() {
     std::string out;
     for (std::uint32_t n = pick_(4); n > 0; --n) {
-      out += one_of<10>({"a=a", "b=b", "&", "&", "a", "%61=%62", "a=a+b", "=", "b=%", "a=%4"}) + one_of<2>({"", "&"});
+      out += one_of<10>({"a=a", "b=b", "&", "&", "a", "%61=%62", "a=a+b", "a=7", "b=%", "a=%4"}) + one_of<2>({"", "&"});
     }
     return out;
   }

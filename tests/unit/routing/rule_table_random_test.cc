@@ -13,7 +13,7 @@ std::string described(const config::Condition& c) {
   for (const config::Pattern& p : c.patterns) {
     out += " {" + std::to_string(static_cast<int>(p.kind)) + (p.ignore_case ? "i " : " ") + p.text + "}";
   }
-  for (const config::Condition& inner : c.negated) out += " not " + described(inner);
+  for (const config::Condition& inner : c.inner) out += " not " + described(inner);
   return out;
 }
 
