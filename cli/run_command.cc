@@ -19,6 +19,7 @@
 #include "config/load.h"
 #include "control/admin/admin.h"
 #include "control/admin/admin_address.h"
+#include "control/admin/explain_live.h"
 #include "process/process.h"
 
 namespace albatross::cli {
@@ -169,7 +170,10 @@ int serve(std::shared_ptr<const config::Config> config, config::Diagnostics& out
   ProcessOptions options;
   options.handed_over = [&ours] { ours->stop(); };
   options.stage = Notifier::stage;
+  const Process* self = nullptr;
+  options.asked = [&self](const AskedRequest& asked) { print_event(Level::kInfo, explained(*self, asked)); };
   Process process(config, options);
+  self = &process;
   std::string error;
   TakeOver before;
   if (!how.take_over.empty() && !before.begin(how.take_over, process, error)) return fail(error);

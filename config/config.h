@@ -225,6 +225,7 @@ struct Listener {
   bool encoded_slash_pass = false;
   bool half_close = false;
   bool strict_sni = false;
+  std::vector<Value<std::string>> explain_from;  // clients whose x-albatross-explain is answered; empty: nobody's
   Underscores underscores = Underscores::kProtect;
   std::vector<ErrorPage> error_pages;
   Value<std::string> rule_set;  // empty: the rules are its own

@@ -54,6 +54,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(HeaderId::kCount
     "http2-settings",
     "proxy",
     "x-real-ip",
+    "x-albatross-explain",
 };
 
 // Length, first and last letter separate the known names well enough: one slot, one comparison.

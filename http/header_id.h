@@ -57,6 +57,7 @@ enum class HeaderId : std::uint8_t {
   kHttp2Settings,
   kProxy,
   kXRealIp,
+  kXAlbatrossExplain,
   kCount,
 };
 

@@ -69,6 +69,7 @@ inline constexpr auto kHeaderProperties = [] {
       {kXForwardedPort, kNotInTrailers},
       {kXRealIp, kNotInTrailers},
       {kProxy, kNotInTrailers},
+      {kXAlbatrossExplain, HeaderProperty::kWrittenByCodec | kNotInTrailers},  // for this proxy, so never passed on
       {kClientCertSubject, kNotInTrailers},
       {kClientCertIssuer, kNotInTrailers},
       {kClientCertFingerprint, kNotInTrailers},

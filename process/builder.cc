@@ -167,6 +167,7 @@ std::shared_ptr<ListenerRuntime> listener_runtime(const config::Listener& l, std
   r->proxy_from = networks_of(l.proxy_protocol_from);
   r->slashes = encoded_slash_policy(l);
   r->strict_sni = l.strict_sni;
+  r->explain_from = networks_of(l.explain_from);
   r->underscores = underscores_policy(l);
   r->session.half_close = l.half_close;
   r->session.wire = l.http2.value_or(r->secure) ? Wire::kEither : Wire::kHttp1;

@@ -119,6 +119,11 @@ WorkerSettings Process::worker_settings(int index, std::uint64_t connections, co
   w.event = [this](Level level, const std::string& what) {
     boost::asio::post(serving_io_, [this, level, what] { log(level, what); });
   };
+  if (options_.asked) {
+    w.asked = [this](AskedRequest asked) {
+      boost::asio::post(serving_io_, [this, asked = std::move(asked)] { options_.asked(asked); });
+    };
+  }
   w.wake_queue = [this](int worker, const std::string& group) {
     serving_.workers.post(worker, [group](Worker& to) { to.serve_queue(group); });
   };

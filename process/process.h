@@ -35,6 +35,8 @@ struct ProcessOptions {
   std::string name_servers;                     // for tests
   EventLog log;                                 // events; null: lines on standard error
   std::function<void()> handed_over = nullptr;  // called when a new process serves, to close the admin socket
+  // Explains the request in the event log; on the control thread. Null: `explain` of listeners has no effect.
+  std::function<void(const AskedRequest&)> asked = nullptr;
   // Called when the stage changes, but not when a new process has taken over. May be null.
   std::function<void(ProcessStage)> stage = nullptr;
 };

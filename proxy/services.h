@@ -13,6 +13,7 @@
 #include "base/event.h"
 #include "base/siphash.h"
 #include "net/loop.h"
+#include "proxy/asked.h"
 #include "proxy/overload.h"
 #include "proxy/stats.h"
 #include "session/session_context.h"
@@ -34,6 +35,8 @@ struct WorkerSettings {
   // Sends an object that the worker does not need any more to the control thread, which destroys it.
   std::function<void(std::shared_ptr<void>)> retire;
   EventLog event;  // any thread
+  // Explains the request in the event log; any thread. Null: nobody does.
+  std::function<void(AskedRequest)> asked;
   // Makes that worker serve its queue of the group; any thread.
   std::function<void(int worker, const std::string& group)> wake_queue;
 };

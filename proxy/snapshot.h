@@ -49,6 +49,7 @@ struct ListenerRuntime {
   std::vector<Network> proxy_from;
   EncodedSlash slashes = EncodedSlash::kReject;
   bool strict_sni = false;
+  std::vector<Network> explain_from;  // clients whose x-albatross-explain is answered
   Underscores underscores = Underscores::kProtect;
   std::vector<ErrorPage> error_pages;
   std::shared_ptr<TlsServer> tls;

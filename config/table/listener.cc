@@ -83,6 +83,18 @@ const Object<Listener>& proxy_protocol_table() {
   return table;
 }
 
+const Object<Listener>& explain_table() {
+  static const Object<Listener> table = [] {
+    Object<Listener> t("listener_explain", "Explanations for requests that ask for one with `x-albatross-explain: 1`.");
+    t.field("from", &Listener::explain_from, list_of<Value<std::string>>(network(), 1, true),
+            "The clients that get one: the rule, the group and the server in the response field of the same name, and "
+            "everything else in the event log.")
+        .required();
+    return t;
+  }();
+  return table;
+}
+
 const Object<XForwarded>& x_forwarded_table() {
   static const Object<XForwarded> table = [] {
     Object<XForwarded> t("x_forwarded", "The X-Forwarded fields that servers get.");
@@ -169,6 +181,9 @@ void add_request_fields(Object<Listener>& t) {
   t.field("proxy_protocol", self, object("proxy_protocol", proxy_protocol_table, "{from: [10.0.0.0/8]}"),
           "The peers that send a PROXY header.")
       .otherwise("none");
+  t.field("explain", self, object("listener_explain", explain_table, "{from: [10.0.0.0/8]}"),
+          "Who gets an explanation of a request with `x-albatross-explain: 1`. The field is never passed to a server.")
+      .otherwise("nobody");
   t.field("x_forwarded", &Listener::x_forwarded, object("x_forwarded", x_forwarded_table, "{for: append}"),
           "The X-Forwarded fields that servers get.");
   t.field("encoded_slash", &Listener::encoded_slash_pass, choice<bool>({{"reject", false}, {"pass", true}}),
@@ -209,7 +224,8 @@ const Object<Listener>& listener_table() {
 
 void add_listener_tables(Tables& tables) {
   tables.insert(tables.end(), {&listener_table().info(), &certificate_table().info(), &timeouts_table().info(),
-                               &limits_table().info(), &proxy_protocol_table().info(), &x_forwarded_table().info()});
+                               &limits_table().info(), &proxy_protocol_table().info(), &explain_table().info(),
+                               &x_forwarded_table().info()});
 }
 
 }  // namespace albatross::config

@@ -88,4 +88,17 @@ ControlReply explain_live(const Control& control, const std::string& body) {
   return result.contains("error") ? refused(422, result["error"]) : ControlReply{200, text_of(result)};
 }
 
+std::string explained(const Control& control, const AskedRequest& asked) {
+  Json headers = Json::array({Json::array({"Host", asked.host})});
+  for (const auto& [name, value] : asked.headers) headers.push_back({name, value});
+  const Json body{{"listener", asked.listener},
+                  {"method", asked.method},
+                  {"url", asked.target},
+                  {"from", asked.peer},
+                  {"headers", headers}};
+  std::string text = explain_live(control, text_of(body)).body;
+  while (text.ends_with('\n')) text.pop_back();
+  return "explained " + asked.request_id + ": " + text;  // JSON shows the request without its raw bytes
+}
+
 }  // namespace albatross

@@ -103,6 +103,29 @@ Refusal admit(Services& services, const ListenerRuntime& listener, Connection& c
   return count_loop(services.settings.instance, head, arena);
 }
 
+std::unique_ptr<AskedRequest> asked_request(const ListenerRuntime& listener, const Request& r) {
+  if (r.head.fields.find(HeaderId::kXAlbatrossExplain) == nullptr || !r.services.settings.asked) return nullptr;
+  auto asked = std::make_unique<AskedRequest>();
+  asked->listener = listener.name;
+  asked->request_id = r.account.request_id;
+  asked->method = r.head.method_text;
+  asked->target = r.head.target;
+  asked->host = r.head.authority;
+  asked->peer = r.client->info().client_text();
+  for (const Field& f : r.head.fields) {
+    if (!f.removed && f.id != HeaderId::kXAlbatrossExplain) asked->headers.emplace_back(f.name(), f.value());
+  }
+  return asked;
+}
+
+std::string_view explanation(const Account& account, Arena& arena) {
+  const std::string_view rule = account.rule.empty() ? "default" : account.rule;
+  std::string_view out = arena.concat(std::string_view("rule="), account.listener, std::string_view("/"), rule);
+  if (!account.group.empty()) out = arena.concat(out, std::string_view(", group="), account.group);
+  if (account.has_upstream) out = arena.concat(out, std::string_view(", server="), account.upstream);
+  return out;
+}
+
 IpAddress forward_identity(const ListenerRuntime& listener, Request& r) {
   const ConnectionInfo& client = r.client->info();
   const ForwardedPolicy& policy = listener.forwarded;

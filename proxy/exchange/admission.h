@@ -20,6 +20,11 @@ Refusal admit(Services& services, const ListenerRuntime& listener, Connection& c
 
 // Returns the client's address by the listener's policy, and sets the URL that the client is believed to have used and
 // the forwarding fields for the server.
+// A copy of the request if it asks for an explanation; else null. To be called before its fields are changed.
+std::unique_ptr<AskedRequest> asked_request(const ListenerRuntime& listener, const Request& r);
+// What the answer's field says: "rule=web/api, group=blue, server=10.0.0.1:80".
+std::string_view explanation(const Account& account, Arena& arena);
+
 IpAddress forward_identity(const ListenerRuntime& listener, Request& r);
 
 }  // namespace albatross

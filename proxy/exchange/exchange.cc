@@ -49,6 +49,7 @@ void Exchange::begin(ListenerSlot& slot, Connection& client, Stream& stream) {
   r_.body.begin(stream);
   r_.phase = Phase::kReceive;
   r_.grpc = false;
+  r_.explained = false;
   r_.deadlines = {};
   r_.account = {};
   r_.account.began = r_.now();
@@ -88,7 +89,14 @@ void Exchange::on_head(Stream&, Head& head, bool end) {
 // Finds the route, and the timeouts and limits of the request.
 void Exchange::match() {
   const Head& head = r_.head;
-  const IpAddress source = forward_identity(*view_->listener, r_);
+  const ListenerRuntime& listener = *view_->listener;
+  std::unique_ptr<AskedRequest> asked;  // before fields change
+  if (!listener.explain_from.empty()) asked = asked_request(listener, r_);
+  const IpAddress source = forward_identity(listener, r_);
+  if (asked != nullptr && contains(listener.explain_from, source)) {
+    r_.explained = true;
+    r_.services.settings.asked(std::move(*asked));
+  }
   WorkerRules& rules = *view_->rules;
   RouteMatch found =
       rules.matcher->match({head.authority, head.path, head.query, head.method_text, &head.fields, source});

@@ -1,4 +1,5 @@
 // The answer: response act, send back, and our own answers.
+#include "proxy/exchange/admission.h"
 #include "proxy/exchange/exchange.h"
 
 namespace albatross {
@@ -46,6 +47,7 @@ void Exchange::on_response_head(Head& head, bool end) {
   }
   head.version = r_.head.version;
   head.keep_alive = keep_client() && r_.body.whole() && head.body.kind != BodyLength::Kind::kUntilClose;
+  if (r_.explained) head.fields.add(HeaderId::kOther, "x-albatross-explain", explanation(r_.account, r_.arena));
   r_.deadlines.one_try = 0;
   r_.deadlines.body = 0;  // from here on, bytes of either direction extend the response deadline
   r_.down->send_head(head, end);
@@ -126,6 +128,7 @@ void Exchange::answer(OwnAnswer own) {
   r_.account.status = own.head.status;
   complete_own_head(own.head, own.body.size(), r_.head, trailers_only,
                     r_.arena.copy(r_.services.date.text(r_.services.loop.wall())));
+  if (r_.explained) own.head.fields.add(HeaderId::kOther, "x-albatross-explain", explanation(r_.account, r_.arena));
   own.head.keep_alive = keep_client() && (r_.body.whole() || rest_is_small());
   const bool bodyless = own.head.status == 204 || own.head.status == 304 || r_.head.method == Method::kHead;
   const bool end = bodyless || own.body.empty();

@@ -44,6 +44,7 @@ struct Request {
   Believed believed;
   Phase phase = Phase::kOver;
   bool grpc = false;
+  bool explained = false;  // the answer says who gave it
 };
 
 }  // namespace albatross

@@ -3,14 +3,18 @@
 
     ALBATROSS=path/to/albatross check_test.py [TestClass.test]
 """
+import http.client
+import http.server
 import json
 import pathlib
+import re
 import shlex
 import subprocess
 import tempfile
+import threading
 import unittest
 
-from proxy import albatross_path
+from proxy import PATIENCE, Proxy, albatross_path, wait_for
 
 ALBATROSS = albatross_path()
 
@@ -129,6 +133,71 @@ server_groups:
         self.assertIn("none.yaml", self.run_it("diff", "none.yaml", "old.yaml", code=1)[1])
         self.assertIn("none.log: No such file", self.run_it("diff", "old.yaml", "old.yaml", "--log", "none.log", code=1)[1])
         self.run_it("diff", "old.yaml", code=2)
+
+
+class Asked(unittest.TestCase):
+    """x-albatross-explain, answered by the running process."""
+
+    def setUp(self):
+        seen = self.seen = []
+
+        class Echo(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                seen.append({name.lower(): value for name, value in self.headers.items()})
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.send_header("X-Albatross-Explain", "of the server")
+                self.end_headers()
+                self.wfile.write(b"hi")
+
+            def log_message(self, *arguments):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.address = f"127.0.0.1:{server.server_port}"
+
+    def serve(self, **listener):
+        config = {"listeners": [{"name": "web", "bind": "127.0.0.1:0", "default_actions": [{"forward": "app"}], "rules": [
+            {"name": "own", "priority": 1, "conditions": [{"path": "/own"}], "actions": [{"fixed_response": {"body": "x"}}]},
+            {"name": "dead", "priority": 2, "conditions": [{"path": "/dead"}], "actions": [{"forward": "none"}]}], **listener}],
+            "server_groups": [{"name": "app", "servers": [{"address": self.address}]}, {"name": "none", "servers": []}]}
+        return self.enterContext(Proxy(ALBATROSS, config))
+
+    def ask(self, proxy, path="/", **headers):
+        c = http.client.HTTPConnection("127.0.0.1", proxy.ports["web"], timeout=PATIENCE)
+        c.request("GET", path, headers={"X-Albatross-Explain": "1", **headers})
+        answer = c.getresponse()
+        answer.read()
+        c.close()
+        return answer.getheader("x-albatross-explain")
+
+    def test_the_answer_says_who_gave_it_and_the_event_log_why(self):
+        proxy = self.serve(explain={"from": ["127.0.0.0/8"]})
+        self.assertEqual(self.ask(proxy, "/x?y", Cookie="a=b"), f"rule=web/default, group=app, server={self.address}")
+        self.assertNotIn("x-albatross-explain", self.seen[0])
+        self.assertEqual(self.seen[0]["cookie"], "a=b")
+        line = wait_for(lambda: re.search(r"info albatross: explained (\S+): (.*)", proxy.output()), "the event")
+        self.assertEqual(line[1], proxy.log(1)[0]["request_id"])
+        told = json.loads(line[2])
+        self.assertEqual((told["request"]["path"], told["request"]["query"], told["rule"]), ("/x", "y", "web/default"))
+        self.assertEqual([rule["matched"] for rule in told["rules"]], [False, False])
+        self.assertEqual(told["answer"]["forward"][0]["servers"][0]["address"], self.address)
+        self.assertEqual(self.ask(proxy, "/own"), "rule=web/own")
+        self.assertEqual(self.ask(proxy, "/dead"), "rule=web/dead, group=none")
+
+    def test_nobody_else_gets_one_and_no_server_sees_the_field(self):
+        for explain in ({}, {"explain": {"from": ["10.0.0.0/8"]}},
+                        {"explain": {"from": ["127.0.0.0/8"]}, "trusted_proxies": ["127.0.0.0/8"], "x_forwarded": {"for": "process"}}):
+            with self.subTest(explain=explain):
+                proxy = self.serve(**explain)
+                self.assertIsNone(self.ask(proxy, **{"X-Forwarded-For": "192.0.2.1"}))
+                self.assertNotIn("x-albatross-explain", self.seen[-1])
+                self.assertNotIn("explained", proxy.output())
 
 
 if __name__ == "__main__":

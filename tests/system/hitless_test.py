@@ -376,8 +376,9 @@ class Overload(Base):
             n = int((8 * percent - own - 1) / 2) - asked  # a request has two
             asked += n
             results.append(self.many(proxy, n))
-            gate.wait_for(asked)
-            wait_for(lambda: level() == at, f"level {at}")
+            if at < 3:
+                gate.wait_for(asked)
+            wait_for(lambda: level() == at, f"level {at}")  # at 3 the last of them may have to wait for their connection
             self.assertIn(f"overload level {at}, was {at - 1}: ", proxy.output())
             self.assertEqual(proxy.get_admin("/health"), "ok\n")
         c.request("GET", "/refused")
