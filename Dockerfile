@@ -9,7 +9,7 @@ RUN scripts/build release albatross \
 FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      ca-certificates libc-ares2 libidn2-0 libnghttp2-14 libre2-9 libssl3 libstdc++6 libyaml-cpp0.7 \
+      ca-certificates libc-ares2 libdate-tz3 libidn2-0 libnghttp2-14 libre2-9 libssl3 libstdc++6 libyaml-cpp0.7 tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin albatross \
  && install -d -o albatross -g albatross /run/albatross /etc/albatross

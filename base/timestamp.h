@@ -2,6 +2,7 @@
 // the last second, so that the calendar is worked out once a second. A value that its user owns; one thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,9 @@ class Timestamp {
   Nanos second_ = ~Nanos{0};
   char text_[kSeconds + 8] = {};
 };
+
+// Nanoseconds since 1970 of such a text; seconds and their fraction may be left out. nullopt if it is none.
+std::optional<Nanos> parse_timestamp(const std::string& text);
 
 // A duration for people to read, with millisecond precision: "2.016 s", "30 s".
 std::string duration_text(Nanos duration);

@@ -12,7 +12,11 @@
 namespace albatross::cli {
 namespace {
 
-std::string version_text() { return std::string("albatross ") + kVersion + " (" + kCommit + ")"; }
+std::string version_text() {
+  const std::string without = kWithout;
+  return std::string("albatross ") + kVersion + " (" + kCommit + ")" +
+         (without.empty() ? "" : ", built without: " + without);
+}
 
 // The parsed command line, and the exit code of the command that ran.
 struct Line {
@@ -153,6 +157,10 @@ void add_clients(CLI::App& app, Line& line) {
   explain->add_option("WORDS", line.explain.words, "METHOD URL, URL, or -- curl and its options");
   explain->add_option("-H,--header", line.explain.headers, "a header of the request: 'Name: value'");
   explain->add_option("--from", line.explain.from, "address of the client (default: 127.0.0.1)");
+  explain->add_option("--sni", line.explain.sni, "server name of the TLS handshake (default: the URL's host)");
+  explain->add_option("--alpn", line.explain.alpn,
+                      "protocol of the TLS handshake (default: h2, if the listener has it)");
+  explain->add_option("--at", line.explain.at, "time of the request, 2026-11-27T18:05Z (default: now)");
   explain->add_option("--listener", line.explain.listener, "listener that the request comes to (default: by the URL)");
   explain->add_flag("--live", line.explain.live, "ask the running process, with its weights and the health of servers");
   connect(explain);
@@ -210,7 +218,12 @@ int schema_command(bool markdown) {
 
 int version_command(bool json) {
   if (json) {
-    std::cout << nlohmann::json{{"name", "albatross"}, {"version", kVersion}, {"commit", kCommit}}.dump() << "\n";
+    std::cout << nlohmann::json{{"name", "albatross"},
+                                {"version", kVersion},
+                                {"commit", kCommit},
+                                {"without", kWithout}}
+                     .dump()
+              << "\n";
   } else {
     std::cout << version_text() << "\n";
   }

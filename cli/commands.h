@@ -1,6 +1,7 @@
 // The commands: one function for each, which returns the exit code: 0, 1 for errors, 2 for wrong usage. Main thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,8 @@ struct ExplainOptions {
   std::vector<std::string> words;  // METHOD URL, URL, or a command line of curl
   std::vector<std::string> headers;
   std::string listener, from;
+  std::optional<std::string> sni, alpn;
+  std::string at;  // a time, "2026-11-27T18:05:31Z"; empty: now
   bool live = false;
 };
 int explain_command(const ExplainOptions& o, bool json);

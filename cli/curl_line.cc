@@ -36,9 +36,6 @@ constexpr std::string_view kFlags[] = {"-k",
                                        "-6",
                                        "--ipv6",
                                        "--compressed",
-                                       "--http1.0",
-                                       "-0",
-                                       "--http1.1",
                                        "--http2",
                                        "--http2-prior-knowledge",
                                        "--http3",
@@ -194,6 +191,8 @@ class Parser {
       type_ = "application/json";
     } else if (name == "--url") {
       url(value(name));
+    } else if (name == "--http1.1" || name == "--http1.0" || name == "-0") {
+      line_.request.alpn = "http/1.1";
     } else if (among(name, kFlags)) {
       ignore(name);
     } else if (among(name, kValues)) {

@@ -32,6 +32,10 @@ std::string request_text(const Json& request) {
     out += " -H " + quoted(h[0].get<std::string>() + ": " + h[1].get<std::string>());
   }
   if (request.contains("from")) out += " --from " + request["from"].get<std::string>();
+  for (const auto& [key, option] :
+       {std::pair("sni", " --sni "), std::pair("alpn", " --alpn "), std::pair("time", " --at ")}) {
+    if (request.contains(key)) out += option + quoted(request[key].get<std::string>());
+  }
   return out;
 }
 

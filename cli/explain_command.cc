@@ -4,6 +4,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/timestamp.h"
 #include "cli/commands.h"
 #include "cli/curl_line.h"
 #include "cli/explain_text.h"
@@ -58,6 +59,15 @@ bool request_of(const ExplainOptions& o, ExplainRequest& request, std::string& e
     request.headers.emplace_back(header.substr(0, colon), value == std::string::npos ? "" : header.substr(value));
   }
   if (!o.from.empty()) request.from = o.from;
+  if (o.sni) request.sni = o.sni;
+  if (o.alpn) request.alpn = o.alpn;
+  if (o.at.empty()) return true;
+  if (const auto time = parse_timestamp(o.at)) {
+    request.wall = *time;
+  } else {
+    error = "--at " + o.at + ": write it like 2026-11-27T18:05Z";
+    return false;
+  }
   return true;
 }
 
@@ -89,6 +99,9 @@ std::optional<Json> by_file(const ExplainOptions& o, const ExplainRequest& reque
 // By the running process.
 std::optional<Json> live(const ExplainOptions& o, const ExplainRequest& request, int& code) {
   Json body{{"method", request.method}, {"url", request.url}, {"from", request.from}, {"listener", o.listener}};
+  if (request.sni) body["sni"] = *request.sni;
+  if (request.alpn) body["alpn"] = *request.alpn;
+  if (request.wall != 0) body["wall"] = request.wall;
   body["headers"] = Json::array();
   for (const auto& [name, value] : request.headers) body["headers"].push_back({name, value});
   const AdminReply reply =

@@ -75,6 +75,9 @@ class Printer {
         names += (names.empty() ? "" : ", ") + name.get<std::string>();
       rows.emplace_back("dropped", names + ": could pass for another field (underscores)");
     }
+    if (r.contains("sni")) rows.emplace_back("SNI", text(r, "sni"));
+    if (r.contains("alpn")) rows.emplace_back("ALPN", text(r, "alpn"));
+    if (r.contains("time")) rows.emplace_back("time", text(r, "time"));
     pairs(rows);
   }
 

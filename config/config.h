@@ -55,6 +55,14 @@ struct Pattern {
   std::int64_t least = 0, most = 0;  // kRange: decimal integers from least to most
 };
 
+// When a time condition holds: on these days, from one time of the day to another, by the clocks of a place. Hours that
+// end before they begin go on after midnight and belong to the day on which they began.
+struct TimeWindow {
+  std::uint8_t days = 0x7f;           // bit 0: Sunday
+  std::uint16_t from = 0, to = 1440;  // minutes of the day; `to` is no part of it
+  Value<std::string> zone{"UTC"};     // a name of the IANA time zone database
+};
+
 struct Condition {
   // kItems is about the members of a header that is a list, kHeader about its lines.
   enum class Kind : std::uint8_t {
@@ -66,6 +74,9 @@ struct Condition {
     kQuery,
     kMethod,
     kSourceIp,
+    kTime,
+    kSni,   // the host that the client asked for in its TLS handshake; holds for no connection without
+    kAlpn,  // the protocol that TLS chose, exactly
     kNot,
     kAll,
     kAny
@@ -74,6 +85,7 @@ struct Condition {
   std::string name;                          // header and items (lower case), cookie and query: the name; else empty
   std::vector<Pattern> patterns;             // any may match; kMethod: exact tokens
   std::vector<Value<std::string>> networks;  // kSourceIp: validated "address/bits" texts
+  TimeWindow time;                           // kTime
   std::vector<Condition> inner;              // kNot: exactly one; kAll, kAny: at least one
   Place at{};
 };

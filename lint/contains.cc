@@ -15,6 +15,8 @@ using config::Pattern;
 using Kind = Condition::Kind;
 using Form = Pattern::Kind;
 
+bool is_host(Kind kind) { return kind == Kind::kHost || kind == Kind::kSni; }
+
 bool is_any(const Pattern& p) { return p.kind == Form::kWildcard && p.text == "*"; }
 
 // "abc*": its literal part; nullopt for any other wildcard.
@@ -42,6 +44,7 @@ bool matches_text(const Condition& of, const Pattern& pattern, const std::string
     case Kind::kHost: q.host = text; break;
     case Kind::kPath: q.path = text; break;
     case Kind::kMethod: q.method = text; break;
+    case Kind::kSni: q.sni = text; break;
     default: {
       // Values of fields, cookies and parameters are compared alike.
       one.kind = Kind::kMethod;
@@ -60,8 +63,8 @@ bool contains(const Condition& of, const Pattern& wide, const Pattern& narrow) {
     return true;
   }
   if (wide.kind == Form::kExact)
-    return of.kind == Kind::kHost && narrow.kind == Form::kExact && equals_ignore_case(wide.text, narrow.text);
-  if (narrow.ignore_case && !wide.ignore_case && of.kind != Kind::kHost) return false;
+    return is_host(of.kind) && narrow.kind == Form::kExact && equals_ignore_case(wide.text, narrow.text);
+  if (narrow.ignore_case && !wide.ignore_case && !is_host(of.kind)) return false;
   if (narrow.kind == Form::kExact) return matches_text(of, wide, narrow.text);
   const bool path = of.kind == Kind::kPath;
   if (narrow.kind == Form::kPrefix) {
@@ -71,7 +74,7 @@ bool contains(const Condition& of, const Pattern& wide, const Pattern& narrow) {
     const auto start = literal_start(wide);
     return start && narrow.text.starts_with(*start);
   }
-  if (narrow.kind == Form::kWildcard && of.kind != Kind::kHost) {
+  if (narrow.kind == Form::kWildcard && !is_host(of.kind)) {
     const auto start = literal_start(narrow);
     if (!start) return false;
     if (const auto other = literal_start(wide)) return start->starts_with(*other);
@@ -103,7 +106,17 @@ bool all_contained(const std::vector<T>& narrow, const std::vector<T>& wide, Con
   });
 }
 
-bool one_value(Kind kind) { return kind == Kind::kHost || kind == Kind::kPath || kind == Kind::kMethod; }
+bool one_value(Kind kind) {
+  return kind == Kind::kHost || kind == Kind::kPath || kind == Kind::kMethod || kind == Kind::kSni ||
+         kind == Kind::kAlpn;
+}
+
+// As far as days and hours without a night show it.
+bool is_within(const config::TimeWindow& narrow, const config::TimeWindow& wide) {
+  if (*narrow.zone != *wide.zone || (narrow.days & ~wide.days) != 0) return false;
+  if (narrow.from == wide.from && narrow.to == wide.to) return true;
+  return narrow.from < narrow.to && wide.from < wide.to && wide.from <= narrow.from && narrow.to <= wide.to;
+}
 
 }  // namespace
 
@@ -120,6 +133,7 @@ bool implies(const Condition& narrow, const Condition& wide) {
   if (narrow.kind == Kind::kNot) {
     return !narrow.inner.empty() && !wide.inner.empty() && implies(wide.inner[0], narrow.inner[0]);
   }
+  if (narrow.kind == Kind::kTime) return is_within(narrow.time, wide.time);
   if (narrow.kind == Kind::kSourceIp) {
     return all_contained(narrow.networks, wide.networks, [](const auto& w, const auto& n) { return contains(w, n); });
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/timestamp.h"
 #include "lint/incoming.h"
 #include "lint/outcome.h"
 #include "lint/probes.h"
@@ -170,6 +171,9 @@ Json to_json(const std::string& listener, const Difference& d) {
   }
   Json request{{"method", d.request.method}, {"url", d.request.url}, {"headers", std::move(headers)}};
   if (!d.request.from.empty()) request["from"] = d.request.from;
+  if (d.request.sni) request["sni"] = *d.request.sni;
+  if (d.request.alpn) request["alpn"] = *d.request.alpn;
+  if (d.request.wall != 0) request["time"] = Timestamp().text(d.request.wall);
   return {{"listener", listener},      {"request", std::move(request)}, {"before", to_json(d.before)},
           {"after", to_json(d.after)}, {"changed", std::move(changed)}, {"requests", d.requests}};
 }
@@ -186,6 +190,8 @@ std::optional<std::pair<std::string, ExplainRequest>> logged(const std::string& 
   r.method = text("request_method");
   r.url = text("request_uri");
   r.from = text("client_ip");
+  if (text("server_protocol").starts_with("HTTP/1")) r.alpn = "http/1.1";
+  r.wall = parse_timestamp(text("time")).value_or(0);
   if (r.method.empty() || r.url.empty()) return std::nullopt;
   r.headers.emplace_back("Host", text("host"));
   const std::pair<const char*, const char*> fields[] = {{"http_user_agent", "User-Agent"}, {"http_referer", "Referer"}};

@@ -72,6 +72,9 @@ void Walk::describe_request() {
   r["client"] = in_.client_text;
   if (in_.client_text != in_.peer_text) r["peer"] = in_.peer_text;
   if (in_.trusted) r["trusted_proxy"] = true;
+  if (!in_.sni.empty()) r["sni"] = in_.sni;
+  if (!in_.alpn.empty()) r["alpn"] = in_.alpn;
+  if (request_.wall != 0) r["time"] = Timestamp().text(request_.wall);
 }
 
 void Walk::match() {

@@ -26,6 +26,9 @@ struct ExplainRequest {
   std::string url;  // "https://host:port/path?query", or "/path" with a Host header
   std::vector<std::pair<std::string, std::string>> headers;
   std::string from;  // the address of the client; empty: 127.0.0.1
+  // Of a TLS connection. Without them, clients of a listener with TLS are taken to name the host and to offer all.
+  std::optional<std::string> sni, alpn;
+  Nanos wall = 0;  // when it begins, nanoseconds since 1970; 0: now
 };
 
 // A server of a group as explain shows it.

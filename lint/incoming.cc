@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "http/framing.h"
 #include "http/uri.h"
+#include "routing/rules/condition.h"
 #include "routing/rules/listener_policy.h"
 
 namespace albatross {
@@ -18,7 +19,7 @@ std::string take_apart(const config::Listener& listener, const ExplainRequest& r
   in.head.method = method_of(in.head.method_text);
   if (!is_token(in.head.method_text)) return "\"" + request.method + "\" is not a method";
   in.head.scheme = secure ? "https" : "http";
-  std::string_view host;
+  std::string_view host, asked_host;
   for (const auto& [name, value] : request.headers) {
     if (equals_ignore_case(name, "host")) host = in.arena.copy(value);
     if (!is_token(name)) return "\"" + name + "\" is not the name of a header";
@@ -30,7 +31,8 @@ std::string take_apart(const config::Listener& listener, const ExplainRequest& r
   if (const std::size_t scheme = target.find("://"); scheme != std::string_view::npos) {
     target.remove_prefix(scheme + 3);
     const std::size_t end = target.find_first_of("/?");
-    if (host.empty()) host = target.substr(0, end);
+    asked_host = target.substr(0, end);
+    if (host.empty()) host = asked_host;
     target = end == std::string_view::npos ? std::string_view("/") : target.substr(end);
     if (target[0] == '?') target = in.arena.concat(std::string_view("/"), target);
   }
@@ -51,6 +53,13 @@ std::string take_apart(const config::Listener& listener, const ExplainRequest& r
     in.head.path = path;
     in.head.query = escape_unsendable(in.head.query, in.arena);
   }
+  if (secure) {
+    in.sni = request.sni ? *request.sni : text_of(bare_host(asked_host.empty() ? host : asked_host));
+    if (IpAddress::parse(in.sni) || in.sni.starts_with('[')) in.sni.clear();  // RFC 6066 §3: only names are sent
+    const bool h2 = !listener.http2 || **listener.http2;
+    in.alpn = request.alpn.value_or(h2 ? "h2" : "http/1.1");
+  }
+  in.wall = request.wall != 0 ? request.wall : Clock().wall();
   in.client_text = request.from.empty() ? "127.0.0.1" : request.from;
   const auto address = IpAddress::parse(in.client_text);
   if (!address) return "\"" + in.client_text + "\" is not an address";

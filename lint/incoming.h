@@ -16,13 +16,17 @@ struct Incoming {
   Incoming() { head.fields = Fields(arena); }
 
   // What the rules check; views into this.
-  RouteQuery query() const { return {head.authority, head.path, head.query, head.method_text, &head.fields, client}; }
+  RouteQuery query() const {
+    return {head.authority, head.path, head.query, head.method_text, &head.fields, client, sni, alpn, wall};
+  }
 
   Arena arena;
   Head head;
   std::string target;       // as sent
   std::string peer_text;    // the address of the connection's other end
   std::string client_text;  // the client's, which a trusted proxy may name
+  std::string sni, alpn;    // of the TLS connection; empty: none
+  Nanos wall = 0;           // when it begins
   std::string port_text;    // of the listener; empty if it is not known
   IpAddress client;
   Believed believed;

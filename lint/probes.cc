@@ -18,6 +18,9 @@ void collect(const Condition& c, std::vector<Atom>& out) {
   for (const config::Pattern& p : c.patterns) {
     for (std::string& value : witnesses(p)) out.push_back({&c, std::move(value)});
   }
+  if (c.kind == Condition::Kind::kTime) {
+    for (std::string& value : witnesses(c.time)) out.push_back({&c, std::move(value)});
+  }
   for (const auto& network : c.networks) out.push_back({&c, network->substr(0, network->find('/'))});
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "routing/rules/regex.h"
+#include "routing/rules/time_window.h"
 
 namespace albatross {
 namespace {
@@ -68,12 +69,33 @@ std::vector<std::string> witnesses(const Pattern& p) {
   return {};
 }
 
+std::vector<std::string> witnesses(const config::TimeWindow& window) {
+  constexpr std::size_t kEdges = 4;
+  if (!time_zone_error(window.zone).empty()) return {};
+  const auto now = static_cast<std::int64_t>(Clock().wall() / kSecond);
+  const TimeSchedule schedule(window, now);
+  std::vector<std::int64_t> times = {now};
+  for (std::size_t i = 0; i < std::min(kEdges, schedule.edges().size()); ++i) {
+    times.push_back(schedule.edges()[i]);
+    times.push_back(schedule.edges()[i] - 1);
+  }
+  std::stable_partition(times.begin(), times.end(), [&](std::int64_t t) { return schedule.is_open(t); });
+  std::vector<std::string> out;
+  if (schedule.is_open(times[0])) {
+    for (const std::int64_t t : times) out.push_back(std::to_string(t));
+  }
+  return out;
+}
+
 void Draft::set(const Condition& condition, const std::string& value) {
   switch (condition.kind) {
     case Condition::Kind::kHost: host = value; break;
     case Condition::Kind::kPath: path = value; break;
     case Condition::Kind::kMethod: method = value; break;
     case Condition::Kind::kSourceIp: from = value; break;
+    case Condition::Kind::kSni: sni = value; break;
+    case Condition::Kind::kAlpn: alpn = value; break;
+    case Condition::Kind::kTime: wall = static_cast<Nanos>(std::stoll(value)) * kSecond; break;
     case Condition::Kind::kItems:
     case Condition::Kind::kHeader: headers[condition.name] = value; break;
     case Condition::Kind::kCookie: cookies[condition.name] = value; break;
@@ -97,7 +119,9 @@ bool meet(const Condition& c, Draft& draft) {
       return true;
     default: break;
   }
-  const auto values = c.patterns.empty() ? std::vector<std::string>() : witnesses(c.patterns[0]);
+  std::vector<std::string> values;
+  if (c.kind == Condition::Kind::kTime) values = witnesses(c.time);
+  if (!c.patterns.empty()) values = witnesses(c.patterns[0]);
   if (!values.empty()) draft.set(c, values[0]);
   return !values.empty();
 }
@@ -106,6 +130,9 @@ ExplainRequest Draft::request(const config::Listener& listener) const {
   ExplainRequest r;
   r.method = method;
   r.from = from;
+  r.sni = sni;
+  r.alpn = alpn;
+  r.wall = wall;
   const bool secure = *listener.protocol == config::Listener::Protocol::kHttps;
   const std::uint16_t port = listener.bind.port;
   const bool usual = port == (secure ? 443 : 80) || port == 0;

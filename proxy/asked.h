@@ -11,7 +11,8 @@ namespace albatross {
 struct AskedRequest {
   std::string listener, request_id;
   std::string method, target, host;
-  std::string peer;  // the address of the connection's other end
+  std::string sni, alpn;  // of its TLS connection; empty: none
+  std::string peer;       // the address of the connection's other end
   std::vector<std::pair<std::string, std::string>> headers;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/table/table.h"
+#include "config/table/time.h"
 #include "config/table/types.h"
 
 namespace albatross::config {
@@ -141,6 +142,16 @@ const Object<Condition>& query_condition() {
   return table;
 }
 
+// A protocol of ALPN that this proxy chooses. Others could never match.
+Type<Pattern> protocol() {
+  const Type<std::string> plain = known_name("protocol", {"h2", "http/1.1"});
+  return {plain.info, [plain](Decoder& d, const Node& node, Pattern& out) {
+            out = Pattern{};
+            out.at = node.at;
+            return plain.decode(d, node, out.text);
+          }};
+}
+
 template <Kind K>
 Condition& whole(Condition& condition) {
   condition.kind = K;
@@ -229,6 +240,18 @@ const Object<Condition>& condition_table() {
             "The request method. It is case-sensitive.");
     t.field("source_ip", as<Kind::kSourceIp, &Condition::networks>, list_of<Value<std::string>>(network(), 1, true),
             "The client's address.");
+    t.field(
+        "time", as<Kind::kTime, &Condition::time>,
+        object("time_condition", time_condition, "{days: mon-fri, hours: \"09:00-17:30\", time_zone: Europe/Berlin}"),
+        "The time at which the request begins.");
+    t.field(
+        "sni", as<Kind::kSni, &Condition::patterns>, list_of<Pattern>(host_pattern(), 1, true),
+        "The host that the client asked for in its TLS handshake (SNI). A connection without TLS or without SNI has "
+        "none. Patterns are those of `host`.");
+    t.field(
+        "alpn", as<Kind::kAlpn, &Condition::patterns>, list_of<Pattern>(protocol(), 1, true),
+        "The protocol that was chosen in the TLS handshake (ALPN): `h2` or `http/1.1`. A connection without TLS, or "
+        "whose client offered none, has none.");
     const auto several = [] { return list_of<Condition>(object("condition", condition_table, kConditionExample), 1); };
     t.field("all", as<Kind::kAll, &Condition::inner>, several(), "Conditions that must all hold.");
     t.field("any", as<Kind::kAny, &Condition::inner>, several(), "Conditions of which one must hold.");
@@ -271,9 +294,9 @@ Type<std::vector<Rule>> rule_list() {
 }
 
 void add_rule_tables(Tables& tables) {
-  tables.insert(tables.end(),
-                {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(), &condition_table().info(),
-                 &header_condition().info(), &cookie_condition().info(), &query_condition().info()});
+  tables.insert(tables.end(), {&rule_table().info(), &rule_timeouts().info(), &rule_limits().info(),
+                               &condition_table().info(), &header_condition().info(), &cookie_condition().info(),
+                               &query_condition().info(), &time_condition().info()});
 }
 
 }  // namespace albatross::config

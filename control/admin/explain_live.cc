@@ -25,6 +25,10 @@ std::optional<ExplainRequest> request_of(const Json& body) {
   if (r.url.empty()) return std::nullopt;
   if (const std::string method = member(body, "method"); !method.empty()) r.method = method;
   r.from = member(body, "from");
+  for (const auto& [key, value] : {std::pair("sni", &r.sni), std::pair("alpn", &r.alpn)}) {
+    if (body.contains(key)) *value = member(body, key);
+  }
+  r.wall = body.value("wall", Nanos{0});
   for (const Json& header : body.value("headers", Json::array())) {
     if (!header.is_array() || header.size() != 2 || !header[0].is_string() || !header[1].is_string())
       return std::nullopt;
@@ -91,11 +95,8 @@ ControlReply explain_live(const Control& control, const std::string& body) {
 std::string explained(const Control& control, const AskedRequest& asked) {
   Json headers = Json::array({Json::array({"Host", asked.host})});
   for (const auto& [name, value] : asked.headers) headers.push_back({name, value});
-  const Json body{{"listener", asked.listener},
-                  {"method", asked.method},
-                  {"url", asked.target},
-                  {"from", asked.peer},
-                  {"headers", headers}};
+  const Json body{{"listener", asked.listener}, {"method", asked.method}, {"url", asked.target}, {"from", asked.peer},
+                  {"sni", asked.sni},           {"alpn", asked.alpn},     {"headers", headers}};
   std::string text = explain_live(control, text_of(body)).body;
   while (text.ends_with('\n')) text.pop_back();
   return "explained " + asked.request_id + ": " + text;  // JSON shows the request without its raw bytes

@@ -111,6 +111,10 @@ std::unique_ptr<AskedRequest> asked_request(const ListenerRuntime& listener, con
   asked->method = r.head.method_text;
   asked->target = r.head.target;
   asked->host = r.head.authority;
+  if (const TlsInfo* tls = r.client->tls()) {
+    asked->sni = tls->sni;
+    asked->alpn = tls->alpn;
+  }
   asked->peer = r.client->info().client_text();
   for (const Field& f : r.head.fields) {
     if (!f.removed && f.id != HeaderId::kXAlbatrossExplain) asked->headers.emplace_back(f.name(), f.value());

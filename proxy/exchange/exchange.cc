@@ -8,6 +8,7 @@
 #include "proxy/drains.h"
 #include "proxy/exchange/admission.h"
 #include "proxy/listeners.h"
+#include "tls/tls_info.h"
 
 namespace albatross {
 namespace {
@@ -98,8 +99,13 @@ void Exchange::match() {
     r_.services.settings.asked(std::move(*asked));
   }
   WorkerRules& rules = *view_->rules;
-  RouteMatch found =
-      rules.matcher->match({head.authority, head.path, head.query, head.method_text, &head.fields, source});
+  RouteQuery query{head.authority, head.path, head.query, head.method_text, &head.fields, source};
+  query.wall = r_.account.began_wall;
+  if (const TlsInfo* tls = rules.rules->routes.look_at_tls ? r_.client->tls() : nullptr) {
+    query.sni = tls->sni;
+    query.alpn = tls->alpn;
+  }
+  const RouteMatch found = rules.matcher->match(query);
   captures_ = found.captures;
   route_ = &rules.rules->routes.all[found.rule];
   rules.stats[found.rule]->requests.add();

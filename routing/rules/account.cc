@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "routing/rules/condition.h"
+#include "routing/rules/time_window.h"
 
 namespace albatross {
 namespace {
@@ -26,11 +27,30 @@ std::string subject(const config::Condition& c) {
     case Kind::kMethod: return "method";
     case Kind::kSourceIp: return "client address";
     case Kind::kItems: return "an item of header " + c.name;
+    case Kind::kTime: return "time";
+    case Kind::kSni: return "SNI";
+    case Kind::kAlpn: return "ALPN";
     case Kind::kNot: return "not";
     case Kind::kAll: return "all";
     case Kind::kAny: return "any";
   }
   return {};
+}
+
+std::string clock_text(int minutes) {
+  const auto two = [](int n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  return two(minutes / 60) + ":" + two(minutes % 60);
+}
+
+std::string to_text(const config::TimeWindow& w) {
+  static constexpr const char* kDays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+  std::vector<std::string> days;
+  for (unsigned day = 1; day <= 7; ++day) {
+    if ((w.days >> (day % 7) & 1) != 0) days.emplace_back(kDays[day % 7]);
+  }
+  const bool whole_day = w.to - w.from == 1440;
+  return (days.size() == 7 ? "" : joined(days, " ") + " ") +
+         (whole_day ? "" : clock_text(w.from) + "-" + clock_text(w.to) + " ") + *w.zone;
 }
 
 std::string decoded(std::string_view raw) {
@@ -63,6 +83,13 @@ std::vector<std::string> values(const config::Condition& c, const RouteQuery& q)
     case Kind::kQuery: any_parameter(q.query, c.name, [&](std::string_view raw) { return add(decoded(raw)); }); break;
     case Kind::kMethod: add(q.method); break;
     case Kind::kSourceIp: add(q.source.valid ? q.source.to_string() : "that of a unix socket"); break;
+    case Kind::kTime: add(local_time(c.time.zone, static_cast<std::int64_t>(q.wall / kSecond))); break;
+    case Kind::kSni:
+      if (!q.sni.empty()) add(q.sni);
+      break;
+    case Kind::kAlpn:
+      if (!q.alpn.empty()) add(q.alpn);
+      break;
     case Kind::kNot:
     case Kind::kAll:
     case Kind::kAny: break;
@@ -117,6 +144,7 @@ std::string to_text(const config::Condition& c) {
   std::vector<std::string> wanted;
   for (const config::Pattern& p : c.patterns) wanted.push_back(to_text(p));
   for (const auto& network : c.networks) wanted.push_back(*network);
+  if (c.kind == Kind::kTime) wanted.push_back(to_text(c.time));
   return subject(c) + " is " + joined(wanted, " or ");
 }
 

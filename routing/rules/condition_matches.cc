@@ -7,6 +7,7 @@
 #include "routing/rules/regex.h"
 #include "routing/rules/rule_table.h"
 #include "routing/rules/text_matcher.h"
+#include "routing/rules/time_window.h"
 
 namespace albatross {
 namespace {
@@ -84,6 +85,11 @@ bool matches(const config::Condition& condition, const RouteQuery& query) {
                            [&](std::string_view raw) { return any_decoded(condition, raw); });
     case Kind::kMethod: return value(query.method);
     case Kind::kSourceIp: return source_matches(condition, query.source);
+    case Kind::kTime: return is_open(condition.time, static_cast<std::int64_t>(query.wall / kSecond));
+    case Kind::kSni:
+      return !query.sni.empty() &&
+             any_pattern(condition, [&](const config::Pattern& p) { return host_matches(p, query.sni); });
+    case Kind::kAlpn: return value(query.alpn);
     case Kind::kNot: return condition.inner.empty() || !matches(condition.inner.front(), query);
     case Kind::kAll:
       return std::all_of(condition.inner.begin(), condition.inner.end(),

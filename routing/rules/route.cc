@@ -152,6 +152,11 @@ class Compiler {
   const config::Rule* rule_ = nullptr;
 };
 
+bool looks_at_tls(const config::Condition& condition) {
+  return condition.kind == config::Condition::Kind::kSni || condition.kind == config::Condition::Kind::kAlpn ||
+         std::any_of(condition.inner.begin(), condition.inner.end(), looks_at_tls);
+}
+
 void add_header_names(const config::Condition& condition, std::vector<std::string>& out) {
   if (condition.kind == config::Condition::Kind::kHeader || condition.kind == config::Condition::Kind::kItems)
     out.push_back(condition.name);
@@ -199,7 +204,10 @@ Routes compile_routes(const config::Listener& listener, const std::string& path,
       r.address = listener.name.value + "/" + rule.name.value;
       change(settings.timeouts, rule.timeouts);
       if (rule.timeouts.request_body_rate) settings.body_rate = rule.timeouts.request_body_rate->value;
-      for (const config::Condition& c : rule.conditions) add_header_names(c, routes.header_names);
+      for (const config::Condition& c : rule.conditions) {
+        add_header_names(c, routes.header_names);
+        routes.look_at_tls = routes.look_at_tls || looks_at_tls(c);
+      }
       if (rule.body_limit) settings.body_limit = rule.body_limit->value;
       compiler.begin(&rule);
       compiler.actions(rule.actions, config::element_path(path + ".rules", i) + ".actions", r);

@@ -96,6 +96,7 @@ struct Routes {
   std::vector<Route> all;  // one for each rule, in order, then that of the default actions
   std::vector<std::unique_ptr<const RouteSettings>> settings;
   std::vector<std::string> header_names;  // without a `_`, that rules read or edit: in lower case, sorted
+  bool look_at_tls = false;               // conditions on SNI or ALPN
 };
 
 // Compiles the actions of `listener`, whose path is `path`: "listeners[0]". Errors in templates go to `out`. Groups get

@@ -116,6 +116,9 @@ bool RuleMatcher::holds(const Check& check) {
     case Kind::kPath: return any_value(check.values, query_->path);
     case Kind::kMethod: return any_value(check.values, query_->method);
     case Kind::kSourceIp: return source_holds(check.values);
+    case Kind::kTime: return time_holds(check.values);
+    case Kind::kSni: return sni_holds(check.values);
+    case Kind::kAlpn: return any_value(check.values, query_->alpn);
     case Kind::kItems:
     case Kind::kHeader:
     case Kind::kCookie:
@@ -141,6 +144,21 @@ bool RuleMatcher::source_holds(Range networks) const {
     if (programs_.networks[i].contains(query_->source)) return true;
   }
   return false;
+}
+
+bool RuleMatcher::time_holds(Range schedules) const {
+  const auto seconds = static_cast<std::int64_t>(query_->wall / kSecond);
+  for (std::uint32_t i = schedules.begin; i < schedules.end; ++i) {
+    if (programs_.schedules[i].is_open(seconds)) return true;
+  }
+  return false;
+}
+
+bool RuleMatcher::sni_holds(Range values) {
+  if (query_->sni.empty()) return false;
+  sni_.assign(bare_host(query_->sni));
+  for (char& c : sni_) c = ascii_lower(c);
+  return any_value(values, sni_);
 }
 
 bool RuleMatcher::value_matches(std::uint32_t value, std::string_view subject) const {

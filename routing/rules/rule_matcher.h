@@ -50,6 +50,8 @@ class RuleMatcher final : public RuleTable::Matcher {
   bool named_value(const Check& check, std::string_view text) const;
   bool named_holds(const Check& check);
   bool source_holds(Range networks) const;
+  bool time_holds(Range schedules) const;
+  bool sni_holds(Range values);
 
   const Slot& look_up(std::uint32_t name);
   template <class Visit>
@@ -68,6 +70,7 @@ class RuleMatcher final : public RuleTable::Matcher {
   std::uint32_t best_ = 0;
   std::uint64_t generation_ = 0;
   std::string host_;  // lower case, bare
+  std::string sni_;   // lower case, for one check at a time
   std::vector<RuleList> lists_;
   std::vector<std::uint32_t> buckets_;
   std::vector<Slot> slots_;    // by name

@@ -19,6 +19,9 @@ const char* key_of(Kind kind) {
     case Kind::kQuery: return ".query.values";
     case Kind::kMethod: return ".method";
     case Kind::kSourceIp: return ".source_ip";
+    case Kind::kTime: return ".time";
+    case Kind::kSni: return ".sni";
+    case Kind::kAlpn: return ".alpn";
     case Kind::kNot: return ".not";
     case Kind::kAll: return ".all";
     case Kind::kAny: return ".any";
@@ -27,7 +30,7 @@ const char* key_of(Kind kind) {
 }
 
 TextMatcher::Subject subject_of(Kind kind) {
-  if (kind == Kind::kHost) return TextMatcher::Subject::kHost;
+  if (kind == Kind::kHost || kind == Kind::kSni) return TextMatcher::Subject::kHost;
   return kind == Kind::kPath ? TextMatcher::Subject::kPath : TextMatcher::Subject::kOther;
 }
 
@@ -41,7 +44,9 @@ std::uint32_t count(const std::vector<T>& all) {
 // Orders the checks: the cheapest one first.
 int cost(const Check& check, const Programs& programs) {
   switch (check.kind) {
-    case Kind::kMethod: return 0;
+    case Kind::kMethod:
+    case Kind::kAlpn: return 0;
+    case Kind::kTime:
     case Kind::kSourceIp: return 1;
     case Kind::kAll:
     case Kind::kAny: return 5;
@@ -50,7 +55,7 @@ int cost(const Check& check, const Programs& programs) {
   for (std::uint32_t i = check.values.begin; i < check.values.end; ++i) {
     if (programs.values[i].shape == TextMatcher::Shape::kRegex) return 4;
   }
-  return check.kind == Kind::kHost || check.kind == Kind::kPath ? 2 : 3;
+  return check.kind == Kind::kHost || check.kind == Kind::kPath || check.kind == Kind::kSni ? 2 : 3;
 }
 
 }  // namespace
@@ -105,6 +110,10 @@ Check ProgramBuilder::compile(const config::Condition& condition, const std::str
     check.values.end = count(programs_.networks);
     return check;
   }
+  if (condition.kind == Kind::kTime) {
+    check.values = compile_time(condition.time, path + ".time.time_zone");
+    return check;
+  }
   if (condition.kind == Kind::kHeader || condition.kind == Kind::kItems || condition.kind == Kind::kCookie ||
       condition.kind == Kind::kQuery) {
     check.name = name_of(condition);
@@ -127,6 +136,21 @@ Check ProgramBuilder::compile_group(const config::Condition& condition, const st
   return check;
 }
 
+// Rules often share a window, such as the hours of an office.
+Range ProgramBuilder::compile_time(const config::TimeWindow& window, const std::string& path) {
+  if (const std::string why = time_zone_error(window.zone); !why.empty()) {
+    out_.error(
+        window.zone.at, path, why,
+        "zones are named like Europe/Berlin; packages tzdata and libdate-tz, which was there when this was built");
+    return {};
+  }
+  const std::string key = std::to_string(window.days) + " " + std::to_string(window.from) + " " +
+                          std::to_string(window.to) + " " + *window.zone;
+  const auto [known, is_new] = schedules_.try_emplace(key, count(programs_.schedules));
+  if (is_new) programs_.schedules.emplace_back(window, static_cast<std::int64_t>(Clock().wall() / kSecond) - 86400);
+  return {known->second, known->second + 1};
+}
+
 Range ProgramBuilder::compile_values(const config::Condition& condition, const std::string& path) {
   Range range{count(programs_.values), 0};
   for (std::size_t i = 0; i < condition.patterns.size(); ++i) {
@@ -134,7 +158,8 @@ Range ProgramBuilder::compile_values(const config::Condition& condition, const s
     TextMatcher value = TextMatcher::compile(pattern, subject_of(condition.kind));
     if (value.shape == TextMatcher::Shape::kRegex) {
       const std::string at = condition.patterns.size() == 1 ? path : config::element_path(path, i);
-      value = compile_regex(pattern, pattern.ignore_case || condition.kind == Kind::kHost, at);
+      value =
+          compile_regex(pattern, pattern.ignore_case || subject_of(condition.kind) == TextMatcher::Subject::kHost, at);
     }
     programs_.values.push_back(std::move(value));
   }

@@ -16,6 +16,7 @@
 #include "http/header_id.h"
 #include "routing/rules/regex.h"
 #include "routing/rules/text_matcher.h"
+#include "routing/rules/time_window.h"
 
 namespace albatross {
 
@@ -37,7 +38,7 @@ struct Check {
   config::Condition::Kind kind = config::Condition::Kind::kHost;
   bool negated = false;
   std::uint32_t name = 0;  // kHeader, kCookie, kQuery: which NamedSubject
-  Range values;            // of networks for kSourceIp, of inner checks for kAll and kAny, else of values
+  Range values;  // of networks for kSourceIp, of schedules for kTime, of inner checks for kAll and kAny, else of values
 };
 
 struct RuleProgram {
@@ -51,6 +52,7 @@ struct Programs {
   std::vector<Check> inner;  // of kAll and kAny
   std::vector<TextMatcher> values;
   std::vector<Network> networks;
+  std::vector<TimeSchedule> schedules;
   std::vector<NamedSubject> names;
   std::vector<std::uint32_t> captures;  // of values
   RegexTexts regexes;
@@ -76,6 +78,7 @@ class ProgramBuilder {
  private:
   Check compile(const config::Condition& condition, const std::string& path);
   Check compile_group(const config::Condition& condition, const std::string& path);
+  Range compile_time(const config::TimeWindow& window, const std::string& path);
   Range compile_values(const config::Condition& condition, const std::string& path);
   TextMatcher compile_regex(const config::Pattern& pattern, bool ignore_case, const std::string& path);
   std::uint32_t name_of(const config::Condition& condition);
@@ -85,6 +88,7 @@ class ProgramBuilder {
   const RegexBudget& budget_;
   config::Diagnostics& out_;
   std::map<std::pair<config::Condition::Kind, std::string>, std::uint32_t> names_;
+  std::map<std::string, std::uint32_t> schedules_;  // by their windows
 };
 
 }  // namespace albatross

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/ip.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
@@ -27,6 +28,9 @@ struct RouteQuery {
   std::string_view method;
   const Fields* fields = nullptr;
   IpAddress source;
+  std::string_view sni{};   // of the client's TLS connection; empty: none
+  std::string_view alpn{};  // the same
+  Nanos wall = 0;           // when it began
 };
 
 // The values of ${1} to ${9}: views into RouteQuery::path. Groups that are not set are empty.

@@ -755,6 +755,25 @@ class Own(Case):
             self.assert_log(proxy, "/third.test", status=421, termination="misdirected", upstream_status=None)
             self.assertEqual(server.seen("/third.test"), [])
 
+    def test_rules_by_sni_alpn_and_time(self):
+        def rule(name, at, **condition):
+            return {"name": name, "priority": at, "conditions": [condition], "actions": [{"fixed_response": {"body": name}}]}
+        with tempfile.TemporaryDirectory() as folder:
+            cert, key = make_certificate(folder, ("localhost", "second.test"))
+            hour = time.gmtime().tm_hour  # the window is not at its edge for half a day
+            now = f"{(hour + 18) % 24:02}:00-{(hour + 6) % 24:02}:00"
+            rules = [rule("second", 1, sni="*.TEST"), rule("h2", 2, alpn="h2"),
+                     rule("never", 3, **{"not": {"time": {"hours": now}}}), rule("now", 4, time={"hours": now})]
+            server = self.server("h1")
+            proxy = self.start([server], "http", {"protocol": "https", "certificates": [{"cert": cert, "key": key}], "rules": rules})
+            for kind, sni, expected in (("h1", "second.test", b"second"), ("h2", "second.test", b"second"), ("h2", "localhost", b"h2"),
+                                        ("h1", "localhost", b"now"), ("h1", None, b"now")):
+                with self.subTest(kind=kind, sni=sni):
+                    client = self.client(kind, proxy, secure=True, sni=sni)
+                    self.assert_whole(client.ask("/", authority="other.test"), 200, expected)
+            plain = self.start([server], "http", {"rules": rules})
+            self.assert_whole(self.client("h1", plain).ask("/"), 200, b"now")
+
 
 del Case, Shared  # what only others are made of
 

@@ -204,6 +204,29 @@ TEST_CASE("conditions test for presence, ranges and items, and are grouped") {
   CHECK(all[3].patterns[0].text == "/c");
 }
 
+TEST_CASE("conditions on time and on the TLS connection") {
+  const auto only = [](const std::string& text) {
+    return load_good(with_conditions("[" + text + "]")).listeners[0].rules[0].conditions[0];
+  };
+  Condition c = only("time: {days: [mon-wed, Fri], hours: '09:00-17:30', time_zone: Europe/Berlin}");
+  CHECK(c.kind == Condition::Kind::kTime);
+  CHECK(c.time.days == 0b0101110);
+  CHECK(c.time.from == 540);
+  CHECK(c.time.to == 1050);
+  CHECK(*c.time.zone == "Europe/Berlin");
+  c = only("time: {days: sat-mon}");
+  CHECK(c.time.days == 0b1000011);
+  CHECK(c.time.to == 1440);
+  CHECK(*c.time.zone == "UTC");
+  CHECK(only("time: {hours: '22:00-24:00'}").time.to == 1440);
+  c = only("sni: ['*.example.com', a.example]");
+  CHECK(c.kind == Condition::Kind::kSni);
+  CHECK(c.patterns.size() == 2);
+  c = only("alpn: http/1.1");
+  CHECK(c.kind == Condition::Kind::kAlpn);
+  CHECK(c.patterns[0].text == "http/1.1");
+}
+
 TEST_CASE("networks are normalised") {
   const Config config = load_good(with_listener("trusted_proxies: [10.1.2.3/8, 192.0.2.1, '2001:DB8::1/32', '::1']"));
   std::vector<std::string> seen;

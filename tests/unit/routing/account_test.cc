@@ -40,5 +40,14 @@ TEST_CASE("the first condition that fails is told with both values") {
   CHECK(why({group(Kind::kAll, {method({exact("POST")}), path({exact("/y")})})}, r) ==
         "(method is POST) and (path is /y); path is /v3/x");
   CHECK(why({items("x-a", {exact("2")})}, r) == "an item of header x-a is 2; 1");
+  CHECK(why({sni({exact("a.example")})}, r) == "SNI is a.example; none");
+  r.tls("b.example", "h2").at(1'795'802'400);
+  CHECK(why({sni({exact("a.example")})}, r) == "SNI is a.example; b.example");
+  CHECK(why({alpn({exact("http/1.1")})}, r) == "ALPN is http/1.1; h2");
+  config::TimeWindow office;
+  office.days = 0x3e;
+  office.from = 540;
+  office.to = 1050;
+  CHECK(why({when(office)}, r) == "time is mon tue wed thu fri 09:00-17:30 UTC; Fri 2026-11-27 18:00 UTC");
   CHECK(why({negate(negate(method({exact("GET")})))}, r) == "not (not (method is GET)); that holds");
 }

@@ -272,6 +272,23 @@ TEST_CASE("groups of conditions") {
   CHECK(holds(group(Kind::kAll, {header("x-raw", {wildcard("*")}), header("x-raw", {regex("\\(")})}), request));
 }
 
+TEST_CASE("conditions on the TLS connection hold only where there is one") {
+  Request request;
+  CHECK_FALSE(holds(sni({wildcard("*")}), request));
+  CHECK_FALSE(holds(alpn({exact("h2")}), request));
+  CHECK(holds(negate(alpn({exact("h2")})), request));
+  request.tls("API.Example", "h2");
+  CHECK(holds(sni({exact("api.example")}), request));
+  CHECK(holds(sni({wildcard("*.EXAMPLE")}), request));
+  CHECK(holds(sni({regex("^api\\.")}), request));
+  CHECK_FALSE(holds(sni({exact("example.com")}), request));  // that is the Host
+  CHECK(holds(alpn({exact("http/1.1"), exact("h2")}), request));
+  // Bytes that are no UTF-8 do not make a deny rule open.
+  request.tls("\xff.evil.example", "h2");
+  CHECK(holds(sni({wildcard("*.evil.example")}), request));
+  CHECK(holds(sni({regex("evil")}), request));
+}
+
 TEST_CASE("method and source address conditions") {
   Request request;
   request.method("GET").from("10.1.2.3");

@@ -50,6 +50,13 @@ inline config::Condition source_ip(const std::vector<std::string>& networks) {
   for (const std::string& network : networks) out.networks.emplace_back(network);
   return out;
 }
+inline config::Condition sni(Patterns p) { return condition(Kind::kSni, std::move(p)); }
+inline config::Condition alpn(Patterns p) { return condition(Kind::kAlpn, std::move(p)); }
+inline config::Condition when(config::TimeWindow window) {
+  config::Condition out = condition(Kind::kTime, {});
+  out.time = std::move(window);
+  return out;
+}
 inline config::Pattern range(std::int64_t least, std::int64_t most) {
   return {config::Pattern::Kind::kRange, false, {}, {}, least, most};
 }
@@ -94,6 +101,14 @@ class Request {
   }
   Request& from(std::string_view address) {
     query_.source = IpAddress::parse(address).value_or(IpAddress());
+    return *this;
+  }
+
+  Request& tls(std::string_view name, std::string_view protocol) {
+    return set(query_.sni, name).set(query_.alpn, protocol);
+  }
+  Request& at(std::int64_t seconds) {
+    query_.wall = static_cast<Nanos>(seconds) * kSecond;
     return *this;
   }
 

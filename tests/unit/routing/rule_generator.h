@@ -32,6 +32,8 @@ class RuleGenerator {
       request.field(one_of<5>({"x-a", "X-A", "x-b", "User-Agent", "Cookie"}),
                     one_of<10>({"a", "b", "ab", "", "a=b; b=a", "a=a", "a, b", "b,\"a,b\" ,a", "7", "-1"}));
     }
+    if (pick_(2) == 0) request.tls(host_text(), one_of<3>({"h2", "http/1.1", ""}));
+    request.at(std::int64_t{1'795'000'000} + 3600 * pick_(200));
     request.from(one_of<4>({"10.0.0.1", "10.9.0.1", "::1", ""}));
   }
 
@@ -42,7 +44,7 @@ class RuleGenerator {
   }
 
   config::Condition any_condition(int depth) {
-    switch (pick_(depth < 3 ? 14 : 12)) {
+    switch (pick_(depth < 3 ? 17 : 15)) {
       case 0:
       case 1: return host(patterns([this] { return host_pattern(); }));
       case 2:
@@ -55,7 +57,16 @@ class RuleGenerator {
       case 9: return method({exact(one_of<2>({"GET", "POST"}))});
       case 10: return source_ip({one_of<3>({"10.0.0.0/16", "0.0.0.0/0", "::/0"})});
       case 11: return items(one_of<2>({"x-a", "x-b"}), patterns([this] { return value_pattern(); }));
-      case 12: {
+      case 12: return sni(patterns([this] { return host_pattern(); }));
+      case 13: return alpn({exact(one_of<2>({"h2", "http/1.1"}))});
+      case 14: {
+        config::TimeWindow window;
+        window.days = static_cast<std::uint8_t>(1 + pick_(127));
+        window.from = static_cast<std::uint16_t>(60 * pick_(24));
+        if (pick_(2) == 0) window.to = static_cast<std::uint16_t>(60 * pick_(24) + 1);
+        return when(window);
+      }
+      case 15: {
         std::vector<config::Condition> inner;
         for (std::uint32_t n = 1 + pick_(3); n > 0; --n) inner.push_back(any_condition(depth + 1));
         return group(pick_(2) == 0 ? Kind::kAll : Kind::kAny, std::move(inner));
