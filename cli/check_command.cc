@@ -47,15 +47,24 @@ int check_command(const CheckOptions& o) {
   }
   config::Diagnostics out(o.file, source->text);
   config::Config c = config::load(*source, out);
+  std::vector<std::pair<std::string, std::string>> skipped;
   // Compiles patterns and loads certificates, which needs a configuration without errors.
   if (out.ok()) albatross::check(c, out);
   if (out.ok()) {
-    for (config::Diagnostic& one : find_lints(c, std::time(nullptr))) out.add(std::move(one));
+    const Cloud cloud = o.cloud == "alb" ? Cloud::kAlb : o.cloud == "aws-alb" ? Cloud::kAwsAlb : Cloud::kNone;
+    Findings findings = find_lints(c, {std::time(nullptr), o.online, cloud});
+    for (config::Diagnostic& one : findings.all) out.add(std::move(one));
+    skipped = std::move(findings.skipped);
   }
   if (o.format == "sarif") {
     std::cout << sarif(out).dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   } else if (o.format == "json") {
-    std::cout << out.to_json() << "\n";
+    Json list = Json::parse(out.to_json());
+    for (const auto& [id, needs] : skipped) {
+      list.push_back(
+          {{"severity", "skipped"}, {"id", id}, {"message", "not looked for"}, {"hint", "it needs " + needs}});
+    }
+    std::cout << list.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   } else {
     out.print(std::cerr);
     if (out.ok()) std::cout << o.file << ": ok\n";

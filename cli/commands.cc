@@ -26,6 +26,7 @@ struct Line {
   WeightOptions weight;
   DrainOptions drain;
   ExplainOptions explain;
+  std::string verb;
   AdminTarget target;
   CheckOptions check;
   DiffOptions diff;
@@ -146,6 +147,16 @@ void add_clients(CLI::App& app, Line& line) {
   changes(undrain);
   undrain->callback([&line] { line.code = undrain_command(line.target, line.drain.what, line.dry_run, line.json); });
 
+  CLI::App* rollout =
+      app.add_subcommand("rollout", "move the requests of a rule to a new group in steps, and back if it does worse");
+  rollout->add_option("VERB", line.verb, "start (also after pause), status, pause, promote, abort or undo")
+      ->required()
+      ->check(CLI::IsMember({"start", "status", "pause", "promote", "abort", "undo"}));
+  rollout->add_option("RULE", line.topic, "LISTENER/RULE");
+  changes(rollout);
+  rollout->callback(
+      [&line] { line.code = rollout_command(line.target, line.verb, line.topic, line.dry_run, line.json); });
+
   CLI::App* top = app.add_subcommand("top", "show requests, failures and times of the running process, live");
   top->add_option("--interval", line.top.interval, "seconds between two updates")->check(CLI::Range(0.1, 3600.0));
   top->add_option("-n,--count", line.top.count, "number of updates; default: until interrupted")
@@ -182,6 +193,9 @@ void add_texts(CLI::App& app, Line& line) {
   check->add_option("-c,--config,FILE", line.check.file, "configuration file, YAML or JSON");
   check->add_option("--format", line.check.format, "text, json or sarif")
       ->check(CLI::IsMember({"text", "json", "sarif"}));
+  check->add_flag("--online", line.check.online, "resolve the names of servers, too");
+  check->add_option("--as", line.check.cloud, "check the quotas of a cloud's load balancer: alb or aws-alb")
+      ->check(CLI::IsMember({"alb", "aws-alb"}));
   check->add_flag("--strict", line.check.strict, "exit with 1 if there are warnings");
   check->add_flag("--json", line.json, "print JSON");
   check->callback([&line] {

@@ -33,6 +33,8 @@ struct CheckOptions {
   std::string file;
   std::string format = "text";  // text, json or sarif
   bool strict = false;          // warnings make the exit code 1
+  bool online = false;          // resolves names
+  std::string cloud;            // whose quotas are checked: alb, aws-alb; empty: none
 };
 int check_command(const CheckOptions& o);
 struct DiffOptions {
@@ -74,6 +76,9 @@ struct DrainOptions {
   bool wait = false;
 };
 int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run, bool json);
+// `verb`: start, status, pause, promote, abort or undo. `rule`: LISTENER/RULE; for status it may be empty.
+int rollout_command(const AdminTarget& admin, const std::string& verb, const std::string& rule, bool dry_run,
+                    bool as_json);
 int undrain_command(const AdminTarget& admin, const std::string& what, bool dry_run, bool json);
 int reload_command(const AdminTarget& admin, bool dry_run, bool json);
 

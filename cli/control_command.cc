@@ -5,14 +5,31 @@
 
 #include "base/timestamp.h"
 #include "cli/commands.h"
+#include "cli/control_reply.h"
 
 namespace albatross::cli {
 namespace {
 
 using nlohmann::json;
 
-// Percent-encodes a segment of a path.
-std::string encoded(const std::string& text) {
+int usage(const std::string& command, const std::string& why) {
+  std::cerr << "albatross " << command << ": " << why << "\n";
+  return 2;
+}
+
+// Parses "GROUP=W"; or, if not `named`, "W" alone.
+bool parse_weight(const std::string& text, json& into, bool named) {
+  std::size_t equals = text.rfind('=');
+  if (named == (equals == std::string::npos)) return false;
+  std::string number = named ? text.substr(equals + 1) : text;
+  if (number.empty() || number.size() > 5 || number.find_first_not_of("0123456789") != std::string::npos) return false;
+  into[named ? text.substr(0, equals) : "weight"] = std::stoi(number);
+  return true;
+}
+
+}  // namespace
+
+std::string encoded_segment(const std::string& text) {
   static const char* digits = "0123456789ABCDEF";
   std::string out;
   for (char c : text) {
@@ -27,12 +44,6 @@ std::string encoded(const std::string& text) {
   return out;
 }
 
-int usage(const std::string& command, const std::string& why) {
-  std::cerr << "albatross " << command << ": " << why << "\n";
-  return 2;
-}
-
-// Splits "a/b/c" into "a" and "b/c": addresses of unix sockets have slashes, names have none.
 bool split_name(const std::string& text, std::string& first, std::string& second) {
   std::size_t slash = text.find('/');
   if (slash == 0 || slash == std::string::npos || slash + 1 == text.size()) return false;
@@ -41,7 +52,7 @@ bool split_name(const std::string& text, std::string& first, std::string& second
   return true;
 }
 
-int print(const AdminReply& r, bool as_json) {
+int print_reply(const AdminReply& r, bool as_json) {
   if (r.status == 0) {
     std::cerr << "albatross: " << error_text(r) << "\n";
     return 1;
@@ -65,18 +76,6 @@ int print(const AdminReply& r, bool as_json) {
   return r.status == 200 ? 0 : 1;
 }
 
-// Parses "GROUP=W"; or, if not `named`, "W" alone.
-bool parse_weight(const std::string& text, json& into, bool named) {
-  std::size_t equals = text.rfind('=');
-  if (named == (equals == std::string::npos)) return false;
-  std::string number = named ? text.substr(equals + 1) : text;
-  if (number.empty() || number.size() > 5 || number.find_first_not_of("0123456789") != std::string::npos) return false;
-  into[named ? text.substr(0, equals) : "weight"] = std::stoi(number);
-  return true;
-}
-
-}  // namespace
-
 int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_run, bool as_json) {
   std::string first, second;
   if (!split_name(o.what, first, second)) return usage("weight", o.what + " is neither LISTENER/RULE nor GROUP/SERVER");
@@ -92,12 +91,14 @@ int weight_command(const AdminTarget& admin, const WeightOptions& o, bool dry_ru
     return usage("weight", "no weight given: GROUP=5 … for a rule, a number for a server");
   if (!is_rule && !o.reset && o.weights.size() > 1) return usage("weight", "a server takes one weight");
   std::string query = std::string(o.reset ? "?reset" : "") + (dry_run ? (o.reset ? "&dry_run" : "?dry_run") : "");
-  std::string rule = "/v1/listeners/" + encoded(first) + "/rules/" + encoded(second) + "/weights" + query;
-  std::string server = "/v1/server_groups/" + encoded(first) + "/servers/" + encoded(second) + "/weight" + query;
+  std::string rule =
+      "/v1/listeners/" + encoded_segment(first) + "/rules/" + encoded_segment(second) + "/weights" + query;
+  std::string server =
+      "/v1/server_groups/" + encoded_segment(first) + "/servers/" + encoded_segment(second) + "/weight" + query;
   // A reset has no weights to tell a rule from a server. Servers' addresses have a port or a path, with a colon; rules'
   // names have none.
   if (o.reset) is_rule = second.find(':') == std::string::npos;
-  return print(ask_admin(admin, "POST", is_rule ? rule : server, body.dump()), as_json);
+  return print_reply(ask_admin(admin, "POST", is_rule ? rule : server, body.dump()), as_json);
 }
 
 namespace {
@@ -105,8 +106,9 @@ namespace {
 // The path of GROUP/SERVER or of LISTENER in the API.
 std::string drain_path(const std::string& what) {
   std::string group, server;
-  if (split_name(what, group, server)) return "/v1/server_groups/" + encoded(group) + "/servers/" + encoded(server);
-  return what.find('/') == std::string::npos ? "/v1/listeners/" + encoded(what) : "";
+  if (split_name(what, group, server))
+    return "/v1/server_groups/" + encoded_segment(group) + "/servers/" + encoded_segment(server);
+  return what.find('/') == std::string::npos ? "/v1/listeners/" + encoded_segment(what) : "";
 }
 
 }  // namespace
@@ -117,14 +119,14 @@ int drain_command(const AdminTarget& admin, const DrainOptions& o, bool dry_run,
   target += "/drain?";
   if (o.wait) target += "wait&";
   if (dry_run) target += "dry_run&";
-  if (!o.timeout.empty()) target += "timeout=" + encoded(o.timeout);
-  return print(ask_admin(admin, "POST", target, ""), as_json);
+  if (!o.timeout.empty()) target += "timeout=" + encoded_segment(o.timeout);
+  return print_reply(ask_admin(admin, "POST", target, ""), as_json);
 }
 
 int undrain_command(const AdminTarget& admin, const std::string& what, bool dry_run, bool as_json) {
   std::string target = drain_path(what);
   if (target.empty()) return usage("undrain", what + " is neither GROUP/SERVER nor LISTENER");
-  return print(ask_admin(admin, "POST", target + (dry_run ? "/undrain?dry_run" : "/undrain"), ""), as_json);
+  return print_reply(ask_admin(admin, "POST", target + (dry_run ? "/undrain?dry_run" : "/undrain"), ""), as_json);
 }
 
 }  // namespace albatross::cli

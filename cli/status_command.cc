@@ -84,6 +84,17 @@ std::vector<Row> rule_rows(const json& listeners) {
   return rows;
 }
 
+std::vector<Row> rollout_rows(const json& rollouts) {
+  std::vector<Row> rows = {{"ROLLOUT", "TO", "SHARE", "REQUESTS", "FAILED", "  STATE"}};
+  for (const json& r : rollouts) {
+    const json& arm = r["new"];
+    rows.push_back(
+        {text(r, "rule"), text(r, "to"), digits(r, "percent") + " %", digits(arm, "requests"), digits(arm, "failures"),
+         "  " + text(r, "phase") + ", step " + digits(r, "step") + " of " + std::to_string(r["steps"].size())});
+  }
+  return rows;
+}
+
 std::vector<Row> certificate_rows(const json& listeners) {
   std::vector<Row> rows = {{"CERTIFICATE OF", "FILE", "EXPIRES"}};
   for (const json& l : listeners) {
@@ -118,6 +129,7 @@ void print(const json& s) {
   };
   more(group_rows(s["server_groups"]), {20, 28, 7}, 2);
   more(rule_rows(s["listeners"]), {20, 28}, 3);
+  more(rollout_rows(s.value("rollouts", json::array())), {20, 28, 7, 8, 7}, 2);
   more(certificate_rows(s["listeners"]), {20, 28}, 3);
 }
 

@@ -104,9 +104,28 @@ struct GroupSticky {
   Value<SameSite> samesite{SameSite::kLax};
 };
 
+// What ends a rollout: the new group does worse than the others by that factor.
+struct AbortIf {
+  double errors = 2;                                           // the share of requests that fail; 0: not looked at
+  double p99 = 0;                                              // the time to the head of the answer; the same
+  std::vector<std::pair<Value<std::string>, double>> metrics;  // by their names: events per request
+};
+
+// Moves the requests of a rule to one of its groups in steps, while the new group does not do worse than the others.
+// Begun by `albatross rollout start`.
+struct Rollout {
+  Value<std::string> to;
+  std::vector<Value<std::uint32_t>> steps{5, 25, 50, 100};  // percent of the requests, ascending; at least one
+  Value<Duration> pause{Duration(300'000)};                 // the least time of a step; 1 s .. 168 h
+  Value<std::uint32_t> minimum{100};                        // the fewest requests of the new group in a step
+  AbortIf abort_if;
+  Place at{};
+};
+
 struct Forward {
   std::vector<WeightedGroup> groups;  // at least one
   std::optional<GroupSticky> sticky;  // absent: a group is chosen for each request
+  std::optional<Rollout> rollout;
 };
 
 // Templates: their variables are not expanded yet; routing compiles them.
@@ -254,6 +273,7 @@ struct Server {
   bool is_unix = false;
   Value<std::uint32_t> weight{100};  // 0..10000
   Value<std::string> zone;
+  Value<std::uint32_t> capacity{0};         // requests a second that it can take; 0: not known
   Value<bool> backup{false};                // used only when no other is usable
   Value<std::uint32_t> max_requests{0};     // in flight, of the whole process; 0: no limit
   Value<std::uint32_t> max_connections{0};  // of the whole process, divided among its workers; 0: no limit
@@ -395,17 +415,33 @@ struct Admin {
   bool overridden = false;                // by the command line: the file's value is not used
 };
 
+// What no file of ours knows, and lints count with. Absent: not known.
+struct Assumptions {
+  std::optional<Value<std::uint32_t>> nodes;  // how many albatrosses there are
+  std::optional<Value<std::uint32_t>> peak;   // requests a second of all of them
+  std::optional<Value<Duration>> boot_to_ready, scaling_cooldown;
+  std::optional<Value<Duration>> slowest_response;    // that a server takes, and is meant to
+  std::optional<Value<Duration>> servers_keep_alive;  // after which servers close idle connections
+};
+
 // What `albatross check` makes of its findings.
 struct Lints {
   enum class Level : std::uint8_t { kWarning, kError };
   std::vector<Value<std::string>> ignore;                    // ids
   std::vector<std::pair<Value<std::string>, Level>> levels;  // of ids; the others warn
+  Assumptions assume;
 };
 
 // At SIGTERM: first new requests are accepted for `delay`, then those in flight have `drain` to end.
 struct Shutdown {
   Value<Duration> delay{Duration(0)};
   Value<Duration> drain{Duration(30'000)};
+};
+
+// A place where servers run, which may fail as a whole.
+struct Zone {
+  Value<std::string> name;
+  Value<std::uint32_t> capacity{0};  // requests a second that its servers can take; 0: the sum of theirs
 };
 
 struct Config {
@@ -419,6 +455,8 @@ struct Config {
   Admin admin;
   Shutdown shutdown;
   Lints lints;
+  std::vector<Zone> zones;
+  Value<std::string> state_dir;                    // absolute; empty: the default
   Value<std::string> zone;                         // in which this process runs; empty: none
   std::uint32_t workers = 0;                       // 0: auto
   Value<std::uint64_t> max_connections{100'000};   // of clients; `limits.connections` at the top level

@@ -1,6 +1,7 @@
 #include "lint/lints.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 #include <tuple>
 
@@ -31,16 +32,39 @@ void apply(const config::Lints& settings, std::vector<Diagnostic>& all) {
 
 }  // namespace
 
-std::vector<Diagnostic> find_lints(const config::Config& config, std::int64_t now) {
-  std::vector<Diagnostic> out;
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, value < 10 ? "%.1f" : "%.0f", value);
+  std::string out = text;
+  return out.ends_with(".0") ? out.substr(0, out.size() - 2) : out;
+}
+
+void each_action_list(const config::Listener& listener, const std::string& path, const VisitActions& visit) {
+  const std::string rules = listener.rule_set.written() ? "rule_sets." + *listener.rule_set : path + ".rules";
+  for (std::size_t i = 0; i < listener.rules.size(); ++i) {
+    visit(config::element_path(rules, i), listener.rules[i].actions, &listener.rules[i]);
+  }
+  visit(path + ".default_actions", listener.default_actions, nullptr);
+}
+
+Findings find_lints(const config::Config& config, const LintOptions& options) {
+  Findings out;
   lint_rules(config, out);
   lint_redirects(config, out);
   lint_timers(config, out);
   lint_servers(config, out);
-  lint_certificates(config, now, out);
+  lint_zones(config, out);
+  lint_groups(config, out);
+  lint_certificates(config, options.now, out);
   lint_exposure(config, out);
-  drop_repeated(out);
-  apply(config.lints, out);
+  if (options.online) {
+    lint_names(config, out);
+  } else {
+    out.skip("name-unresolved", "--online");
+  }
+  if (options.cloud != Cloud::kNone) lint_cloud(config, options.cloud, out);
+  drop_repeated(out.all);
+  apply(config.lints, out.all);
   return out;
 }
 

@@ -50,18 +50,50 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
+std::string date_of(std::int64_t seconds) {
+  return std::string(Timestamp().text(static_cast<Nanos>(seconds) * 1'000'000'000).substr(0, 10));
+}
+
+// Certificates that live for longer than any that is renewed by a program, and end in the same week.
+void find_cascade(const std::map<std::string, Use>& all, Findings& out) {
+  constexpr std::int64_t kByHand = 100 * kDay, kTogether = 7 * kDay;
+  for (const auto& [file, first] : all) {
+    if (first.info.not_after - first.info.not_before <= kByHand) continue;
+    std::vector<std::string> files, listeners;
+    for (const auto& [other_file, other] : all) {
+      const std::int64_t later = other.info.not_after - first.info.not_after;
+      if (later < 0 || later > kTogether || other.info.not_after - other.info.not_before <= kByHand) continue;
+      files.push_back(other_file);
+      for (const std::string& l : other.listeners) {
+        if (std::find(listeners.begin(), listeners.end(), l) == listeners.end()) listeners.push_back(l);
+      }
+    }
+    if (listeners.size() < 2) continue;
+    out.push_back(finding("cert-cascade", first.at, first.path,
+                          std::to_string(listeners.size()) + " listeners (" + joined(listeners) +
+                              ") stop on one day: " + joined(files) + (files.size() == 1 ? " ends" : " end") +
+                              " within a week of " + date_of(first.info.not_after) +
+                              ", and certificates that live for " +
+                              std::to_string((first.info.not_after - first.info.not_before) / kDay) +
+                              " days are renewed by hand as a rule",
+                          "renew them by a program, at different times"));
+    return;  // the earliest file tells it all
+  }
+}
+
 }  // namespace
 
 // Renewal by ACME is due when a third of the life is left, so it has failed for some time.
-void lint_certificates(const config::Config& config, std::int64_t now, std::vector<config::Diagnostic>& out) {
+void lint_certificates(const config::Config& config, std::int64_t now, Findings& out) {
   constexpr std::int64_t kSoon = 30 * kDay;
-  for (const auto& [file, use] : uses(config)) {
+  const std::map<std::string, Use> all = uses(config);
+  find_cascade(all, out);
+  for (const auto& [file, use] : all) {
     const std::int64_t left = use.info.not_after - now, life = use.info.not_after - use.info.not_before;
     if (left < 0 || left >= kSoon || left * 3 >= life) continue;
-    const std::string date(Timestamp().text(static_cast<Nanos>(use.info.not_after) * 1'000'000'000).substr(0, 10));
     out.push_back(finding("cert-expiring", use.at, use.path,
-                          file + " expires on " + date + ": " + std::to_string(left / kDay) + " of its " +
-                              std::to_string(life / kDay) + " days are left; then clients of " +
+                          file + " expires on " + date_of(use.info.not_after) + ": " + std::to_string(left / kDay) +
+                              " of its " + std::to_string(life / kDay) + " days are left; then clients of " +
                               joined(use.info.names) + " are refused on listener " + joined(use.listeners),
                           "renew it, and find out why it was not renewed"));
   }

@@ -16,7 +16,7 @@ std::string old_version(const std::string& name) {
 
 }  // namespace
 
-void lint_exposure(const config::Config& config, std::vector<config::Diagnostic>& out) {
+void lint_exposure(const config::Config& config, Findings& out) {
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const config::Listener& l = config.listeners[i];
     const std::string path = config::element_path("listeners", i);

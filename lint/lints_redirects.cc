@@ -44,7 +44,7 @@ std::vector<std::string> follow(const config::Config& config, const config::List
 
 class Redirects {
  public:
-  Redirects(const config::Config& config, std::vector<config::Diagnostic>& out) : config_(config), out_(out) {}
+  Redirects(const config::Config& config, Findings& out) : config_(config), out_(out) {}
 
   void visit(const config::Listener& l, const std::vector<Condition>& conditions, const std::vector<Action>& actions,
              const std::string& path) {
@@ -90,12 +90,12 @@ class Redirects {
   }
 
   const config::Config& config_;
-  std::vector<config::Diagnostic>& out_;
+  Findings& out_;
 };
 
 }  // namespace
 
-void lint_redirects(const config::Config& config, std::vector<config::Diagnostic>& out) {
+void lint_redirects(const config::Config& config, Findings& out) {
   Redirects redirects(config, out);
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const config::Listener& l = config.listeners[i];

@@ -8,7 +8,7 @@ namespace albatross {
 namespace {
 
 // Two conditions of a rule that exclude each other.
-void find_impossible(const config::Rule& rule, const std::string& path, std::vector<config::Diagnostic>& out) {
+void find_impossible(const config::Rule& rule, const std::string& path, Findings& out) {
   for (std::size_t i = 0; i < rule.conditions.size(); ++i) {
     for (std::size_t k = i + 1; k < rule.conditions.size(); ++k) {
       const config::Condition &a = rule.conditions[i], &b = rule.conditions[k];
@@ -23,7 +23,7 @@ void find_impossible(const config::Rule& rule, const std::string& path, std::vec
 }
 
 // The rules are sorted by priority: one that takes all of another's requests comes first.
-void visit(const std::vector<config::Rule>& rules, const std::string& path, std::vector<config::Diagnostic>& out) {
+void visit(const std::vector<config::Rule>& rules, const std::string& path, Findings& out) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const std::string at = config::element_path(path, i);
     find_impossible(rules[i], at, out);
@@ -43,7 +43,7 @@ void visit(const std::vector<config::Rule>& rules, const std::string& path, std:
 
 }  // namespace
 
-void lint_rules(const config::Config& config, std::vector<config::Diagnostic>& out) {
+void lint_rules(const config::Config& config, Findings& out) {
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const config::Listener& l = config.listeners[i];
     visit(l.rules, l.rule_set.written() ? "rule_sets." + *l.rule_set : config::element_path("listeners", i) + ".rules",

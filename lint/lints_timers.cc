@@ -41,9 +41,69 @@ Longest longest_response(const config::Config& config, const config::ServerGroup
   return longest;
 }
 
+// A 504 for what a server is allowed to take: by the group's own timeout, or by what the file assumes.
+void find_trap(const config::Config& config, const config::Listener& l, const std::vector<config::Action>& actions,
+               const config::Value<Duration>& response, const std::string& path, Findings& out) {
+  const auto& slowest = config.lints.assume.slowest_response;
+  for (const config::Action& a : actions) {
+    if (a.kind != config::Action::Kind::kForward) continue;
+    for (const config::WeightedGroup& w : a.forward.groups) {
+      for (const config::ServerGroup& g : config.server_groups) {
+        if (*g.name != *w.name) continue;
+        const bool group_allows = g.response_timeout && **g.response_timeout > *response;
+        const Duration in_force = g.response_timeout ? std::min(**g.response_timeout, *response) : *response;
+        const bool slower = slowest && **slowest > in_force;
+        if (!group_allows && !slower) continue;
+        const Duration takes = slower ? **slowest : **g.response_timeout;
+        const std::string who = slower ? "the slowest response takes " + config::to_text(takes) + " (lints.assume)"
+                                       : "group " + *g.name + " allows its servers " + config::to_text(takes);
+        const config::Place at = response.written()   ? response.at
+                                 : g.response_timeout ? g.response_timeout->at
+                                                      : l.name.at;
+        out.push_back(finding("timeout-trap", at, path,
+                              who + ", but after " + config::to_text(in_force) +
+                                  " the client gets a 504, and the server works on for " +
+                                  config::to_text(takes - in_force) + " for nobody",
+                              "write timeouts: {response: " + config::to_text(takes) +
+                                  "} for this rule, or answer at once and let the client ask for the result"));
+        return;
+      }
+    }
+  }
+}
+
+void find_traps(const config::Config& config, Findings& out) {
+  if (!config.lints.assume.slowest_response) out.skip("timeout-trap", "lints.assume.slowest_response");
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const config::Listener& l = config.listeners[i];
+    each_action_list(
+        l, config::element_path("listeners", i),
+        [&](const std::string& path, const std::vector<config::Action>& actions, const config::Rule* rule) {
+          const bool own = rule != nullptr && rule->timeouts.response;
+          find_trap(config, l, actions, own ? *rule->timeouts.response : l.timeouts.response, path, out);
+        });
+  }
+}
+
+void find_idle(const config::Config& config, Findings& out) {
+  const auto& servers = config.lints.assume.servers_keep_alive;
+  if (!servers) return out.skip("idle-longer", "lints.assume.servers_keep_alive");
+  for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
+    const config::ServerGroup& g = config.server_groups[i];
+    if (*g.keep_alive_idle < **servers || (g.keep_alive_pool && **g.keep_alive_pool == 0)) continue;
+    out.push_back(finding("idle-longer", g.keep_alive_idle.written() ? g.keep_alive_idle.at : g.at,
+                          config::element_path("server_groups", i) + ".keep_alive.idle",
+                          "idle connections are kept for " + config::to_text(g.keep_alive_idle) +
+                              ", but the servers close them after " + config::to_text(*servers) +
+                              ": a request that meets the close is lost, unless it may be sent again",
+                          "write keep_alive: {idle: " + config::to_text(Duration((*servers)->count() * 4 / 5)) +
+                              "}, or let the servers keep them longer"));
+  }
+}
+
 }  // namespace
 
-void lint_timers(const config::Config& config, std::vector<config::Diagnostic>& out) {
+void lint_timers(const config::Config& config, Findings& out) {
   Longest of_all;
   for (std::size_t i = 0; i < config.server_groups.size(); ++i) {
     const config::ServerGroup& g = config.server_groups[i];
@@ -57,6 +117,8 @@ void lint_timers(const config::Config& config, std::vector<config::Diagnostic>& 
                               config::to_text(g.connection_drain) + " when its server drains",
                           "write connection_drain: " + config::to_text(longest.value)));
   }
+  find_traps(config, out);
+  find_idle(config, out);
   // The default of both is written by nobody and is well known: 30 s against 60 s.
   const config::Shutdown& s = config.shutdown;
   if (!s.drain.written() || *s.drain >= of_all.value) return;

@@ -214,7 +214,13 @@ std::shared_ptr<const RuleSet> Builder::rules(const config::Listener& l, const s
   set->digest = l.digest;
   set->table = RuleTable::compile(l, path, out);
   set->routes = compile_routes(l, path, context_.servers, out);
-  for (const Route& r : set->routes.all) set->stats.push_back(context_.stats.rule(r.address));
+  for (const Route& r : set->routes.all) {
+    set->stats.push_back(context_.stats.rule(r.address));
+    if (!r.watched) continue;
+    for (const ForwardTarget& t : r.targets) {
+      set->arms[&r].push_back(context_.stats.arm(r.address + " " + t.slot->name));
+    }
+  }
   return set;
 }
 

@@ -15,6 +15,7 @@
 #include "process/config_source.h"
 #include "process/overrides.h"
 #include "process/port_watch.h"
+#include "process/rollout/rollout.h"
 #include "proxy/drain.h"
 #include "proxy/overload.h"
 #include "proxy/snapshot.h"
@@ -92,6 +93,32 @@ class RuntimeChanges {
   ~RuntimeChanges() = default;
 };
 
+// A rollout for people, with what its groups have done in this step.
+struct RolloutView {
+  struct Arm {
+    std::uint64_t requests = 0, failures = 0;
+    Nanos p99 = 0;  // until the head of the answer
+  };
+  const Rollout* rollout = nullptr;
+  std::vector<std::uint32_t> steps;  // percent; empty once it is closed
+  Nanos pause = 0;
+  std::uint32_t minimum = 0;
+  Arm new_arm, old_arm;  // while it is open
+};
+
+class RolloutControl {
+ public:
+  enum class Verb : std::uint8_t { kStart, kPause, kPromote, kAbort, kUndo };
+  // `rule` is LISTENER/RULE. start goes on with one that is paused; promote gives the new group everything at once;
+  // undo puts the weights of the file back.
+  virtual ControlResult act(const std::string& rule, Verb verb, bool dry_run) = 0;
+  // The last one of each rule, and those before them.
+  virtual std::vector<RolloutView> all() const = 0;
+
+ protected:
+  ~RolloutControl() = default;
+};
+
 // The state of the process. The references are valid until the control thread does something else.
 struct ProcessView {
   const Snapshot& snapshot;
@@ -118,6 +145,7 @@ class Control {
  public:
   virtual boost::asio::io_context& io() = 0;
   virtual RuntimeChanges& changes() = 0;
+  virtual RolloutControl& rollouts() = 0;
   virtual ProcessView view() const = 0;
   // The address that a listener is bound to; "" if it is not.
   virtual std::string address(const std::string& listener) const = 0;

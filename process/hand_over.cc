@@ -132,6 +132,7 @@ json to_json(const HandOver& h) {
   out["rule_weights"] = weights_json(h.overrides.rules);
   out["drained"] = h.overrides.drained;
   out["drained_listeners"] = h.overrides.drained_listeners;
+  out["rollouts"] = h.rollouts;
   return out;
 }
 
@@ -158,6 +159,7 @@ bool from_json(const std::string& text, const std::vector<int>& fds, HandOver& h
     h.overrides.servers = take_weights(in.at("server_weights"));
     h.overrides.rules = take_weights(in.at("rule_weights"));
     h.overrides.drained = in.at("drained").get<std::set<Overrides::Key>>();
+    h.rollouts = in.value("rollouts", "");
     h.overrides.drained_listeners = in.at("drained_listeners").get<std::set<std::string>>();
     return true;
   } catch (const std::exception&) {  // of another version, or not an albatross: the caller says so

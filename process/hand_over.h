@@ -28,6 +28,7 @@ struct HandOver {
   std::vector<TicketKeys::Key> ticket_keys;
   Overrides overrides;
   std::map<Overrides::Key, Health> health;  // by group and address
+  std::string rollouts;                     // as JSON
 
   static constexpr char kReady = 'r';
   static constexpr char kLeft = 'l';

@@ -90,6 +90,22 @@ ControlResult Operator::set_server_weight(const std::string& group, const std::s
 
 ControlResult Operator::set_rule_weights(const std::string& rule, const std::map<std::string, std::uint32_t>& weights,
                                          bool reset, bool dry_run) {
+  if (held_.contains(rule)) {
+    return {ControlResult::Code::kRefused,
+            "a rollout moves the weights of " + rule + ": pause, abort or undo it first (albatross rollout pause " +
+                rule + ")",
+            {}};
+  }
+  return find_rule_and_set(rule, weights, reset, dry_run);
+}
+
+ControlResult Operator::set_rule_weights_of_rollout(const std::string& rule,
+                                                    const std::map<std::string, std::uint32_t>& weights, bool reset) {
+  return find_rule_and_set(rule, weights, reset, false);
+}
+
+ControlResult Operator::find_rule_and_set(const std::string& rule, const std::map<std::string, std::uint32_t>& weights,
+                                          bool reset, bool dry_run) {
   if (ControlResult no; !takes_changes(no)) return no;
   std::vector<std::string> rules;
   for (const auto& l : serving_.snapshot->listeners) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "process/control.h"
@@ -27,6 +28,15 @@ class Operator final : public RuntimeChanges {
   ControlResult drain_listener(const std::string& name, std::optional<Nanos> window, bool dry_run,
                                Drained done) override;
   ControlResult undrain_listener(const std::string& name, bool dry_run) override;
+
+  // False, and `out` says why, while nothing may be changed.
+  bool takes_changes(ControlResult& out) const;
+  // As set_rule_weights(), also while the rule is held.
+  ControlResult set_rule_weights_of_rollout(const std::string& rule,
+                                            const std::map<std::string, std::uint32_t>& weights, bool reset);
+  // While a rollout moves the weights of a rule, nobody else does.
+  void hold(const std::string& rule) { held_.insert(rule); }
+  void let_go(const std::string& rule) { held_.erase(rule); }
 
   const Overrides& overrides() const { return overrides_; }
   void set_overrides(Overrides o) { overrides_ = std::move(o); }
@@ -55,11 +65,12 @@ class Operator final : public RuntimeChanges {
   void note(Level level, const std::string& what);
 
  private:
-  bool takes_changes(ControlResult& out) const;
   const GroupRuntime* find_group(const std::string& name, ControlResult& out) const;
   const ServerEntry* find_server(const GroupRuntime& group, const std::string& address, ControlResult& out) const;
   const ListenerRuntime* find_listener(const std::string& name, ControlResult& out) const;
   void warn_if_last(const GroupRuntime& group, const ServerEntry& server, ControlResult& out) const;
+  ControlResult find_rule_and_set(const std::string& rule, const std::map<std::string, std::uint32_t>& weights,
+                                  bool reset, bool dry_run);
   ControlResult set_route_weights(const Route& route, const std::map<std::string, std::uint32_t>& weights, bool reset,
                                   bool dry_run);
   void changed();
@@ -69,6 +80,7 @@ class Operator final : public RuntimeChanges {
   Serving& serving_;
   std::function<std::string()> refusal_;
   Overrides overrides_;
+  std::set<std::string> held_;  // rules
   std::uint64_t version_ = 0;
   std::deque<JournalEntry> journal_;
   std::map<Overrides::Key, std::shared_ptr<DrainStatus>> drains_;  // the last drain of each server

@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "process/config_source.h"
+#include "process/state_folder.h"
 #include "tls/tls_server.h"
 
 namespace albatross {
@@ -61,6 +62,7 @@ Process::Process(std::shared_ptr<const config::Config> config, ProcessOptions op
   serving_.log = [this](Level level, const std::string& what) { log(level, what); };
   serving_.config = std::move(config);
   operator_ = std::make_unique<Operator>(serving_, [this] { return refusal(); });
+  rollouts_ = std::make_unique<Rollouts>(serving_, stats_, *operator_);
   watch_ = std::make_unique<OverloadWatch>(nested_.loop(), serving_, stats_);
   prober_ = std::make_unique<Prober>(nested_.sessions(),
                                      [this](const ServerSlot& s, Health h) { operator_->health_changed(s, h); });
@@ -154,6 +156,7 @@ bool Process::start(config::Diagnostics& out, std::string& error) {
   Sockets::Map opened;
   if (!serving_.sockets.open_missing(config, operator_->overrides().drained_listeners, opened, out)) return false;
   serving_.sockets.close_taken();  // those that this configuration does not use
+  rollouts_->keep_in(state_folder(config));
   resolve_names();
   Built built =
       reloader_->build(serving_.config, serving_.sockets.ports(config, opened), addresses(Builder::names(config)), out);
@@ -282,6 +285,7 @@ void Process::install(Built built, Sockets::Map opened) {
   }
   if (old) operator_->drain_removed(*old);
   operator_->refresh_if_changed_since(built.overrides_version);
+  rollouts_->installed();
 }
 
 void Process::install_groups(Built built, const std::vector<std::string>& names) {
@@ -300,6 +304,7 @@ void Process::install_groups(Built built, const std::vector<std::string>& names)
   }
   groups_installed(built.probes);
   operator_->refresh_if_changed_since(built.overrides_version);
+  rollouts_->installed();
 }
 
 // Tells the prober and the outlier check which servers there are.

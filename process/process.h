@@ -23,6 +23,7 @@
 #include "process/operator.h"
 #include "process/overload_watch.h"
 #include "process/reloader.h"
+#include "process/rollout/rollouts.h"
 #include "process/serving.h"
 #include "telemetry/access_log.h"
 
@@ -68,6 +69,7 @@ class Process final : public Control, private Installer {
   // Control
   boost::asio::io_context& io() override { return serving_io_; }
   RuntimeChanges& changes() override { return *operator_; }
+  RolloutControl& rollouts() override { return *rollouts_; }
   ProcessView view() const override;
   std::string address(const std::string& listener) const override;
   std::vector<CertificateStatus> certificates() const override;
@@ -121,6 +123,7 @@ class Process final : public Control, private Installer {
   Serving serving_;
   NestedLoop nested_;
   std::unique_ptr<Operator> operator_;
+  std::unique_ptr<Rollouts> rollouts_;
   std::unique_ptr<OverloadWatch> watch_;
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<Outliers> outliers_;

@@ -67,6 +67,7 @@ void Process::begin_stop() {
 void Process::begin_drain() {
   if (stage_ == Stage::kDraining) return;
   stage_ = Stage::kDraining;
+  rollouts_->stop();
   shutdown_timer_.cancel();
   const Nanos window = config::nanos(serving_.config->shutdown.drain);
   auto part = serving_.workers.sum([this](const DrainReport& r) { drained(r); });
@@ -105,6 +106,7 @@ void Process::drained(const DrainReport& report) {
 void Process::take_over(HandOver from) {
   serving_.sockets.take(std::move(from.listeners));
   operator_->set_overrides(std::move(from.overrides));
+  rollouts_->inherit(std::move(from.rollouts));
   tickets_->replace(std::move(from.ticket_keys));
   // Keeps the slots until the first snapshot holds them.
   for (const auto& [key, health] : from.health) {
@@ -118,6 +120,7 @@ HandOver Process::what_to_hand_over() const {
   out.listeners = serving_.sockets.to_hand_over(*serving_.snapshot);
   out.ticket_keys = tickets_->all();
   out.overrides = operator_->overrides();
+  out.rollouts = rollouts_->json();
   for (const auto& g : serving_.snapshot->groups) {
     for (const ServerEntry& e : g->servers) {
       if (Health h = e.slot->health.load(); h != Health::kUnknown) out.health[{g->name, e.slot->address}] = h;

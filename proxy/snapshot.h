@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ struct RuleSet {
   std::uint64_t digest = 0;  // config::Listener::digest, which tells a reload whether they changed
   std::shared_ptr<const RuleTable> table;
   Routes routes;
-  std::vector<RuleStatsRef> stats;  // by the index in routes.all
+  std::vector<RuleStatsRef> stats;                        // by the index in routes.all
+  std::map<const Route*, std::vector<ArmStatsRef>> arms;  // of the routes that are watched, by target
 };
 
 // The replacement of the text of one of our own answers.

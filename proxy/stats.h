@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/stats.h"
+#include "proxy/rollout_stats.h"
 
 namespace albatross {
 
@@ -153,6 +154,7 @@ using ListenerStatsRef = StatsTable<ListenerStats>::Ref;
 using GroupStatsRef = StatsTable<GroupStats>::Ref;
 using ServerStatsRef = StatsTable<ServerStats>::Ref;
 using RuleStatsRef = StatsTable<RuleStats>::Ref;
+using ArmStatsRef = StatsTable<ArmStats>::Ref;
 
 class StatsRegistry {
  public:
@@ -162,6 +164,7 @@ class StatsRegistry {
         groups_(workers, lock_),
         servers_(workers, lock_),
         rules_(workers, lock_),
+        arms_(workers, lock_),
         worker_stats_(static_cast<std::size_t>(workers)) {}
   ListenerStatsRef listener(const std::string& name) { return listeners_.get(name); }
   GroupStatsRef group(const std::string& name) { return groups_.get(name); }
@@ -169,6 +172,8 @@ class StatsRegistry {
   ServerStatsRef server(const std::string& name) { return servers_.get(name); }
   // `address`: LISTENER/RULE
   RuleStatsRef rule(const std::string& address) { return rules_.get(address); }
+  // `name`: LISTENER/RULE and the group, with a space between them
+  ArmStatsRef arm(const std::string& name) { return arms_.get(name); }
   WorkerStats& worker(int i) { return worker_stats_[static_cast<std::size_t>(i)]; }
   int workers() const { return workers_; }
 
@@ -178,6 +183,12 @@ class StatsRegistry {
     std::lock_guard lock(lock_);
     f(listeners_, groups_, servers_, rules_);
   }
+  // The same with the arms of rollouts.
+  template <class F>
+  void visit_arms(F f) {
+    std::lock_guard lock(lock_);
+    f(arms_);
+  }
 
  private:
   int workers_;
@@ -186,6 +197,7 @@ class StatsRegistry {
   StatsTable<GroupStats> groups_;
   StatsTable<ServerStats> servers_;
   StatsTable<RuleStats> rules_;
+  StatsTable<ArmStats> arms_;
   std::deque<WorkerStats> worker_stats_;
 };
 

@@ -142,16 +142,28 @@ class Check {
 
   void check_forward(const Action& action, const std::string& path) {
     Once names(out_, "the server group");
-    std::uint64_t sum = 0;
     for (const WeightedGroup& group : action.forward.groups) {
       check_reference(group.name, path, "server group", groups_);
       if (group.name.written()) names.add(group.name, group.name.at, path);
-      sum += *group.weight;
     }
-    if (sum == 0 && !action.forward.groups.empty()) {
-      out_.warning(action.at, path, "every weight is 0: the first group gets all requests",
-                   "give at least one group a weight above 0");
+    if (action.forward.rollout) check_rollout(action.forward, path + ".rollout");
+  }
+
+  void check_rollout(const Forward& forward, const std::string& path) {
+    const Value<std::string>& to = forward.rollout->to;
+    if (!to.written()) return;  // the decoder has said it
+    bool known = false;
+    std::uint64_t others = 0;
+    std::string names;
+    for (const WeightedGroup& group : forward.groups) {
+      names += (names.empty() ? "" : ", ") + *group.name;
+      known = known || *group.name == *to;
+      if (*group.name != *to) others += *group.weight;
     }
+    if (!known) return out_.error(to.at, path + ".to", *to + " is none of the groups here", "they are " + names);
+    if (others != 0) return;
+    out_.error(to.at, path + ".to", "no other group has a weight, so there is nothing to move",
+               "give the group that serves now a weight, and " + *to + " weight: 0");
   }
 
   void check_groups() {

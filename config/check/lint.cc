@@ -1,6 +1,5 @@
 #include "config/check/lint.h"
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +28,6 @@ class Lint {
   void visit(const std::vector<Action>& actions, const std::string& path) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
       const Action& action = actions[i];
-      for (const WeightedGroup& group : action.forward.groups) used_.insert(*group.name);
       if (action.kind == Action::Kind::kRedirect) warn_redirect(action, element_path(path, i) + ".redirect");
     }
   }
@@ -48,9 +46,6 @@ class Lint {
         out_.warning(group.at, element_path("server_groups", i) + ".servers", "the group has no servers",
                      "requests to it get 503");
       }
-      if (!used_.contains(*group.name)) {
-        out_.warning(group.name.at, element_path("server_groups", i) + ".name", "no action forwards to " + *group.name);
-      }
     }
   }
 
@@ -68,7 +63,6 @@ class Lint {
 
   const Config& config_;
   Diagnostics& out_;
-  std::set<std::string> used_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/rollout_metrics.h"
 #include "config/table/table.h"
 #include "config/table/types.h"
 
@@ -111,6 +112,55 @@ Type<GroupSticky> sticky() {
   return both;
 }
 
+const Object<AbortIf>& abort_table() {
+  static const Object<AbortIf> table = [] {
+    Object<AbortIf> t("abort_if",
+                      "What ends a rollout: the new group does worse than the others by this factor, and a sequential "
+                      "test is certain of it.");
+    t.field("errors", &AbortIf::errors, factor(1.1, 1000),
+            "Of the share of requests that fail: with a 5xx status, an answer that is cut, or such a grpc-status.");
+    t.field("p99", &AbortIf::p99, factor(1.1, 1000), "Of the time within which 99 % of the answers begin.");
+    t.field("metrics", &AbortIf::metrics,
+            map_of(known_name("metric", rollout_metrics()), factor(1.1, 1000), "mapping of metric to factor",
+                   "write it like {albatross_upstream_retries_total: 2}"),
+            "Of counters with a `group` label, per request of the group.")
+        .otherwise("none");
+    return t;
+  }();
+  return table;
+}
+
+bool steps_rise(Decoder& d, const Node& node, Rollout& out) {
+  out.at = node.at;
+  for (std::size_t i = 1; i < out.steps.size(); ++i) {
+    if (*out.steps[i] > *out.steps[i - 1]) continue;
+    d.error(out.steps[i].at, "each step is a larger share than the one before", "write it like [5, 25, 50, 100]");
+    return false;
+  }
+  return true;
+}
+
+const Object<Rollout>& rollout_table() {
+  static const Object<Rollout> table = [] {
+    Object<Rollout> t(
+        "rollout",
+        "Moves the requests of the rule to one of its groups in steps, and takes them back if the group does "
+        "worse than the others. `albatross rollout start` begins it; docs/rollout.md describes it.");
+    t.field("to", &Rollout::to, name(), "The group that gets the requests, one of `groups`.").required();
+    t.field("steps", &Rollout::steps, list_of<Value<std::uint32_t>>(number(1, 100), 1, true),
+            "The shares of the group in percent, one after another.");
+    t.field("pause", &Rollout::pause, duration(1s, 168h), "The least time that a step takes.");
+    t.field("minimum", &Rollout::minimum, number(1, 1'000'000'000),
+            "The fewest requests of the group in a step, before the next step begins, and before `p99` and `metrics` "
+            "are judged. `errors` are judged from the first request on.");
+    t.field("abort_if", &Rollout::abort_if, object("abort_if", abort_table, "{errors: 2, p99: 1.5}"),
+            "What ends the rollout.");
+    t.also(steps_rise);
+    return t;
+  }();
+  return table;
+}
+
 const Object<Forward>& forward_table() {
   static const Object<Forward> table = [] {
     Object<Forward> t("forward", "Forwards requests to several server groups by weight.");
@@ -120,6 +170,9 @@ const Object<Forward>& forward_table() {
         .required();
     t.field("sticky", &Forward::sticky, sticky(), "How long a client stays on the group that it first got.")
         .otherwise("a group is chosen for each request");
+    t.field("rollout", &Forward::rollout, object("rollout", rollout_table, "{to: green, steps: [5, 25, 50, 100]}"),
+            "How the requests move to a new version.")
+        .otherwise("weights change only by the file and by commands");
     return t;
   }();
   return table;
@@ -289,8 +342,9 @@ Type<std::vector<Action>> action_list() {
 
 void add_action_tables(Tables& tables) {
   tables.insert(tables.end(), {&action_table().info(), &forward_table().info(), &weighted_group().info(),
-                               &group_sticky_table().info(), &redirect_table().info(), &fixed_response_table().info(),
-                               &rewrite_table().info(), &insert_header_table().info(), &remove_header_table().info()});
+                               &group_sticky_table().info(), &rollout_table().info(), &abort_table().info(),
+                               &redirect_table().info(), &fixed_response_table().info(), &rewrite_table().info(),
+                               &insert_header_table().info(), &remove_header_table().info()});
 }
 
 }  // namespace albatross::config

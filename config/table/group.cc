@@ -49,6 +49,9 @@ const Object<Server>& server_table() {
             "The share of requests of this server, relative to the weights of the other servers. With 0 it gets no new "
             "requests.");
     t.field("zone", &Server::zone, name(), "The zone that the server runs in.").otherwise("none");
+    t.field("capacity", &Server::capacity, number(1, 1'000'000'000),
+            "The requests per second that the server can take, for lints.")
+        .otherwise("not known");
     t.field("backup", &Server::backup, boolean(),
             "Whether the server gets requests only when no other server is usable.");
     t.field("max_requests", &Server::max_requests, number(1, 1'000'000),

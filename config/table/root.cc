@@ -102,23 +102,55 @@ Type<Levels> lint_levels() {
   const Type<std::string> id = known_name("lint", lint_ids());
   const Type<Lints::Level> level =
       choice<Lints::Level>({{"warning", Lints::Level::kWarning}, {"error", Lints::Level::kError}});
-  TypeInfo info{"mapping of lint to `warning` or `error`", {}, {}};
-  info.schema = {{"type", "object"}, {"propertyNames", id.info.schema}, {"additionalProperties", level.info.schema}};
-  return {std::move(info), [id, level](Decoder& d, const Node& node, Levels& out) {
-            if (node.kind != Node::Kind::kMapping) {
-              d.wrong_kind(node, "a mapping", "write it like {drain-shorter: error}");
-              return false;
-            }
-            for (const Node::Entry& entry : node.entries) {
-              const auto scope = d.enter(entry.key);
-              Node key;
-              key.kind = Node::Kind::kScalar;
-              key.text = entry.key;
-              key.at = entry.at;
-              std::string name;
-              auto value = Lints::Level::kWarning;
-              if (!id.decode(d, key, name) || !level.decode(d, entry.value, value)) continue;
-              out.emplace_back(Value<std::string>(name, entry.at), value);
+  return map_of(id, level, "mapping of lint to `warning` or `error`", "write it like {drain-shorter: error}");
+}
+
+const Object<Assumptions>& assumptions_table() {
+  static const Object<Assumptions> table = [] {
+    Object<Assumptions> t("assumptions",
+                          "What the file cannot know. A lint that needs a number that is not given is left out.");
+    t.field("nodes", &Assumptions::nodes, number(1, 100'000), "How many albatrosses serve together.")
+        .otherwise("not known");
+    t.field("peak", &Assumptions::peak, per_second(1, 1'000'000'000),
+            "The requests per second of all of them at the busiest time.")
+        .otherwise("not known");
+    t.field("boot_to_ready", &Assumptions::boot_to_ready, duration(0s, 24h),
+            "The time from the order of a new server to its first request.")
+        .otherwise("not known");
+    t.field("scaling_cooldown", &Assumptions::scaling_cooldown, duration(0s, 24h),
+            "The time for which the autoscaler waits after each change.")
+        .otherwise("not known");
+    t.field("slowest_response", &Assumptions::slowest_response, duration(0s, 24h),
+            "The time that the slowest request takes on a server, such as a report.")
+        .otherwise("not known");
+    t.field("servers_keep_alive", &Assumptions::servers_keep_alive, duration(0s, 24h),
+            "The time after which the servers close idle connections.")
+        .otherwise("not known");
+    return t;
+  }();
+  return table;
+}
+
+const Object<Zone>& zone_table() {
+  static const Object<Zone> table = [] {
+    Object<Zone> t("zone", "A place where servers run, which may fail as a whole.");
+    t.field("capacity", &Zone::capacity, number(1, 1'000'000'000),
+            "The requests per second that its servers can take together.")
+        .otherwise("the sum of its servers' capacities");
+    return t;
+  }();
+  return table;
+}
+
+Type<std::vector<Zone>> zones() {
+  auto named = map_of(name(), object("zone", zone_table, "{capacity: 1000}"), "mapping of name to [zone](#zone)",
+                      "write it like {a: {capacity: 1000}}");
+  return {named.info, [named](Decoder& d, const Node& node, std::vector<Zone>& out) {
+            std::vector<std::pair<Value<std::string>, Zone>> all;
+            if (!named.decode(d, node, all)) return false;
+            for (auto& [zone_name, zone] : all) {
+              zone.name = std::move(zone_name);
+              out.push_back(std::move(zone));
             }
             return true;
           }};
@@ -181,6 +213,9 @@ const Object<Lints>& lints_table() {
         .otherwise("none");
     t.field("level", &Lints::levels, lint_levels(), "The level of findings. An error makes the command fail.")
         .otherwise("all are warnings");
+    t.field("assume", &Lints::assume, object("assumptions", assumptions_table, "{nodes: 3, peak: 900/s}"),
+            "Numbers that lints need and the file does not have.")
+        .otherwise("none");
     return t;
   }();
   return table;
@@ -254,6 +289,10 @@ const Object<Config>& config_table() {
             "What happens at SIGTERM.");
     t.field("lints", &Config::lints, object("lints", lints_table, "{ignore: [one-zone]}"),
             "What `albatross check` does with its findings.");
+    t.field("zones", &Config::zones, zones(), "What is known of the zones of servers.").otherwise("nothing");
+    t.field("state_dir", &Config::state_dir, file_path(),
+            "The folder for what outlives the process, such as the state of rollouts. Only its owner may enter it.")
+        .otherwise("systemd's `STATE_DIRECTORY`, or `albatross` in the user's state folder");
     t.field("zone", &Config::zone, name(), "The zone that this process runs in, for `zone_affinity`.")
         .otherwise("none");
     t.field("workers", &Config::workers, workers(),
@@ -267,7 +306,8 @@ const Object<Config>& config_table() {
 
 void add_config_tables(Tables& tables) {
   tables.insert(tables.end(), {&config_table().info(), &access_log_table().info(), &admin_table().info(),
-                               &lints_table().info(), &shutdown_table().info(), &process_limits().info()});
+                               &lints_table().info(), &assumptions_table().info(), &zone_table().info(),
+                               &shutdown_table().info(), &process_limits().info()});
 }
 
 Tables all_tables() {

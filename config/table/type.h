@@ -230,6 +230,32 @@ Type<std::vector<E>> list_of(Type<T> item, std::size_t least = 0, bool or_one = 
           }};
 }
 
+// A mapping whose keys `key` reads. `hint` shows one.
+template <class V>
+Type<std::vector<std::pair<Value<std::string>, V>>> map_of(Type<std::string> key, Type<V> value, std::string what,
+                                                           std::string hint) {
+  TypeInfo info{std::move(what), value.info.range, {}};
+  info.schema = {{"type", "object"}, {"propertyNames", key.info.schema}, {"additionalProperties", value.info.schema}};
+  return {std::move(info), [=](Decoder& d, const Node& node, std::vector<std::pair<Value<std::string>, V>>& out) {
+            if (node.kind != Node::Kind::kMapping) {
+              d.wrong_kind(node, "a mapping", hint);
+              return false;
+            }
+            for (const Node::Entry& entry : node.entries) {
+              const auto scope = d.enter(entry.key);
+              Node text;
+              text.kind = Node::Kind::kScalar;
+              text.text = entry.key;
+              text.at = entry.at;
+              std::string name;
+              V read{};
+              if (!key.decode(d, text, name) || !value.decode(d, entry.value, read)) continue;
+              out.emplace_back(Value<std::string>(std::move(name), entry.at), std::move(read));
+            }
+            return true;
+          }};
+}
+
 // One value, stored as a list of one element.
 template <class E>
 Type<std::vector<E>> just_one(Type<E> item) {

@@ -1,5 +1,7 @@
 #include "config/table/types.h"
 
+#include <charconv>
+
 #include "base/text.h"
 
 namespace albatross::config {
@@ -87,6 +89,36 @@ Type<std::uint64_t> size(std::uint64_t least, std::uint64_t most) {
 
 Type<std::uint64_t> big_number(std::uint64_t least, std::uint64_t most) { return whole_number(least, most); }
 Type<std::uint32_t> number(std::uint32_t least, std::uint32_t most) { return whole_number(least, most); }
+Type<std::uint32_t> per_second(std::uint32_t least, std::uint32_t most) {
+  const Type<std::uint32_t> plain = number(least, most);
+  TypeInfo info{"rate", plain.info.range + "; `/s` may follow", pattern_schema("^[0-9]+(/s)?$", true)};
+  return {std::move(info), [plain](Decoder& d, const Node& node, std::uint32_t& out) {
+            Node bare = node;
+            if (bare.text.ends_with("/s")) bare.text.resize(bare.text.size() - 2);
+            return plain.decode(d, bare, out);
+          }};
+}
+
+Type<double> factor(double least, double most) {
+  const std::string range = Json(least).dump() + " to " + Json(most).dump() + " or `off`";
+  TypeInfo info{
+      "factor", range,
+      or_env({{"anyOf", {{{"type", "number"}, {"minimum", least}, {"maximum", most}}, {{"enum", {"off", false}}}}}})};
+  return {std::move(info),
+          [=](Decoder& d, const Node& node, double& out) {
+            const auto text = d.text(node);
+            if (!text) return false;
+            out = 0;
+            if (*text == "off") return true;
+            const char* const last = text->data() + text->size();
+            const auto [end, error] = std::from_chars(text->data(), last, out);
+            if (error == std::errc() && end == last && out >= least && out <= most) return true;
+            d.error(node.at, quote(text->substr(0, 64)) + " is not a factor", "it is " + range);
+            return false;
+          },
+          [](const double& value) { return value == 0 ? Json("off") : Json(value); }};
+}
+
 Type<std::uint16_t> small_number(std::uint16_t least, std::uint16_t most) { return whole_number(least, most); }
 
 Type<std::string> checked(Type<std::string> type, TextCheck check) {

@@ -22,7 +22,9 @@ Type<std::uint64_t> size(std::uint64_t least, std::uint64_t most);
 Type<std::uint64_t> big_number(std::uint64_t least, std::uint64_t most);
 Type<std::uint32_t> number(std::uint32_t least, std::uint32_t most);
 Type<std::uint16_t> small_number(std::uint16_t least, std::uint16_t most);
-Type<std::uint16_t> code_of(std::vector<std::uint16_t> codes);  // one of a list of status codes
+Type<std::uint32_t> per_second(std::uint32_t least, std::uint32_t most);  // "900/s" or 900
+Type<double> factor(double least, double most);                           // "1.5"; `off` is 0
+Type<std::uint16_t> code_of(std::vector<std::uint16_t> codes);            // one of a list of status codes
 Type<bool> boolean();
 
 Type<std::string> text(Text reader = Text::kPlain);  // not empty, except for kBody

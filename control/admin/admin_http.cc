@@ -10,6 +10,7 @@
 #include "base/siphash.h"
 #include "control/admin/metrics.h"
 #include "control/admin/preview.h"
+#include "control/admin/rollouts.h"
 #include "control/admin/status.h"
 #include "control/admin/verbs.h"
 #include "http/uri.h"
@@ -156,7 +157,7 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
                     "no such path for POST; there are /v1/reload, /v1/explain, /v1/drain, "
                     "/v1/listeners/LISTENER/{drain,undrain}, "
                     "/v1/server_groups/GROUP/servers/ADDRESS/{weight,drain,undrain} and "
-                    "/v1/listeners/LISTENER/rules/RULE/weights");
+                    "/v1/listeners/LISTENER/rules/RULE/{weights,rollout/{start,pause,promote,abort,undo}}");
     if (target == "/health") {
       bool up = !control_.view().draining;
       return respond(up ? http::status::ok : http::status::service_unavailable, "text/plain",
@@ -165,6 +166,11 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
     if (target == "/metrics")
       return respond(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", metrics_text(control_));
     if (target == "/v1/status") return respond(http::status::ok, "application/json", status_json(control_));
+    if (target == "/v1/rollouts") {
+      return respond(
+          http::status::ok, "application/json",
+          rollouts_json(control_, false).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    }
     if (target == "/v1/journal") return respond(http::status::ok, "application/json", journal_json(control_));
     std::vector<std::string> path = path_segments(target);
     if (path.size() > 1 && path[0] == "v1") {
@@ -173,7 +179,8 @@ class AdminConnection : public std::enable_shared_from_this<AdminConnection<Sock
         return respond(http::status::ok, "application/json", std::move(part));
     }
     refuse(http::status::not_found,
-           "no such path; there are /v1/status, /v1/listeners, /v1/server_groups, /v1/journal, /v1/reload, /metrics "
+           "no such path; there are /v1/status, /v1/listeners, /v1/server_groups, /v1/rollouts, /v1/journal, "
+           "/v1/reload, /metrics "
            "and /health");
   }
 

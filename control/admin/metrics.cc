@@ -279,6 +279,22 @@ void process(Page& p, const ProcessView& view) {
   p.sample("", std::uint64_t{view.started_at / kSecond});
 }
 
+// The names of arms are LISTENER/RULE and the group.
+void arms(Page& p, const StatsTable<ArmStats>& t) {
+  const auto family = [&](const char* name, const char* meaning, Counter ArmStats::*counter) {
+    p.family(name, "counter", meaning);
+    for (const auto& [who, id] : t.names()) {
+      const std::size_t space = who.rfind(' ');
+      p.sample(label("rule", who.substr(0, space)) + "," + label("server_group", who.substr(space + 1)),
+               t.sum(who, [counter](const ArmStats& s) { return (s.*counter).get(); }));
+    }
+  };
+  if (t.names().empty()) return;
+  family("albatross_rollout_requests_total", "Requests of rules with a rollout, by group.", &ArmStats::requests);
+  family("albatross_rollout_failures_total", "Those of them that failed, as the rollout counts it.",
+         &ArmStats::failures);
+}
+
 }  // namespace
 
 std::string metrics_text(const Control& control) {
@@ -291,6 +307,7 @@ std::string metrics_text(const Control& control) {
     each(page, r, "rule", "albatross_rule_requests_total", "counter", "Requests by the rule that matched.",
          [](const RuleStats& x) { return x.requests.get(); });
   });
+  view.stats.visit_arms([&](const auto& a) { arms(page, a); });
   servers(page, control, view);
   process(page, view);
   return page.take();

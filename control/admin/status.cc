@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/version.h"
+#include "control/admin/rollouts.h"
 
 namespace albatross {
 namespace {
@@ -151,7 +152,7 @@ json group_json(const GroupRuntime& g, const StatsTable<GroupStats>& stats, cons
 
 std::string text_of(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
-json status(const Control& control) {
+json status(Control& control) {
   const ProcessView view = control.view();
   json out{{"process", ::getpid()},
            {"version", kVersion},
@@ -164,6 +165,7 @@ json status(const Control& control) {
            {"needs_restart", view.needs_restart},
            {"listeners", json::array()},
            {"server_groups", json::array()}};
+  if (json rollouts = rollouts_json(control, true); !rollouts.empty()) out["rollouts"] = std::move(rollouts);
   if (const LastReload& last = view.last_reload; last.wall != 0) {
     out["last_reload"] = {{"time", last.wall / kSecond}, {"ok", last.ok}, {"message", last.message}};
   }
@@ -195,9 +197,9 @@ const json* step(const json& from, const std::string& name) {
 
 }  // namespace
 
-std::string status_json(const Control& control) { return text_of(status(control)); }
+std::string status_json(Control& control) { return text_of(status(control)); }
 
-std::string status_part(const Control& control, const std::vector<std::string>& path) {
+std::string status_part(Control& control, const std::vector<std::string>& path) {
   if (path.empty() || (path[0] != "listeners" && path[0] != "server_groups")) return "";
   const json whole = status(control);
   const json* at = &whole;

@@ -8,9 +8,9 @@
 
 namespace albatross {
 
-std::string status_json(const Control& control);
+std::string status_json(Control& control);
 // A part of the status, by its path: {"server_groups"}, {"server_groups", "blue", "servers", "10.0.0.1:80"},
 // {"listeners", "web"}. Empty if there is no such part.
-std::string status_part(const Control& control, const std::vector<std::string>& path);
+std::string status_part(Control& control, const std::vector<std::string>& path);
 
 }  // namespace albatross

@@ -8,6 +8,7 @@
 
 #include "config/scalar.h"
 #include "control/admin/explain_live.h"
+#include "control/admin/rollouts.h"
 
 namespace albatross {
 namespace {
@@ -178,6 +179,10 @@ bool run_verb(Control& control, const std::string& target, const std::string& bo
     call.done(explain_live(control, body));
   } else if (path.size() == 6 && path[1] == "listeners" && path[3] == "rules" && verb == "weights") {
     call.rule_weights(path[2] + "/" + path[4]);
+  } else if (path.size() == 7 && path[1] == "listeners" && path[3] == "rules" && path[5] == "rollout" &&
+             rollout_verb(verb)) {
+    const std::string rule = path[2] + "/" + path[4];
+    call.done(reply(control.rollouts().act(rule, *rollout_verb(verb), call.dry_run()), call.dry_run()));
   } else if (path.size() == 4 && path[1] == "listeners" && drains) {
     call.listener_verb(path[2], verb);
   } else if (path.size() == 6 && path[1] == "server_groups" && path[3] == "servers" && (drains || verb == "weight")) {

@@ -1,5 +1,6 @@
 #include "proxy/exchange/account.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -30,6 +31,27 @@ void Account::try_failed(std::string_view why, Arena& arena) {
 
 void Account::own(Arena& arena) {
   for (std::string_view* text : {&listener, &rule, &group}) *text = arena.copy(*text);
+}
+
+Outcome outcome(const Account& a, bool grpc) {
+  const bool of_servers = a.termination >= Cause::kConnectRefused;
+  switch (a.termination) {
+    case Cause::kNone:
+    case Cause::kNoServer:
+    case Cause::kOverLimit:
+    case Cause::kQueueTimeout:
+    case Cause::kCircuitOpen:
+    case Cause::kNoPorts:
+    case Cause::kTotalTimeout: break;
+    default:
+      if (!of_servers) return Outcome::kNone;
+  }
+  if (of_servers || a.termination == Cause::kTotalTimeout || a.status >= 500) return Outcome::kFailed;
+  if (!grpc) return Outcome::kGood;
+  // What RFC 9110 would call 5xx: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
+  static constexpr std::string_view kFailures[] = {"2", "4", "12", "13", "14", "15"};
+  return std::find(std::begin(kFailures), std::end(kFailures), a.grpc_status) == std::end(kFailures) ? Outcome::kGood
+                                                                                                     : Outcome::kFailed;
 }
 
 std::size_t grpc_status_index(std::string_view text) {

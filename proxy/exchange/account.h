@@ -56,6 +56,11 @@ struct Account {
   void own(Arena& arena);
 };
 
+// How a request that was forwarded has ended, as a rollout counts it. kFailed: a 5xx or a grpc-status like it, or an
+// answer that was cut. kNone: the client or this proxy ended it, which says nothing about the servers.
+enum class Outcome : std::uint8_t { kNone, kGood, kFailed };
+Outcome outcome(const Account& account, bool grpc);
+
 // The index of a grpc-status in GroupStats::grpc.
 std::size_t grpc_status_index(std::string_view text);
 

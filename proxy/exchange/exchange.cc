@@ -138,7 +138,9 @@ void Exchange::act() {
     Refusal why = apply_edits(route, values, listener.slashes, r_.head);
     if (why.cause != Cause::kNone) return answer(internal_error(why.cause, why.detail));
   }
-  if (route.answer == Route::Answer::kForward) return server_.start(route);
+  if (route.answer == Route::Answer::kForward) {
+    return server_.start(route, route.watched ? &view_->rules->rules->arms.at(&route) : nullptr);
+  }
   own.head.fields = Fields(r_.arena);
   own.head.status = route.code;
   TemplateValues values = template_values(r_, listener, route, captures_, r_.arena);

@@ -17,13 +17,15 @@ void Forwarding::begin() {
   group_ = nullptr;
   attempts_ = given_back_ = 0;
   wanted_ = nullptr;
+  arm_ = nullptr;
   queued_ = set_cookie_ = made_key_ = circuit_trial_ = false;
 }
 
-void Forwarding::start(const Route& route) {
+void Forwarding::start(const Route& route, const std::vector<ArmStatsRef>* arms) {
   if (r_.services.overload() >= OverloadLevel::kRefuse) return owner_.answer(internal_error(Cause::kOverload));
   const GroupChoice choice = choose_group(r_.services, route, r_.head);
   set_cookie_ = choice.set_cookie;
+  if (arms != nullptr) arm_ = (*arms)[choice.target];
   group_ = r_.services.group(choice.group);
   if (group_ == nullptr) return owner_.answer(internal_error(Cause::kNoServer));
   r_.account.group = group_->settings().slot->name;

@@ -35,8 +35,8 @@ class Forwarding final : private TryEvents {
 
   // Resets for a new request.
   void begin();
-  // Forwards by the route that matched.
-  void start(const Route& route);
+  // Forwards by the route that matched. `arms`: the counters of its targets, if it is watched; else null.
+  void start(const Route& route, const std::vector<ArmStatsRef>* arms);
   // A server may have room: tries to take one. False if the request must go on waiting.
   bool leave_queue();
   // Takes the request out of the queue and cancels its try. It is not forwarded any more. The lease is kept.
@@ -82,6 +82,7 @@ class Forwarding final : private TryEvents {
   bool has_another_try() const;
   bool may_retry(const Error& error);
   void tell_of(const Error& error);
+  void count_outcome();
 
   // TryEvents
   void on_try_connected(Connection& c) override;
@@ -100,6 +101,7 @@ class Forwarding final : private TryEvents {
   bool queued_ = false;
   bool set_cookie_ = false;  // the answer gets the group's sticky cookie
   bool made_key_ = false;
+  ArmStatsRef arm_;             // counts the outcome for a rollout; null: there is none, or it is counted
   bool circuit_trial_ = false;  // this request tries a group whose circuit is open; its outcome decides
 };
 

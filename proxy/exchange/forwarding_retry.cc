@@ -105,6 +105,7 @@ void Forwarding::respond(const Route& route, Head& head) {
   try_.lease.answered(head.status);
   const GroupRuntime& g = group_->settings();
   const int candidate = try_.lease.server().candidate;
+  if (arm_ != nullptr && head.status >= 500) count_outcome();  // a rollout should not wait for the body of an error
   if (set_cookie_) add_group_cookie(route, g.name, r_.secure(), r_.arena, head);
   if (!g.sticky.cookie.empty() && candidate >= 0 && &try_.lease.slot() != wanted_) {
     add_server_cookie(g, candidate, r_.secure(), r_.arena, head);
@@ -119,10 +120,21 @@ void Forwarding::respond_whole(Flow::Left how) {
 void Forwarding::finish(Flow::Left how) {
   try_.lease.release(how);
   r_.account.attempts = static_cast<std::uint8_t>(attempts_);
+  if (arm_ != nullptr) count_outcome();
   if (group_ == nullptr) return;
   if (circuit_trial_) abandon_trial(*group_->settings().slot);
   group_->leave();
   if (r_.grpc) group_->stats().grpc[grpc_status_index(r_.account.grpc_status)].add();
+}
+
+void Forwarding::count_outcome() {
+  const Account& a = r_.account;
+  const Outcome of_request = outcome(a, r_.grpc);
+  ArmStats& arm = std::exchange(arm_, nullptr)->of(r_.services.index());
+  if (of_request == Outcome::kNone) return;
+  arm.requests.add();
+  if (of_request == Outcome::kFailed) arm.failures.add();
+  arm.head_times[ArmStats::bucket_of((a.head_came != 0 ? a.head_came : r_.now()) - a.began)].add();
 }
 
 Nanos Forwarding::response_gap() const {

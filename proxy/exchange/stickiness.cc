@@ -9,14 +9,16 @@
 namespace albatross {
 
 GroupChoice choose_group(Services& services, const Route& route, const Head& head) {
-  if (route.one_target) return {route.first_group, false};
+  if (route.one_target) return {route.first_group, false, 0};
   auto weight = [](const ForwardTarget& t) { return t.weight.load(std::memory_order_relaxed); };
+  const auto count = static_cast<std::uint32_t>(route.targets.size());
   if (route.sticky != 0) {
     if (auto cookie = find_cookie(head.fields, route.sticky_cookie)) {
-      for (const ForwardTarget& t : route.targets) {
+      for (std::uint32_t i = 0; i < count; ++i) {
+        const ForwardTarget& t = route.targets[i];
         const GroupState* group = services.group(t.group);
         if (weight(t) > 0 && *cookie == t.slot->name && group != nullptr && group->any_usable())
-          return {t.group, false};
+          return {t.group, false, i};
       }
     }
   }
@@ -24,12 +26,12 @@ GroupChoice choose_group(Services& services, const Route& route, const Head& hea
   std::uint64_t total = 0;
   for (const ForwardTarget& t : route.targets) total += weight(t);
   std::uint64_t at = services.random.below(total);
-  for (const ForwardTarget& t : route.targets) {
-    const std::uint32_t w = weight(t);
-    if (at < w) return {t.group, set_cookie};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t w = weight(route.targets[i]);
+    if (at < w) return {route.targets[i].group, set_cookie, i};
     at -= w;
   }
-  return {route.targets[0].group, set_cookie};  // every weight is 0: the first group, which may still be healthy
+  return {route.targets[0].group, set_cookie, 0};  // every weight is 0: the first group, which may still be healthy
 }
 
 std::uint64_t server_key(Services& services, const HashSource& by, const Head& head, std::string_view client) {

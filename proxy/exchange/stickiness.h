@@ -10,8 +10,9 @@
 namespace albatross {
 
 struct GroupChoice {
-  std::uint32_t group = 0;  // GroupSlot::id
-  bool set_cookie = false;  // the answer gives the client a cookie that keeps it on the group
+  std::uint32_t group = 0;   // GroupSlot::id
+  bool set_cookie = false;   // the answer gives the client a cookie that keeps it on the group
+  std::uint32_t target = 0;  // the index in the route's targets
 };
 GroupChoice choose_group(Services& services, const Route& route, const Head& head);
 

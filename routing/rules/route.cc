@@ -104,6 +104,7 @@ class Compiler {
     for (const config::WeightedGroup& g : f.groups) {
       route.targets.emplace_back(table_.group(g.name), g.weight);
     }
+    route.watched = f.rollout.has_value();
     if (f.sticky) {
       route.sticky = nanos(f.sticky->max_age);
       route.samesite = *f.sticky->samesite;

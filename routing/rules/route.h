@@ -74,6 +74,7 @@ struct alignas(64) Route {
 
   Answer answer = Answer::kForward;
   bool one_target = false;   // targets has one element, whose group is first_group
+  bool watched = false;      // a rollout compares the targets
   std::uint16_t code = 200;  // redirect, fixed response
   std::uint32_t first_group = 0;
   const RouteSettings* settings = nullptr;  // owned by the listener's Routes

@@ -56,10 +56,23 @@ class Check(unittest.TestCase):
 
     def test_json_is_a_list_with_ids(self):
         findings = json.loads(self.check(FILE, "--format", "json")[0])
-        self.assertEqual([(f["id"], f["severity"], f["line"], f["column"]) for f in findings], [("trusted-everyone", "warning", 4, 23)])
+        self.assertEqual([(f["id"], f["severity"], f["line"], f["column"]) for f in findings if f["severity"] != "skipped"], [("trusted-everyone", "warning", 4, 23)])
         self.assertEqual(json.loads(self.check(FILE, "--json")[0]), findings)
         broken = json.loads(self.check(FILE.replace("bind", "bnd"), "--json", code=1)[0])
         self.assertNotIn("id", broken[0])
+
+    def test_json_names_what_could_not_be_looked_for(self):
+        out, _ = self.check(FILE, "--format", "json")
+        skipped = {d["id"]: d["hint"] for d in json.loads(out) if d["severity"] == "skipped"}
+        self.assertEqual(skipped["scaling-cooldown"], "it needs lints.assume.boot_to_ready and lints.assume.scaling_cooldown")
+
+    def test_names_and_quotas_are_checked_when_asked_for(self):
+        group = "server_groups: [{name: g, servers: [{address: 'nowhere.invalid:80'}]}]\n"
+        file = FILE.replace("fixed_response: {body: hi}", "forward: g").replace("    trusted_proxies: [0.0.0.0/0]\n", "") + group
+        self.assertEqual(self.check(file)[1], "")
+        self.assertIn("name-unresolved: nowhere.invalid has no address here: ", self.check(file, "--online")[1])
+        self.assertIn("cloud-missing: AWS's ALB has no servers by name", self.check(file, "--as", "aws-alb")[1])
+        self.check(file, "--as", "gcp", code=2)
 
     def test_sarif_names_the_place_of_each_result(self):
         for text, code, expected in ((FILE, 0, ("trusted-everyone", "warning", 4)), (FILE.replace("bind", "bnd"), 1, ("error", "error", 3))):

@@ -19,7 +19,7 @@ const std::int64_t kNow = std::time(nullptr);
 // The listener "web" on port 80 with those keys, more of the file, and a group "g".
 std::vector<config::Diagnostic> found(const std::string& listener, const std::string& top = {},
                                       const std::string& group = "servers: [{address: '10.0.0.1:80'}]",
-                                      std::int64_t now = kNow) {
+                                      std::int64_t now = kNow, LintOptions options = {}) {
   const std::string text =
       "listeners:\n  - name: web\n    bind: ':80'\n" + listener +
       (listener.find("default_actions") == std::string::npos ? "    default_actions: [{forward: g}]\n" : "") + top +
@@ -30,7 +30,8 @@ std::vector<config::Diagnostic> found(const std::string& listener, const std::st
   out.print(errors);
   INFO(text << errors.str());
   REQUIRE(out.ok());
-  return find_lints(config, now);
+  options.now = now;
+  return find_lints(config, options).all;
 }
 
 std::string ids(const std::vector<config::Diagnostic>& findings) {
@@ -126,7 +127,8 @@ TEST_CASE("a redirect to a port that nobody serves is found") {
       "  - {name: tls, bind: ':8443', protocol: https, certificates: [{cert: a.pem, key: a.key}], default_actions: "
       "[{forward: g}]}\n";
   const auto to = [&](const std::string& redirect, const std::string& more) {
-    return ids(found("    default_actions: [{redirect: {" + redirect + "}}]\n" + more));
+    return ids(
+        found("    default_actions: [{redirect: {" + redirect + "}}]\n" + more, "lints: {ignore: [group-unused]}\n"));
   };
   CHECK(to("protocol: https", secure) == "redirect-port");
   CHECK(to("protocol: https, port: 8444", secure) == "redirect-port");
@@ -168,6 +170,165 @@ TEST_CASE("what servers, zones and probes add up to is found") {
   CHECK(zones("a", "b").empty());
   CHECK(zones("a", "b", "300") == "zone-headroom");
   CHECK(group(two).empty());  // no zone is said
+}
+
+TEST_CASE("zones that cannot carry the peak without the largest are found") {
+  const auto ask = [](const std::string& top, int a, int b) {
+    return found("", top,
+                 "servers: [{address: '10.0.0.1:80', zone: a, capacity: " + std::to_string(a) +
+                     "}, {address: '10.0.0.2:80', zone: b, capacity: " + std::to_string(b) +
+                     "}]\n    zone_affinity: true");
+  };
+  const std::string peak = "zone: a\nlints: {assume: {peak: 900/s}}\n";
+  const auto busy = ask(peak, 1000, 950);
+  REQUIRE(ids(busy) == "zone-headroom");
+  CHECK(busy[0].message ==
+        "when zone a fails, the others can take 950 of 900 requests a second (lints.assume.peak): they are 95 % busy, "
+        "and over "
+        "90 % is no headroom");
+  CHECK(ids(ask(peak, 1000, 1000)).empty());
+  CHECK(ids(ask("zones: {b: {capacity: 1200}}\n" + peak, 1000, 10)) == "");
+  CHECK(ids(ask("zones: {b: {capacity: 900}}\n" + peak, 1000, 10)) == "zone-headroom");
+}
+
+TEST_CASE("requests that cross zones are counted") {
+  const auto ask = [](const std::string& top, const std::string& affinity) {
+    return found("", top, "servers: [{address: '10.0.0.1:80', zone: a}, {address: '10.0.0.2:80', zone: b}]" + affinity);
+  };
+  const auto crossing = ask("lints: {assume: {peak: 900/s}}\n", "");
+  REQUIRE(ids(crossing) == "cross-zone");
+  CHECK_THAT(crossing[0].message, ContainsSubstring("up to 450 of 900 requests a second (50 %)"));
+  CHECK(ids(ask("zone: a\nlints: {assume: {peak: 900/s}}\n", "\n    zone_affinity: true")).empty());
+  CHECK(ids(ask("", "")).empty());
+}
+
+TEST_CASE("probes of all albatrosses are counted if their number is known") {
+  const std::string group = "servers: [{address: '10.0.0.1:80'}]\n    health_check: {interval: 500ms, timeout: 500ms}";
+  CHECK(ids(found("", "", group)).empty());
+  const auto many = found("", "lints: {assume: {nodes: 3}}\n", group);
+  REQUIRE(ids(many) == "probe-multiplier");
+  CHECK_THAT(many[0].message,
+             ContainsSubstring("3 albatrosses ask each of 1 servers for / every 500ms: 6 requests a second"));
+}
+
+TEST_CASE("an autoscaler that is faster than its servers is found") {
+  const auto ask = [](const std::string& assume) { return found("", "lints: {assume: {" + assume + "}}\n"); };
+  const auto fast = ask("boot_to_ready: 60s, scaling_cooldown: 20s");
+  REQUIRE(ids(fast) == "scaling-cooldown");
+  CHECK_THAT(fast[0].message, ContainsSubstring("up to 3 times as many servers"));
+  CHECK(ids(ask("boot_to_ready: 60s, scaling_cooldown: 60s")).empty());
+  CHECK(ids(ask("boot_to_ready: 60s")).empty());
+}
+
+TEST_CASE("a 504 for what a server is allowed to take is found") {
+  const std::string slow = "servers: [{address: '10.0.0.1:80'}]\n    timeouts: {response: 300s}";
+  const auto trap = found("", "", slow);
+  REQUIRE(ids(trap) == "timeout-trap");
+  CHECK_THAT(trap[0].message, ContainsSubstring("group g allows its servers 5m, but after 1m the client gets a 504"));
+  CHECK(ids(found("    timeouts: {response: 300s}\n", "", slow)).empty());
+  const std::string report = "lints: {assume: {slowest_response: 120s}}\n";
+  CHECK(ids(found("", report)) == "timeout-trap");
+  CHECK(ids(found("    timeouts: {response: 120s}\n", report)).empty());
+}
+
+TEST_CASE("connections that the servers close first are found") {
+  CHECK(ids(found("", "lints: {assume: {servers_keep_alive: 5s}}\n")) == "idle-longer");
+  CHECK(ids(found("", "lints: {assume: {servers_keep_alive: 75s}}\n")).empty());
+}
+
+TEST_CASE("static files through the proxy are found") {
+  const auto forwarded = [](const std::string& condition) { return ids(found(rules({condition}))); };
+  for (const char* path : {"/static/*", "{prefix: /images}", "'*.js'", "[/css/*, /js/*]", "/video/intro.mp4"}) {
+    INFO(path);
+    CHECK(forwarded(std::string("path: ") + path) == "static-files");
+  }
+  for (const char* path : {"/api/*", "/staticx", "{prefix: /imagesearch}", "[/static/*, /api]", "/js"}) {
+    INFO(path);
+    CHECK(forwarded(std::string("path: ") + path).empty());
+  }
+}
+
+TEST_CASE("groups without requests, and weights that are all zero") {
+  CHECK(ids(found("", "", "servers: []\n  - name: h\n    servers: [{address: 'h:1'}]")) == "group-unused");
+  CHECK(ids(found("    default_actions: [{forward: {groups: [{name: g, weight: 0}]}}]\n")) == "weights-zero");
+  CHECK(ids(found("    default_actions: [{forward: {groups: [{name: g, weight: 1}]}}]\n")).empty());
+}
+
+TEST_CASE("names that resolve nowhere are found when they are asked for") {
+  LintOptions online;
+  online.online = true;
+  const auto ask = [&](const std::string& host, const LintOptions& options) {
+    return ids(found("", "", "servers: [{address: '" + host + ":80'}]", kNow, options));
+  };
+  CHECK(ask("nowhere.invalid", online) == "name-unresolved");  // RFC 6761 §6.4
+  CHECK(ask("localhost", online).empty());
+  CHECK(ask("10.0.0.1", online).empty());
+  CHECK(ask("nowhere.invalid", {}).empty());
+}
+
+TEST_CASE("what a cloud's load balancer does not take is found") {
+  const auto as = [](Cloud cloud, const std::string& listener,
+                     const std::string& group = "servers: [{address: '10.0.0.1:80'}]") {
+    LintOptions options;
+    options.cloud = cloud;
+    const auto all = found(listener, "lints: {ignore: [group-unused]}\n", group, kNow, options);
+    return ids(all) + (all.empty() ? "" : ": " + all[0].message);
+  };
+  CHECK(as(Cloud::kAlb, "").empty());
+  CHECK(as(Cloud::kAwsAlb, rules({"path: /a/*}, {host: a.example"})).empty());
+  CHECK(as(Cloud::kAlb, rules({"not: {method: GET}"})) == "cloud-missing: Alibaba Cloud's ALB has no condition not");
+  CHECK(as(Cloud::kAwsAlb, rules({"cookie: {name: a, values: [b]}"})) ==
+        "cloud-missing: AWS's ALB has no condition cookie; match the header cookie");
+  CHECK(as(Cloud::kAlb, rules({"cookie: {name: a, values: [b]}"})).empty());
+  CHECK(as(Cloud::kAwsAlb, rules({"path: [/a, /b, /c, /d]"})) ==
+        "cloud-quota: 4 values of one condition, and AWS's ALB takes at most 3");
+  CHECK(as(Cloud::kAlb, rules({"path: [/a, /b, /c, /d]"})).empty());
+  CHECK(as(Cloud::kAlb, "    default_actions: [{forward: {groups: [{name: g, weight: 200}]}}]\n") ==
+        "cloud-quota: 200 is the weight of g, and Alibaba Cloud's ALB takes at most 100");
+  CHECK(as(Cloud::kAwsAlb, "    default_actions: [{forward: {groups: [{name: g, weight: 200}]}}]\n").empty());
+  CHECK(as(Cloud::kAwsAlb, "    default_actions: [{redirect: {protocol: https, host: x.example}}]\n", "servers: []")
+            .find("redirect with code 308") != std::string::npos);
+  CHECK(as(Cloud::kAlb, "", "servers: [{address: 'app.internal:80'}]") ==
+        "cloud-missing: Alibaba Cloud's ALB has no servers by name");
+  std::vector<std::string> many;
+  for (int i = 0; i < 101; ++i) many.push_back("path: /p" + std::to_string(i));
+  CHECK(as(Cloud::kAlb, rules(many)) ==
+        "cloud-quota: 101 rules on one listener, and Alibaba Cloud's ALB takes at most 100");
+}
+
+TEST_CASE("certificates that end together are found") {
+  tls_test::TlsFiles files;
+  files.make("one", {"one.example"}, 365);
+  files.make("two", {"two.example"}, 367);
+  files.make("later", {"later.example"}, 400);
+  files.make("short", {"short.example"}, 90);
+  const auto listener = [&files](const std::string& name, const std::string& port) {
+    return "  - {name: " + name + ", bind: ':" + port +
+           "', protocol: https, certificates: [{cert: " + files.path(name + ".pem") +
+           ", key: " + files.path(name + ".key") + "}], default_actions: [{forward: g}]}\n";
+  };
+  const auto cascade = found("", listener("one", "1443") + listener("two", "2443"));
+  REQUIRE(ids(cascade) == "cert-cascade");
+  CHECK_THAT(cascade[0].message, ContainsSubstring("2 listeners (one, two) stop on one day: "));
+  CHECK(ids(found("", listener("one", "1443") + listener("later", "2443"))).empty());
+  CHECK(ids(found("", listener("one", "1443"))).empty());
+  CHECK(ids(found("",
+                  listener("short", "1443") +
+                      "  - {name: b, bind: ':2443', protocol: https, certificates: [{cert: " + files.path("short.pem") +
+                      ", key: " + files.path("short.key") + "}], default_actions: [{forward: g}]}\n"))
+            .empty());
+}
+
+TEST_CASE("what could not be looked for is named with the numbers that are missing") {
+  const std::string text = "listeners: [{name: web, bind: ':80', default_actions: [fixed_response: {}]}]\n";
+  config::Diagnostics out("test.yaml", text);
+  const Findings findings = find_lints(config::load({"test.yaml", text, config::Format::kYaml}, out), {});
+  std::string skipped;
+  for (const auto& [id, needs] : findings.skipped) {
+    CHECK(std::binary_search(config::lint_ids().begin(), config::lint_ids().end(), id));
+    skipped += id + " ";
+  }
+  CHECK(skipped == "timeout-trap idle-longer zone-headroom cross-zone scaling-cooldown name-unresolved ");
 }
 
 TEST_CASE("a certificate that should have been renewed is found, with the listeners that need it") {
