@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "base/ip.h"
+
 namespace albatross {
 namespace {
 
@@ -37,6 +39,10 @@ std::string number_text(double value) {
   std::snprintf(text, sizeof text, value < 10 ? "%.1f" : "%.0f", value);
   std::string out = text;
   return out.ends_with(".0") ? out.substr(0, out.size() - 2) : out;
+}
+
+bool is_address(const std::string& host) {
+  return host.find(':') != std::string::npos || IpAddress::parse(host).has_value();  // names have no colon
 }
 
 void each_action_list(const config::Listener& listener, const std::string& path, const VisitActions& visit) {

@@ -44,6 +44,9 @@ inline config::Diagnostic finding(std::string id, config::Place at, std::string 
 // "6", "0.5", "471".
 std::string number_text(double value);
 
+// Whether the host of a server is an address and no name.
+bool is_address(const std::string& host);
+
 // Calls visit(path, actions, rule) for the actions of each rule, and those by default with null.
 using VisitActions =
     std::function<void(const std::string& path, const std::vector<config::Action>& actions, const config::Rule* rule)>;

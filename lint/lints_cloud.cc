@@ -4,7 +4,6 @@
 
 #include "config/diagnostics.h"
 #include "lint/lints.h"
-#include "net/socket_address.h"
 
 namespace albatross {
 namespace {
@@ -145,8 +144,7 @@ class CloudCheck {
     over(g.name.at, path + ".servers", g.servers.size(), limits_.servers, "servers of one group");
     for (const config::Server& s : g.servers) {
       if (s.is_unix) missing(s.address.at, path + ".servers", "servers on unix sockets");
-      if (!s.is_unix && !SocketAddress::parse(s.host, s.port))
-        missing(s.address.at, path + ".servers", "servers by name");
+      if (!s.is_unix && !is_address(s.host)) missing(s.address.at, path + ".servers", "servers by name");
       if (s.backup) missing(s.backup.at, path + ".servers", "backup servers");
       if (*s.max_requests != 0) missing(s.max_requests.at, path + ".servers", "limits of servers");
     }

@@ -6,7 +6,6 @@
 
 #include "config/diagnostics.h"
 #include "lint/lints.h"
-#include "net/socket_address.h"
 
 namespace albatross {
 namespace {
@@ -29,7 +28,7 @@ void lint_names(const config::Config& config, Findings& out) {
     const config::ServerGroup& g = config.server_groups[i];
     for (std::size_t k = 0; k < g.servers.size(); ++k) {
       const config::Server& s = g.servers[k];
-      if (s.is_unix || SocketAddress::parse(s.host, s.port)) continue;
+      if (s.is_unix || is_address(s.host)) continue;
       const auto [asked, is_new] = known.try_emplace(s.host);
       if (is_new) asked->second = why_not(s.host);
       if (asked->second.empty()) continue;
