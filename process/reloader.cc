@@ -1,5 +1,8 @@
 #include "process/reloader.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <sstream>
@@ -33,6 +36,13 @@ struct Reloader::Change {
   bool whole = true;  // all parts; else only the groups named
   std::set<std::string> groups;
 };
+
+// A build may take a second of CPU. Requests go first: Linux has a nice value for each thread.
+Reloader::Reloader(Serving& serving, BuildContext context, Installer& installer)
+    : serving_(serving), context_(std::move(context)), installer_(installer) {
+  constexpr int kNice = 10;
+  boost::asio::post(builder_, [] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice); });
+}
 
 Reloader::~Reloader() { builder_.join(); }
 

@@ -47,8 +47,7 @@ class Installer {
 
 class Reloader final : public ConfigSink {
  public:
-  Reloader(Serving& serving, BuildContext context, Installer& installer)
-      : serving_(serving), context_(std::move(context)), installer_(installer) {}
+  Reloader(Serving& serving, BuildContext context, Installer& installer);
   ~Reloader();
 
   // Sets the source that the next reload() reads; null: there is none.
