@@ -17,7 +17,9 @@ std::string answer_of(const Action& a) {
       for (const config::WeightedGroup& g : a.forward.groups) {
         add(out, *g.name + (one ? "" : " " + std::to_string(*g.weight)));
       }
-      return "forward " + out + (a.forward.sticky ? ", sticky for " + config::to_text(a.forward.sticky->max_age) : "");
+      if (a.forward.sticky) add(out, "sticky for " + config::to_text(a.forward.sticky->max_age));
+      if (a.forward.rollout) add(out, "rollout to " + *a.forward.rollout->to);
+      return "forward " + out;
     }
     case Action::Kind::kRedirect: {
       const config::Redirect& r = a.redirect;

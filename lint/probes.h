@@ -8,8 +8,9 @@
 
 namespace albatross {
 
-// Calls `ask` with each request: one for each rule, and for each rule with the values that other conditions look for.
-// The same ones for the same configurations; several thousand for large tables.
+// Calls `ask` with each request. For tables of a usual size these are all that their rules can tell apart: each value
+// of each part of a request with each of the others. For larger ones they are some thousand, most of them about the
+// rules that have changed. The same ones for the same configurations.
 void probe(const config::Listener& before, const config::Listener& after,
            const std::function<void(const Draft& draft)>& ask);
 

@@ -3,6 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "routing/rules/account.h"
 #include "routing/rules/rule_table_compiled.h"
 #include "tests/unit/routing/routing_support.h"
 
@@ -125,6 +126,43 @@ TEST_CASE("bytes that are not UTF-8 do not slip past a deny rule") {
   CHECK(rule_for(rules, absent) == 3);
   Request clean;
   CHECK(rule_for(rules, clean.field("x-role", "user")) == 4);
+}
+
+TEST_CASE("a deny rule of each kind of condition takes bytes that are not UTF-8 as they are") {
+  const std::string bad = "a\xff\xc3(";  // no UTF-8 sequence is whole
+  const auto denied = [](config::Condition condition, Request& request) {
+    return rule_for(listener({{std::move(condition)}}), request) == 0;
+  };
+  // Each form of a pattern that is meant to match it, and what a rule "unless it is clean" looks like.
+  const std::vector<config::Pattern> matching = {exact(bad), prefix("a\xff"), wildcard("a*("), wildcard("a???"),
+                                                 regex("\\(")};
+  for (const config::Pattern& p : matching) {
+    INFO(to_text(p));
+    Request request;
+    request.host(bad).path("/" + bad).query("q=" + bad).method(bad).tls(bad, "h2");
+    request.field("x-a", bad).field("x-list", "b, " + bad).field("Cookie", "c=" + bad);
+    CHECK(denied(header("x-a", {p}), request));
+    CHECK(denied(items("x-list", {p}), request));
+    CHECK(denied(cookie("c", {p}), request));
+    CHECK(denied(query("q", {p}), request));
+    CHECK(denied(host({p}), request));
+    CHECK(denied(sni({p}), request));
+    CHECK(denied(method({p}), request));
+    config::Pattern of_path = p;
+    if (p.kind != config::Pattern::Kind::kRegex) of_path.text = "/" + p.text;
+    if (p.kind != config::Pattern::Kind::kPrefix) CHECK(denied(path({of_path}), request));  // whole segments only
+    CHECK(denied(group(Kind::kAny, {method({exact("GET")}), header("x-a", {p})}), request));
+    CHECK(denied(group(Kind::kAll, {header("x-a", {p}), cookie("c", {p})}), request));
+    CHECK(denied(negate(negate(header("x-a", {p}))), request));
+  }
+  Request request;
+  request.field("x-a", bad).query("q=%ff").method("\xff");
+  const config::Pattern clean = regex("^[a-z]+$");
+  CHECK(denied(negate(header("x-a", {clean})), request));
+  CHECK(denied(negate(query("q", {clean})), request));
+  CHECK(denied(negate(method({clean})), request));
+  CHECK(denied(negate(header("x-a", {range(0, 9)})), request));
+  CHECK(denied(header("x-a", {wildcard("*")}), request));  // present
 }
 
 TEST_CASE("a regex set that is out of memory is matched one by one and counted") {
