@@ -123,7 +123,8 @@ class Rollout(unittest.TestCase):
         return json.loads(proxy.get_admin("/v1/rollouts"))
 
     def wait_phase(self, proxy, phase, patience=PATIENCE * 3):
-        return wait_for(lambda: [r for r in self.rollouts(proxy) if r["phase"] == phase], f"the phase {phase}", patience)[0]
+        """The last rollout, once it is in that phase."""
+        return wait_for(lambda: [r for r in self.rollouts(proxy)[:1] if r["phase"] == phase], f"the phase {phase}", patience)[0]
 
     def weights(self, proxy):
         return {g: w["weight"] for g, w in json.loads(proxy.get_admin("/v1/status"))["listeners"][0]["weights"]["web/api"].items()}
