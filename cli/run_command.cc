@@ -1,8 +1,5 @@
-#include <fnmatch.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
@@ -20,6 +17,7 @@
 #include "control/admin/admin.h"
 #include "control/admin/admin_address.h"
 #include "control/admin/explain_live.h"
+#include "net/file_watch.h"
 #include "process/process.h"
 
 namespace albatross::cli {
@@ -75,84 +73,39 @@ class Signals {
   boost::asio::signal_set set_;
 };
 
-// Reloads 100 ms after the file, one that it includes, or a link to one, was replaced, written or removed.
+// Reloads when the file changes, or one that it includes.
 class Watch {
  public:
   Watch(Process& process, const std::string& file)
-      : process_(process), file_(std::filesystem::absolute(file)), events_(process.io()), timer_(process.io()) {
-    const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0) {
-      print_event(Level::kError, std::string("cannot watch files: ") + std::strerror(errno));
-      return;
-    }
-    events_.assign(fd);
-    watch_folders();
-    wait();
+      : process_(process),
+        file_(std::filesystem::absolute(file)),
+        watch_(
+            process.io(), [this] { reload(); }, [](const std::string& why) { print_event(Level::kError, why); }) {
+    watch_files();
   }
 
  private:
-  // Watches the folders of the configuration in force. Folders that it does not name any more stay watched, but nothing
-  // in them matches.
-  void watch_folders() {
-    patterns_ = process_.view().config.includes;
-    patterns_.push_back(file_);
-    for (const std::filesystem::path pattern : patterns_) {
-      const std::string folder = pattern.parent_path();
-      const std::uint32_t what = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE;
-      const int watch = inotify_add_watch(events_.native_handle(), folder.c_str(), what);
-      if (watch >= 0) {
-        folders_[watch] = folder;
-      } else {
-        print_event(Level::kError, "cannot watch " + folder + ": changes in it are not noticed");
-      }
-    }
-  }
-  bool concerns_us(const inotify_event& e) const {
-    if (e.len == 0) return false;
-    if (std::string_view(e.name) == "..data") return true;  // Kubernetes replaces a link of that name beside the files
-    const auto folder = folders_.find(e.wd);
-    const std::string path = folder == folders_.end() ? "" : folder->second + "/" + e.name;
-    return std::any_of(patterns_.begin(), patterns_.end(), [&path](const std::string& pattern) {
-      return ::fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0;
-    });
-  }
-  void wait() {
-    events_.async_read_some(boost::asio::buffer(buffer_), [this](boost::system::error_code ec, std::size_t n) {
-      if (ec) return;
-      for (std::size_t at = 0; at + sizeof(inotify_event) <= n;) {
-        const auto* e = reinterpret_cast<const inotify_event*>(buffer_ + at);
-        if (concerns_us(*e)) soon();
-        at += sizeof(inotify_event) + e->len;
-      }
-      wait();
-    });
+  void watch_files() {
+    std::vector<std::string> files = process_.view().config.includes;
+    files.push_back(file_);
+    watch_.watch(std::move(files));
   }
   // A file that changes during a reload may have been read before the change.
-  void soon() {
-    if (reloading_) {
-      again_ = true;
-      return;
-    }
-    timer_.expires_after(std::chrono::milliseconds(100));
-    timer_.async_wait([this](boost::system::error_code ec) {
-      if (ec) return;
-      reloading_ = true;
-      process_.reload([this](const ReloadResult&) {  // the event log has the result
-        reloading_ = false;
-        watch_folders();
-        if (std::exchange(again_, false)) soon();
-      });
+  void reload() {
+    again_ = reloading_;
+    if (std::exchange(reloading_, true)) return;
+    process_.reload([this](const ReloadResult&) {  // the event log has the result
+      reloading_ = false;
+      watch_files();
+      if (std::exchange(again_, false)) reload();
     });
   }
+
   Process& process_;
   std::string file_;
-  std::vector<std::string> patterns_;
-  std::map<int, std::string> folders_;  // by their watch
   bool reloading_ = false;
   bool again_ = false;  // something has changed since the reload began
-  boost::asio::posix::stream_descriptor events_;
-  boost::asio::steady_timer timer_;
-  alignas(inotify_event) char buffer_[4096];
+  FileWatch watch_;
 };
 
 using Report = std::function<void(const config::Diagnostics&)>;

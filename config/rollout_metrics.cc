@@ -10,7 +10,7 @@ const std::vector<std::string>& rollout_metrics() {
                                                  "albatross_queue_timeouts_total",
                                                  "albatross_queued_total",
                                                  "albatross_upstream_connect_failures_total",
-                                                 "albatross_upstream_connects_total",
+
                                                  "albatross_upstream_retries_over_budget_total",
                                                  "albatross_upstream_retries_total"};
   return names;

@@ -58,8 +58,9 @@ std::vector<Value> candidates(Kind kind, const std::vector<const Condition*>& co
     case Kind::kPath: out = {"/", "/-/other"}; break;
     case Kind::kMethod: out = {"GET", "OTHER"}; break;
     case Kind::kSourceIp: out = {"127.0.0.1", "192.0.2.1", "2001:db8::1"}; break;
+    case Kind::kTime: out = {std::nullopt}; break;  // now
     case Kind::kSni:
-    case Kind::kAlpn: out = {std::nullopt, ""}; break;
+    case Kind::kAlpn: out = {""}; break;  // said outright: without a value a client asks for the host
     default: out = {std::nullopt, "other"};
   }
   out.insert(out.end(), found.begin(), found.end());
@@ -85,7 +86,14 @@ std::vector<Value> candidates(Kind kind, const std::vector<const Condition*>& co
 
 class Classes {
  public:
-  explicit Classes(const config::Listener& listener) : listener_(listener) {}
+  Classes(const config::Listener& before, const config::Listener& after, const std::vector<const Condition*>& all)
+      : listeners_{&before, &after} {
+    for (const Condition* c : all) {
+      if (part_of(*c).first == Kind::kHeader && c->name.find('_') == std::string::npos)
+        header_names_.push_back(c->name);
+    }
+    std::sort(header_names_.begin(), header_names_.end());
+  }
 
   // A part with one value for each set of conditions that hold.
   RequestPart make(const std::vector<const Condition*>& conditions) {
@@ -97,10 +105,12 @@ class Classes {
     for (Value& value : candidates(part_of(*part.about).first, conditions, random_)) {
       Draft draft;
       if (value) draft.set(*part.about, *value);
-      Incoming in;
-      if (!read(listener_, {}, 0, draft.request(listener_), in).empty()) continue;
       std::vector<bool> holds;
-      for (const auto& m : matchers) holds.push_back(m != nullptr && m->match(in.query()).rule == 0);
+      for (const config::Listener* l : listeners_) {
+        Incoming in;
+        const bool is_request = read(*l, header_names_, 0, draft.request(*l), in).empty();
+        for (const auto& m : matchers) holds.push_back(is_request && m != nullptr && m->match(in.query()).rule == 0);
+      }
       if (seen.insert(std::move(holds)).second) part.values.push_back(std::move(value));
     }
     return part;
@@ -116,7 +126,8 @@ class Classes {
     return table == nullptr ? nullptr : table->make_matcher();
   }
 
-  const config::Listener& listener_;
+  const config::Listener* const listeners_[2];  // which may see the same request differently
+  std::vector<std::string> header_names_;       // that rules look at
   std::mt19937_64 random_{1};
 };
 
@@ -133,7 +144,7 @@ std::vector<RequestPart> request_parts(const config::Listener& before, const con
   if (all.size() > kMostConditions) return out;
   std::map<std::pair<Kind, std::string>, std::vector<const Condition*>> parts;
   for (const Condition* c : all) parts[part_of(*c)].push_back(c);
-  Classes classes(after);
+  Classes classes(before, after, all);
   for (const auto& [key, conditions] : parts) {
     if (RequestPart part = classes.make(conditions); !part.values.empty()) out.push_back(std::move(part));
   }

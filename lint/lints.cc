@@ -14,9 +14,11 @@ using config::Diagnostic;
 
 // Listeners share rule sets, so the same finding may come several times.
 void drop_repeated(std::vector<Diagnostic>& all) {
-  std::set<std::tuple<std::string, std::string, std::uint32_t, std::uint32_t>> seen;
-  std::erase_if(all,
-                [&seen](const Diagnostic& f) { return !seen.emplace(f.id, f.path, f.at.line, f.at.column).second; });
+  std::set<std::tuple<std::string, std::string, std::uint32_t, std::uint32_t, std::string>> seen;
+  std::erase_if(all, [&seen](const Diagnostic& f) {
+    const bool several = f.id.starts_with("cloud-");  // one place may have several
+    return !seen.emplace(f.id, f.path, f.at.line, f.at.column, several ? f.message : "").second;
+  });
 }
 
 void apply(const config::Lints& settings, std::vector<Diagnostic>& all) {

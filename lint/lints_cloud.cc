@@ -71,18 +71,21 @@ class CloudCheck {
 
   void rule(const config::Rule& r, const std::string& path) {
     over(r.priority.at, path + ".priority", *r.priority, limits_.priority, "is the priority");
-    std::size_t wildcards = 0;
+    std::size_t wildcards = 0, values = 0;
     for (const Condition& c : r.conditions) {
+      values += c.kind == Kind::kSourceIp ? c.networks.size() : c.patterns.size();
       for (const config::Pattern& p : c.patterns) wildcards += p.kind == config::Pattern::Kind::kWildcard ? 1 : 0;
       condition(c, path + ".conditions");
     }
     over(r.name.at, path + ".conditions", r.conditions.size(), limits_.conditions, "conditions of one rule");
+    if (aws_) over(r.name.at, path + ".conditions", values, 5, "values in one rule");
     over(r.name.at, path + ".conditions", wildcards, limits_.wildcards, "wildcards in one rule");
     if (r.timeouts.response) missing(r.timeouts.response->at, path + ".timeouts", "timeouts of a rule");
     if (r.body_limit) missing(r.body_limit->at, path + ".limits", "limits of a rule");
   }
 
   void condition(const Condition& c, const std::string& path) {
+    for (const Condition& inner : c.inner) condition(inner, path);
     const std::size_t values = c.kind == Kind::kSourceIp ? c.networks.size() : c.patterns.size();
     over(c.at, path, values, c.kind == Kind::kSourceIp ? std::min<std::size_t>(5, limits_.values) : limits_.values,
          "values of one condition");

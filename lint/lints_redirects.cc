@@ -33,6 +33,7 @@ std::vector<std::string> follow(const config::Config& config, const config::List
     seen.push_back(*next);
     if (std::count(seen.begin(), seen.end(), *next) > 1) return seen;
     request.url = *next;
+    request.sni.reset();  // of another host now
     std::string error;
     at = listener_for(config, "", request, error);
     // The only listener gets no request for another scheme.

@@ -57,15 +57,15 @@ void find_trap(const config::Config& config, const config::Listener& l, const st
         const Duration takes = slower ? **slowest : **g.response_timeout;
         const std::string who = slower ? "the slowest response takes " + config::to_text(takes) + " (lints.assume)"
                                        : "group " + *g.name + " allows its servers " + config::to_text(takes);
-        const config::Place at = response.written()   ? response.at
-                                 : g.response_timeout ? g.response_timeout->at
-                                                      : l.name.at;
+        const bool by_group = g.response_timeout && **g.response_timeout < *response;
+        const config::Place at = by_group ? g.response_timeout->at : response.written() ? response.at : l.name.at;
         out.push_back(finding("timeout-trap", at, path,
                               who + ", but after " + config::to_text(in_force) +
                                   " the client gets a 504, and the server works on for " +
                                   config::to_text(takes - in_force) + " for nobody",
-                              "write timeouts: {response: " + config::to_text(takes) +
-                                  "} for this rule, or answer at once and let the client ask for the result"));
+                              "write timeouts: {response: " + config::to_text(takes) + "} for " +
+                                  (by_group ? "group " + *g.name : "this rule") +
+                                  ", or answer at once and let the client ask for the result"));
         return;
       }
     }

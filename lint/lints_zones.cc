@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "config/diagnostics.h"
 #include "config/scalar.h"
@@ -37,15 +38,16 @@ auto largest_of(const Map& map) {
 std::map<std::string, double> capacities(const config::Config& config) {
   std::map<std::string, double> of_servers, out;
   std::map<std::string, bool> unknown;
+  std::set<std::string> counted;  // a server may be in several groups
   for (const config::ServerGroup& g : config.server_groups) {
     for (const config::Server& s : g.servers) {
-      if (s.backup || *s.weight == 0) continue;
+      if (s.backup || *s.weight == 0 || !counted.insert(*s.address).second) continue;
       of_servers[*s.zone] += *s.capacity;
       unknown[*s.zone] = unknown[*s.zone] || *s.capacity == 0;
     }
   }
   for (const config::Zone& z : config.zones) {
-    if (*z.capacity == 0) continue;
+    if (*z.capacity == 0 || !of_servers.contains(*z.name)) continue;
     of_servers[*z.name] = *z.capacity;
     unknown[*z.name] = false;
   }
@@ -118,9 +120,13 @@ void lint_zones(const config::Config& config, Findings& out) {
     const auto weights = zone_weights(g);
     if (weights.empty() || g.servers.size() < 2) continue;
     if (weights.size() == 1) {
+      const std::string& zone = weights.begin()->first;
+      const bool backed =
+          std::any_of(g.servers.begin(), g.servers.end(), [&](const auto& one) { return *one.zone != zone; });
+      if (backed) continue;  // by a backup in another zone
       out.push_back(finding("one-zone", g.at, path + ".servers",
-                            "all " + std::to_string(g.servers.size()) + " servers are in zone " +
-                                weights.begin()->first + ": when it fails, nobody is left",
+                            "all " + std::to_string(g.servers.size()) + " servers are in zone " + zone +
+                                ": when it fails, nobody is left",
                             "add servers in another zone"));
       continue;
     }

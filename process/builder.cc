@@ -235,7 +235,7 @@ std::vector<std::shared_ptr<const ListenerRuntime>> Builder::listeners(
     const ListenerRuntime* now = served(l.name);
     if (r->secure) {
       r->tls = TlsServer::create(l, path, context_.tickets, out);
-      if (now != nullptr && now->tls && r->tls && now->tls->fingerprint() == r->tls->fingerprint()) r->tls = now->tls;
+      if (now != nullptr && now->tls && r->tls && now->tls->contents() == r->tls->contents()) r->tls = now->tls;
     }
     r->error_pages = error_pages(l, path + ".error_pages", out);
     r->rules = rules(l, path, out);

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <set>
 
 #include "process/config_source.h"
 #include "process/state_folder.h"
@@ -78,6 +79,9 @@ Process::Process(std::shared_ptr<const config::Config> config, ProcessOptions op
         boost::asio::post(serving_io_, [this, name] { reloader_->names_changed({name}); });
       },
       options_.name_servers);
+  certificate_files_ = std::make_unique<FileWatch>(
+      serving_io_, [this] { reloader_->certificates_changed(); },
+      [this](const std::string& why) { log(Level::kWarning, why); });
   set_config_file(serving_.config->file);
 }
 
@@ -219,14 +223,32 @@ std::string Process::refusal() const {
   return handing_over_ ? "a new process is taking over: send the command to it" : "";
 }
 
-// Listeners that stay but have changed their protocol, certificates or policy, so that their connections must end.
+namespace {
+
+// Whether a name that the listener had a certificate for has none now.
+bool loses_names(const TlsServer& before, const TlsServer& now) {
+  std::set<std::string> left;
+  for (const CertificateInfo& c : now.certificates()) left.insert(c.names.begin(), c.names.end());
+  for (const CertificateInfo& c : before.certificates()) {
+    for (const std::string& name : c.names) {
+      if (!left.contains(name)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+// Listeners that stay but have changed their protocol or policy, or lost a name, so that their connections must end. A
+// certificate that was renewed ends none.
 std::vector<std::string> Process::changed_listeners(const Snapshot& old) const {
   std::vector<std::string> changed;
   for (const auto& now : serving_.snapshot->listeners) {
     for (const auto& before : old.listeners) {
       if (before->name != now->name) continue;
       auto fingerprint = [](const ListenerRuntime& l) { return l.tls ? l.tls->fingerprint() : std::string(); };
-      if (before->secure != now->secure || fingerprint(*before) != fingerprint(*now)) changed.push_back(now->name);
+      const bool same = before->secure == now->secure && fingerprint(*before) == fingerprint(*now);
+      if (!same || (now->tls && before->tls && loses_names(*before->tls, *now->tls))) changed.push_back(now->name);
     }
   }
   return changed;
@@ -254,6 +276,17 @@ const GroupRuntime* group_named(const Snapshot* snapshot, const std::string& nam
 }  // namespace
 
 // The sockets are open already. The workers are told about the change last.
+void Process::watch_certificates() {
+  std::vector<std::string> files;
+  for (const config::Listener& l : serving_.config->listeners) {
+    for (const config::Certificate& c : l.certificates) {
+      files.push_back(*c.cert);
+      files.push_back(*c.key);
+    }
+  }
+  certificate_files_->watch(std::move(files));
+}
+
 void Process::install(Built built, Sockets::Map opened) {
   std::shared_ptr<const Snapshot> old = std::exchange(serving_.snapshot, built.snapshot);
   const Snapshot& now = *serving_.snapshot;
@@ -286,6 +319,7 @@ void Process::install(Built built, Sockets::Map opened) {
   if (old) operator_->drain_removed(*old);
   operator_->refresh_if_changed_since(built.overrides_version);
   rollouts_->installed();
+  watch_certificates();
 }
 
 void Process::install_groups(Built built, const std::vector<std::string>& names) {

@@ -16,6 +16,7 @@
 #include "config/diagnostics.h"
 #include "healthcheck/outlier.h"
 #include "healthcheck/prober.h"
+#include "net/file_watch.h"
 #include "net/resolver.h"
 #include "process/control.h"
 #include "process/hand_over.h"
@@ -100,6 +101,7 @@ class Process final : public Control, private Installer {
   WorkerSettings worker_settings(int index, std::uint64_t connections, const std::string& instance);
   void resolve_names();
   std::vector<std::string> changed_listeners(const Snapshot& old) const;
+  void watch_certificates();
   void groups_installed(const std::map<std::string, std::vector<ProbeTarget>>& probes);
   std::vector<OutlierGroup> outlier_groups() const;
   const Sockets::Open* open_of(const std::string& listener) const;
@@ -129,6 +131,7 @@ class Process final : public Control, private Installer {
   std::unique_ptr<Outliers> outliers_;
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<FileWatch> certificate_files_;
   boost::asio::steady_timer shutdown_timer_;
   boost::asio::steady_timer ticket_timer_;
 

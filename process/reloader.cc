@@ -24,22 +24,9 @@ std::vector<std::string> names(const std::vector<config::Value<std::string>>& va
 
 }  // namespace
 
-// The input of the builder thread.
-struct Reloader::Change {
-  std::shared_ptr<const config::Config> config;
-  std::shared_ptr<const Snapshot> now;
-  Names names;
-  Overrides overrides;
-  std::uint64_t overrides_version = 0;
-  std::uint64_t generation = 0;
-  std::map<std::string, std::uint16_t> ports;
-  bool whole = true;  // all parts; else only the groups named
-  std::set<std::string> groups;
-};
-
 // A build may take a second of CPU. Requests go first: Linux has a nice value for each thread.
 Reloader::Reloader(Serving& serving, BuildContext context, Installer& installer)
-    : serving_(serving), context_(std::move(context)), installer_(installer) {
+    : serving_(serving), context_(std::move(context)), installer_(installer), retry_(serving.io) {
   constexpr int kNice = 10;
   boost::asio::post(builder_, [] { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice); });
 }
@@ -107,9 +94,13 @@ Built Reloader::build(std::shared_ptr<const config::Config> config, const std::m
 void Reloader::reload(Done done) {
   auto fail = [this, &done](const std::string& why) { end({false, why, "[]"}, done); };
   if (std::string why = installer_.refusal(); !why.empty()) return fail(why);
-  if (building_) return fail("another reload is in progress: try again");
+  if (reloading_ || next_reload_) return fail("another reload is in progress: try again");
   if (!source_) return fail("this process runs without a file");
-  building_ = true;
+  if (building_) {
+    next_reload_ = std::move(done);
+    return;
+  }
+  building_ = reloading_ = true;
   boost::asio::post(builder_, [this, done = std::move(done)] {
     ConfigSource::Read read = source_->read();
     boost::asio::post(serving_.io, [this, read = std::move(read), done] { was_read(read, done); });
@@ -152,7 +143,7 @@ void Reloader::was_read(ConfigSource::Read read, Done done) {
 }
 
 void Reloader::finish(Built built, std::shared_ptr<config::Diagnostics> out, Sockets::Map opened, const Done& done) {
-  building_ = false;
+  building_ = reloading_ = false;
   std::ostringstream text;
   out->print(text);
   if (!built.snapshot || !out->ok() || !installer_.refusal().empty()) {
@@ -196,6 +187,7 @@ void Reloader::warn_of_restart(const config::Config& next, config::Diagnostics& 
   warn("admin", !now.admin.overridden &&
                     (now.admin.off != next.admin.off || texts(now.admin.binds) != texts(next.admin.binds) ||
                      *now.admin.token != *next.admin.token || names(now.admin.hosts) != names(next.admin.hosts)));
+  warn("state_dir", *now.state_dir != *next.state_dir);
   warn("limits.connections", *now.max_connections != *next.max_connections);
 }
 
@@ -224,7 +216,10 @@ void Reloader::servers_changed(const std::string& group, std::vector<config::Ser
 
 // Builds the groups that wait. All listeners and all other groups stay as they are.
 void Reloader::build_groups() {
-  if (building_ || !serving_.snapshot || !installer_.refusal().empty()) return;
+  if (building_) return;
+  if (next_reload_) return reload(std::exchange(next_reload_, nullptr));
+  if (!serving_.snapshot || !installer_.refusal().empty()) return;
+  if (certificates_pending_) return build_certificates();
   find_groups_of_names();
   if (pending_.empty()) return;
   building_ = true;

@@ -1,8 +1,10 @@
 // Puts new configurations into force: reads a ConfigSource and builds on its builder thread, opens sockets and installs
-// on the control thread. There is one build at a time. A reload during a build is refused; changes of names and of
-// groups' servers wait, and the last change of each group counts. Owned by the Process; control thread.
+// on the control thread. There is one build at a time. A reload during another reload is refused, and waits for any
+// other build; changes of names, of groups' servers and of certificates wait, and the last change of each group counts.
+// Owned by the Process; control thread.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
@@ -58,6 +60,10 @@ class Reloader final : public ConfigSink {
   void reload(std::function<void(ReloadResult)> done);
   // See Control::preview().
   std::string preview(Control::Look look, std::function<void()> done);
+  // Files of certificates have changed: builds the listeners again from the configuration that is in force, and
+  // installs them if the files are good. Files that are being written are tried again for 10 s; until then, and if they
+  // stay bad, the old certificates are in use.
+  void certificates_changed();
   std::uint64_t reloads() const { return reloads_; }
   std::uint64_t failed() const { return failed_; }
   const LastReload& last() const { return last_; }
@@ -69,12 +75,25 @@ class Reloader final : public ConfigSink {
 
  private:
   using Done = std::function<void(ReloadResult)>;
-  struct Change;
+  // The input of the builder thread.
+  struct Change {
+    std::shared_ptr<const config::Config> config;
+    std::shared_ptr<const Snapshot> now;
+    Names names;
+    Overrides overrides;
+    std::uint64_t overrides_version = 0;
+    std::uint64_t generation = 0;
+    std::map<std::string, std::uint16_t> ports;
+    bool whole = true;  // all parts; else only the groups named
+    std::set<std::string> groups;
+  };
   static Built make(const Change& change, const BuildContext& context, config::Diagnostics& out);
   void was_read(ConfigSource::Read read, Done done);
   void finish(Built built, std::shared_ptr<config::Diagnostics> out, Sockets::Map opened, const Done& done);
   void find_groups_of_names();
   void build_groups();
+  void build_certificates();
+  void certificates_built(Built built, const config::Diagnostics& out);
   void end(ReloadResult result, const Done& done);
   void warn_of_restart(const config::Config& next, config::Diagnostics& out);
   std::shared_ptr<const config::Config> with_servers(const std::shared_ptr<const config::Config>& config) const;
@@ -86,7 +105,12 @@ class Reloader final : public ConfigSink {
   std::map<std::string, std::vector<config::Server>> servers_;  // by group, as servers_changed() has set them
   std::set<std::string> pending_names_;                         // names that have changed during a build
   std::set<std::string> pending_;                               // groups to build when the builder thread is free
+  bool certificates_pending_ = false;
+  Nanos certificates_until_ = 0;  // when files that are still bad are given up
+  boost::asio::steady_timer retry_;
   bool building_ = false;
+  bool reloading_ = false;
+  Done next_reload_;  // waits for the build that is under way; null: none does
   std::uint64_t generation_ = 0;
   std::uint64_t reloads_ = 0;
   std::uint64_t failed_ = 0;

@@ -27,9 +27,11 @@ struct ArmStats {
     return ((std::uint64_t{8} + (bucket - 1) % 8) << (power - 3)) * kMicro;
   }
 
-  Counter requests;                          // those that were answered, whatever the outcome
-  Counter failures;                          // see outcome() in proxy/exchange/account.h
-  std::array<Counter, kBuckets> head_times;  // from the request's begin to the head of its answer
+  // A request counts from when its group was chosen: if it counted at its end, quick failures would come before slow
+  // successes. `withdrawn` are those whose outcome says nothing, see outcome() in proxy/exchange/account.h.
+  Counter requests, withdrawn;
+  Counter failures;
+  std::array<Counter, kBuckets> head_times;  // from the request's begin to the head of its answer, without the connect
 };
 
 }  // namespace albatross

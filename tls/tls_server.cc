@@ -37,6 +37,18 @@ int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
   return SSL_TLSEXT_ERR_OK;
 }
 
+// The host_name of the server_name extension (RFC 6066 §3); empty if there is none. OpenSSL refuses a malformed one
+// later.
+std::string_view requested_name(SSL* ssl) {
+  constexpr std::size_t kBefore = 5;  // the list's length, the type, the name's length
+  const unsigned char* data = nullptr;
+  std::size_t size = 0;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size) != 1 || size < kBefore) return {};
+  const std::size_t length = std::size_t{data[3]} << 8 | data[4];
+  if (data[2] != TLSEXT_NAMETYPE_host_name || length > size - kBefore) return {};
+  return {reinterpret_cast<const char*>(data) + kBefore, length};
+}
+
 class Server final : public TlsServer, public std::enable_shared_from_this<Server> {
  public:
   explicit Server(std::shared_ptr<TicketKeys> tickets) : tickets_(std::move(tickets)) {}
@@ -49,13 +61,14 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
     }
     const bool http2 = listener.http2.value_or(true);
     fingerprint_ = std::string(policy->name) + (http2 ? " h2" : "");
+    contents_ = fingerprint_;
     Certificates by_name;
     bool ok = true;
     for (std::size_t i = 0; i < listener.certificates.size(); ++i) {
       const Context alone = make_context(*policy, *listener.name, http2);
       const std::string at = path + ".certificates[" + std::to_string(i) + "]";
       CertificateInfo& info = certificates_.emplace_back();
-      ok &= load_certificate(alone.get(), listener.certificates[i], at, out, info, fingerprint_) &&
+      ok &= load_certificate(alone.get(), listener.certificates[i], at, out, info, contents_) &&
             add_names(listener, i, at, by_name, out);
     }
     if (!ok || certificates_.empty()) return false;
@@ -92,6 +105,7 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
 
   const std::vector<CertificateInfo>& certificates() const override { return certificates_; }
   const std::string& fingerprint() const override { return fingerprint_; }
+  const std::string& contents() const override { return contents_; }
 
  private:
   using Certificates = std::map<std::string, std::vector<std::size_t>>;  // by name: the first of each key type
@@ -147,27 +161,30 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
         static_cast<unsigned>(std::min<std::size_t>(listener.size(), SSL_MAX_SSL_SESSION_ID_LENGTH)));
     SSL_CTX_set_app_data(x, this);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
-    SSL_CTX_set_tlsext_servername_callback(x, on_server_name);
-    SSL_CTX_set_tlsext_servername_arg(x, this);
+    SSL_CTX_set_client_hello_cb(x, on_client_hello, this);
+    SSL_CTX_set_tlsext_servername_callback(x, accept_server_name);
     const char* protocols = http2 ? "\x02h2\x08http/1.1\x08http/1.0" : "\x08http/1.1\x08http/1.0";
     SSL_CTX_set_alpn_select_cb(x, select_alpn, const_cast<char*>(protocols));
     return c;
   }
 
-  // Looks for the exact name, then with its first label replaced by "*"; else the first certificate is used.
-  static int on_server_name(SSL* ssl, int*, void* arg) {
-    const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
-    std::string host(name);
-    for (char& c : host) c = ascii_lower(c);
+  // The certificate is chosen before OpenSSL looks at a ticket, so that a session is resumed under the policy of the
+  // name that the client asks for now. The exact name comes first, then the one with its first label replaced by "*";
+  // else the first certificate is used.
+  static int on_client_hello(SSL* ssl, int*, void* arg) {
+    const std::string host = ascii_lower(requested_name(ssl));
     const auto& names = static_cast<Server*>(arg)->by_name_;
     auto it = names.find(host);
-    if (it == names.end()) {
-      std::size_t dot = host.find('.');
-      if (dot != std::string::npos) it = names.find("*" + host.substr(dot));
+    if (const std::size_t dot = host.find('.'); it == names.end() && dot != std::string::npos) {
+      it = names.find("*" + host.substr(dot));
     }
     if (it != names.end()) SSL_set_SSL_CTX(ssl, it->second);
-    return SSL_TLSEXT_ERR_OK;
+    return SSL_CLIENT_HELLO_SUCCESS;
+  }
+
+  // Tells OpenSSL that the name is known, so that it is kept with the session.
+  static int accept_server_name(SSL* ssl, int*, void*) {
+    return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) == nullptr ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_OK;
   }
 
   static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
@@ -198,7 +215,7 @@ class Server final : public TlsServer, public std::enable_shared_from_this<Serve
   std::vector<Context> contexts_;
   std::map<std::string, SSL_CTX*, std::less<>> by_name_;
   std::vector<CertificateInfo> certificates_;
-  std::string fingerprint_;
+  std::string fingerprint_, contents_;
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 //
 // Built on the builder thread, then const and shared by all workers: OpenSSL's contexts may be shared once nothing
 // changes them. The ticket keys are the process's, so that each worker and each configuration can resume a session that
-// any of them issued, unless the certificate differs (the session id context).
+// any of them issued, whatever the certificate was then, but not at another listener (the session id context).
 #pragma once
 
 #include <memory>
@@ -39,9 +39,10 @@ class TlsServer {
   // handshake. The loop's thread.
   virtual std::unique_ptr<Transport> accept(Loop& loop, Ready& owner, int fd, bool proxied) = 0;
   virtual const std::vector<CertificateInfo>& certificates() const = 0;
-  // Made from the policy and the certificates' contents. If it changes in a reload, connections should not outlive the
-  // reload.
+  // Made from the policy and the protocols. If it changes in a reload, connections should not outlive the reload.
   virtual const std::string& fingerprint() const = 0;
+  // Made from the fingerprint and the contents of the certificates: what new connections get.
+  virtual const std::string& contents() const = 0;
 };
 
 }  // namespace albatross

@@ -162,8 +162,8 @@ class Check {
     }
     if (!known) return out_.error(to.at, path + ".to", *to + " is none of the groups here", "they are " + names);
     if (others != 0) return;
-    out_.error(to.at, path + ".to", "no other group has a weight, so there is nothing to move",
-               "give the group that serves now a weight, and " + *to + " weight: 0");
+    out_.warning(to.at, path + ".to", "no other group has a weight, so there is nothing to move to " + *to,
+                 "roll out to the group of the next version, or remove the rollout");
   }
 
   void check_groups() {

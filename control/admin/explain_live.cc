@@ -28,7 +28,10 @@ std::optional<ExplainRequest> request_of(const Json& body) {
   for (const auto& [key, value] : {std::pair("sni", &r.sni), std::pair("alpn", &r.alpn)}) {
     if (body.contains(key)) *value = member(body, key);
   }
-  r.wall = body.value("wall", Nanos{0});
+  if (body.contains("wall")) {
+    if (!body["wall"].is_number_unsigned()) return std::nullopt;
+    r.wall = body["wall"].get<Nanos>();
+  }
   for (const Json& header : body.value("headers", Json::array())) {
     if (!header.is_array() || header.size() != 2 || !header[0].is_string() || !header[1].is_string())
       return std::nullopt;

@@ -19,7 +19,6 @@ Counter GroupStats::*counter_of(const std::string& metric) {
       {"albatross_queue_timeouts_total", &GroupStats::queue_timeouts},
       {"albatross_queued_total", &GroupStats::queued},
       {"albatross_upstream_connect_failures_total", &GroupStats::connect_failures},
-      {"albatross_upstream_connects_total", &GroupStats::connects},
       {"albatross_upstream_retries_over_budget_total", &GroupStats::retries_over_budget},
       {"albatross_upstream_retries_total", &GroupStats::retries},
   };
@@ -100,7 +99,8 @@ Judge::Arm Judge::total(int arm) const {
   for (const ArmStatsRef& ref : arms_[arm]) {
     for (int w = 0; w < workers_; ++w) {
       const ArmStats& s = ref->of(w);
-      out.requests += s.requests.get();
+      const std::uint64_t withdrawn = s.withdrawn.get();  // read first, so that it is not more than the requests
+      out.requests += s.requests.get() - withdrawn;
       out.failures += s.failures.get();
       for (std::size_t i = 0; i < ArmStats::kBuckets; ++i) out.head_times[i] += s.head_times[i].get();
     }
@@ -126,6 +126,7 @@ void Judge::begin_step() {
     base_[arm] = total(arm);
     now_[arm] = {};
   }
+  slow_base_ = {};
   for (Metric& m : metrics_) {
     m.test.next_step();
     for (int arm : {0, 1}) m.base[arm] = total(arm, m);
@@ -150,8 +151,9 @@ std::string Judge::look_at_errors() {
   if (errors_factor_ == 0) return {};
   errors_.see({now_[0].requests, now_[0].failures}, {now_[1].requests, now_[1].failures});
   if (!errors_.is_certain()) return {};
-  return to_ + " failed " + share(now_[1].failures, now_[1].requests) + " of this step, the others " +
-         share(now_[0].failures, now_[0].requests) + "; " + number(errors_factor_) + " times the share is too much";
+  const ArmCount &news = errors_.new_arm(), &olds = errors_.old_arm();
+  return to_ + " failed " + share(news.events, news.requests) + ", the others " + share(olds.events, olds.requests) +
+         " in the same time; " + number(errors_factor_) + " times the share is too much";
 }
 
 std::string Judge::look_at_p99() {
@@ -161,14 +163,15 @@ std::string Judge::look_at_p99() {
   const auto allowed = static_cast<Nanos>(static_cast<double>(*bound) * p99_factor_);
   ArmCount slow;
   for (std::size_t i = 0; i < ArmStats::kBuckets; ++i) {
-    slow.requests += now_[1].head_times[i];
-    if (ArmStats::least_of(i) >= allowed) slow.events += now_[1].head_times[i];
+    const std::uint64_t n = now_[1].head_times[i] - slow_base_.head_times[i];
+    slow.requests += n;
+    if (ArmStats::least_of(i) >= allowed) slow.events += n;
   }
-  slow_.see(slow);
+  if (slow_.see(slow)) slow_base_ = now_[1];
   if (!slow_.is_certain()) return {};
-  return to_ + " took over " + milliseconds(allowed) + " for " + share(slow.events, slow.requests) +
-         " of this step: its p99 is " + milliseconds(now_[1].p99()) + ", that of the others " +
-         milliseconds(now_[0].p99()) + "; " + number(p99_factor_) + " times as long is too much";
+  return to_ + " took over " + milliseconds(allowed) + " for " + share(slow.events, slow.requests) + ": its p99 is " +
+         milliseconds(now_[1].p99()) + ", that of the others " + milliseconds(now_[0].p99()) + "; " +
+         number(p99_factor_) + " times as long is too much";
 }
 
 std::string Judge::look_at(Metric& m) {
@@ -183,8 +186,8 @@ std::string Judge::look_at(Metric& m) {
   const auto of = [](const ArmCount& c) {
     return std::to_string(c.events) + " in " + std::to_string(c.requests) + " requests";
   };
-  return m.name + " of " + to_ + ": " + of(counts[1]) + " of this step, of the others " + of(counts[0]) + "; " +
-         number(m.factor) + " times as many is too much";
+  return m.name + " of " + to_ + ": " + of(m.test.new_arm()) + ", of the others " + of(m.test.old_arm()) +
+         " in the same time; " + number(m.factor) + " times as many is too much";
 }
 
 }  // namespace albatross

@@ -31,7 +31,7 @@ class Judge {
   // Why the new group must not get more requests; empty if nothing speaks against it.
   std::string look();
 
-  // Since the step began, as of the last look.
+  // Requests that began in this step, and what is known of them, as of the last look.
   const Arm& new_arm() const { return now_[1]; }
   const Arm& old_arm() const { return now_[0]; }
 
@@ -61,6 +61,7 @@ class Judge {
   std::vector<ArmStatsRef> arms_[2];      // the others, and the new one
   std::vector<GroupStatsRef> groups_[2];  // the same
   Arm base_[2], now_[2];
+  Arm slow_base_;  // of the new arm when the test of slow answers began anew
 };
 
 // A duration below which 99 % of the requests certainly stay, by what was seen of them: an upper bound with a

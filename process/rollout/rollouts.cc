@@ -39,10 +39,10 @@ Rollouts::Plan Rollouts::plan_of(const std::string& rule) const {
     return plan;
   };
   for (const config::Listener& l : serving_.config->listeners) {
-    if (*l.name + "/default" == rule) return of_actions(l.default_actions);
-    for (const config::Rule& r : l.rules) {
+    for (const config::Rule& r : l.rules) {  // one named default comes before the default actions, as for weights
       if (*l.name + "/" + *r.name == rule) return of_actions(r.actions);
     }
+    if (*l.name + "/default" == rule) return of_actions(l.default_actions);
   }
   return {};
 }
@@ -75,9 +75,10 @@ void Rollouts::installed() {
     }
   }
   for (Rollout& r : rollouts_) {
-    if (!r.is_open()) continue;
+    if (r.phase == RolloutPhase::kEnded) continue;
     Plan plan = plan_of(r.rule);
     if (plan.rollout != nullptr && plan.text == r.plan) {
+      if (!r.is_open()) continue;
       const auto known = open_.find(r.rule);
       if (known == open_.end()) {
         open(r, std::move(plan));
@@ -159,6 +160,10 @@ ControlResult Rollouts::start(const std::string& rule, bool dry_run) {
   const auto refused = [](std::string why) { return ControlResult{ControlResult::Code::kRefused, std::move(why), {}}; };
   Plan plan = plan_of(rule);
   if (plan.rollout == nullptr) return not_found("no rule with a rollout is named " + rule, rules());
+  const bool any = std::any_of(plan.groups.begin(), plan.groups.end(), [&](const config::WeightedGroup& g) {
+    return *g.name != *plan.rollout->to && *g.weight > 0;
+  });
+  if (!any) return refused("no other group of " + rule + " has a weight in the file, so there is nothing to move");
   Rollout* known = find(rule);
   if (known != nullptr && known->phase == RolloutPhase::kRunning)
     return refused("the rollout of " + rule + " is running already, at " + percent_text(known->percent));
@@ -276,7 +281,8 @@ void Rollouts::tick() {
 void Rollouts::look_at(Rollout& r) {
   Open& o = open_.at(r.rule);
   const config::Rollout& plan = *o.plan.rollout;
-  if (std::string why = o.judge->look(); !why.empty()) {
+  // At 100 % there is nothing to compare with: what still runs in the other groups would be alone in what comes.
+  if (std::string why = o.judge->look(); !why.empty() && r.percent < 100) {
     if (move_to(r, 0, {0, std::move(why), "aborted", ""}).ok()) close(r, RolloutPhase::kAborted);
     return;
   }
@@ -294,7 +300,8 @@ void Rollouts::look_at(Rollout& r) {
     return begin_step(r, r.step + 1, std::move(why));
   }
   why.decided = "done";
-  why.done = r.to + " keeps " + percent_text(r.percent) + "; write these weights into the file";
+  why.done = r.to + " keeps " + percent_text(r.percent) +
+             "; write these weights into the file, and the rollout to the next version";
   close(r, RolloutPhase::kDone);
   add(r, std::move(why));
 }

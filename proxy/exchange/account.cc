@@ -37,6 +37,8 @@ Outcome outcome(const Account& a, bool grpc) {
   const bool of_servers = a.termination >= Cause::kConnectRefused;
   switch (a.termination) {
     case Cause::kNone:
+    case Cause::kClientLeft:
+    case Cause::kNotImplemented:
     case Cause::kNoServer:
     case Cause::kOverLimit:
     case Cause::kQueueTimeout:

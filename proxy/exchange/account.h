@@ -57,7 +57,8 @@ struct Account {
 };
 
 // How a request that was forwarded has ended, as a rollout counts it. kFailed: a 5xx or a grpc-status like it, or an
-// answer that was cut. kNone: the client or this proxy ended it, which says nothing about the servers.
+// answer that was cut. A client that leaves is no failure. kNone: this proxy ended it, which says nothing about the
+// servers.
 enum class Outcome : std::uint8_t { kNone, kGood, kFailed };
 Outcome outcome(const Account& account, bool grpc);
 

@@ -28,6 +28,7 @@ void Exchange::upgrade(Head& head) {
   r_.phase = Phase::kTunnel;
   r_.account.upstream_status = r_.account.status = 101;
   server_.answered(101);
+  server_.tunnel_opened();
   r_.body.set_replayable(false);
   Stream& server = *server_.stream();
   to_client_.attach(server);

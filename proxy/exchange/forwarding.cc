@@ -25,7 +25,10 @@ void Forwarding::start(const Route& route, const std::vector<ArmStatsRef>* arms)
   if (r_.services.overload() >= OverloadLevel::kRefuse) return owner_.answer(internal_error(Cause::kOverload));
   const GroupChoice choice = choose_group(r_.services, route, r_.head);
   set_cookie_ = choice.set_cookie;
-  if (arms != nullptr) arm_ = (*arms)[choice.target];
+  if (arms != nullptr) {
+    arm_ = (*arms)[choice.target];
+    arm_->of(r_.services.index()).requests.add();
+  }
   group_ = r_.services.group(choice.group);
   if (group_ == nullptr) return owner_.answer(internal_error(Cause::kNoServer));
   r_.account.group = group_->settings().slot->name;

@@ -56,6 +56,10 @@ class Forwarding final : private TryEvents {
   void respond_whole(Flow::Left how);
   // Releases the lease. `how`: how the flow left the server.
   void release(Flow::Left how) { try_.lease.release(how); }
+  // The request has become a tunnel, which may last for hours.
+  void tunnel_opened() {
+    if (arm_ != nullptr) count_outcome();
+  }
   void end_tunnel() { try_.end_tunnel(); }
   void finish_tunnel() { try_.finish(); }
   // The exchange is over.

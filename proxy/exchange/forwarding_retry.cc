@@ -1,4 +1,5 @@
 // Decides on another try when one fails or its answer is not accepted, and ends forwarding.
+#include <algorithm>
 #include <cstring>
 
 #include "healthcheck/circuit.h"
@@ -129,12 +130,16 @@ void Forwarding::finish(Flow::Left how) {
 
 void Forwarding::count_outcome() {
   const Account& a = r_.account;
-  const Outcome of_request = outcome(a, r_.grpc);
   ArmStats& arm = std::exchange(arm_, nullptr)->of(r_.services.index());
-  if (of_request == Outcome::kNone) return;
-  arm.requests.add();
-  if (of_request == Outcome::kFailed) arm.failures.add();
-  arm.head_times[ArmStats::bucket_of((a.head_came != 0 ? a.head_came : r_.now()) - a.began)].add();
+  switch (outcome(a, r_.grpc)) {
+    case Outcome::kNone: return arm.withdrawn.add();
+    case Outcome::kFailed: arm.failures.add(); break;
+    case Outcome::kGood: break;
+  }
+  // Without a head the time until now is the least that it would have taken. A new group's connections are cold, which
+  // is no fault of its version.
+  const Nanos took = (a.head_came != 0 ? a.head_came : r_.now()) - a.began;
+  arm.head_times[ArmStats::bucket_of(took - std::min(took, a.connect_time))].add();
 }
 
 Nanos Forwarding::response_gap() const {

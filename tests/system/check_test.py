@@ -203,6 +203,13 @@ class Asked(unittest.TestCase):
         self.assertEqual(self.ask(proxy, "/own"), "rule=web/own")
         self.assertEqual(self.ask(proxy, "/dead"), "rule=web/dead, group=none")
 
+    def test_a_request_that_is_none_is_told(self):
+        proxy = self.serve()
+        for body in ('{"url": "http://a/", "wall": "x"}', '{"url": "http://a/", "wall": -1}', '{"url": 7}', "[]", "x"):
+            with self.subTest(body=body):
+                self.assertEqual(proxy.ask_admin("POST", "/v1/explain", body)[0], 422)
+        self.assertEqual(proxy.ask_admin("POST", "/v1/explain", '{"url": "http://a/", "wall": 1795000000000000000}')[0], 200)
+
     def test_nobody_else_gets_one_and_no_server_sees_the_field(self):
         for explain in ({}, {"explain": {"from": ["10.0.0.0/8"]}},
                         {"explain": {"from": ["127.0.0.0/8"]}, "trusted_proxies": ["127.0.0.0/8"], "x_forwarded": {"for": "process"}}):

@@ -36,10 +36,11 @@ class Version:
             disable_nagle_algorithm = True
 
             def do_GET(self):
-                if version.takes:
+                fails = random.random() < version.fails
+                if version.takes and not fails:  # failures are quick, as they often are
                     threading.Event().wait(version.takes)
                 body = version.name.encode()
-                self.send_response(500 if random.random() < version.fails else 200)
+                self.send_response(500 if fails else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -140,7 +141,6 @@ class Rollout(unittest.TestCase):
 
 class Runs(Rollout):
     def test_a_good_version_gets_everything_step_by_step(self):
-        self.blue.fails = self.green.fails = 0.02
         proxy = self.start()
         self.assertEqual(self.ask(proxy)[0], "blue")
         self.assertEqual(self.command(proxy, "start", "web/api"), "green gets 20 % of the requests of web/api\n")
@@ -208,6 +208,24 @@ class Runs(Rollout):
             if ratio >= 1 / 0.004:
                 return at
         self.fail("nothing was certain")
+
+    def test_failures_that_are_quicker_than_successes_are_not_taken_for_more(self):
+        self.blue.fails = self.green.fails = 0.05
+        self.blue.takes = self.green.takes = 0.5
+        proxy = self.start(rollout={"pause": "60s"})
+        self.load(proxy, clients=40)
+        self.command(proxy, "start", "web/api")
+        wait_for(lambda: self.rollouts(proxy)[0]["phase"] != "running" or self.rollouts(proxy)[0]["new"]["failures"] >= 5, "some failures", PATIENCE * 3)
+        self.assertEqual(self.rollouts(proxy)[0]["phase"], "running")
+
+    def test_at_100_percent_nothing_is_left_to_compare_with(self):
+        self.blue.takes = 0.2  # some of its answers come after the step has begun
+        proxy = self.start(rollout={"steps": [50, 100], "pause": "2s", "minimum": 10})
+        self.load(proxy, clients=16)
+        self.command(proxy, "start", "web/api")
+        wait_for(lambda: self.rollouts(proxy)[0]["percent"] == 100, "the last step")
+        self.green.fails = 0.5
+        self.assertEqual(self.wait_phase(proxy, "done")["record"][-1]["decided"], "done")
 
     def test_a_slow_version_is_aborted(self):
         self.green.takes = 0.05
@@ -288,6 +306,23 @@ class Survives(Rollout):
         self.assertEqual(proxy.ask_admin("POST", "/v1/reload")[0], 200)
         self.assertEqual(self.weights(proxy), {"blue": 100, "green": 0})
         self.assertIn("the file has another rollout, or none", self.rollouts(proxy)[0]["record"][-1]["seen"])
+
+    def test_weights_of_the_file_are_in_force_once_it_has_others(self):
+        proxy = self.start(rollout={"steps": [10, 50]})
+        forward = proxy.config["listeners"][0]["rules"][0]["actions"][0]["forward"]
+        self.load(proxy)
+        self.command(proxy, "start", "web/api")
+        self.wait_phase(proxy, "done")
+        self.assertEqual(self.weights(proxy), {"blue": 5000, "green": 5000})
+        forward["groups"][1]["weight"] = 100
+        proxy.write(proxy.config)
+        self.assertEqual(proxy.ask_admin("POST", "/v1/reload")[0], 200)
+        self.assertEqual(self.weights(proxy), {"blue": 100, "green": 100})
+        self.assertEqual(self.rollouts(proxy)[0]["phase"], "ended")
+        forward["groups"][0]["weight"] = 0  # all is moved, and the rollout stays for the next time
+        proxy.write(proxy.config)
+        self.assertEqual(proxy.ask_admin("POST", "/v1/reload")[0], 200)
+        self.assertIn("there is nothing to move", self.command(proxy, "start", "web/api", code=1))
 
     def test_a_process_that_takes_over_goes_on(self):
         proxy = self.start(rollout={"pause": "3s", "steps": [20, 60]})

@@ -191,7 +191,6 @@ TEST_CASE("mistakes in rollouts are found") {
   check_all({
       {rollout("@@{}"), at, "\"to\" is missing"},
       {rollout("{to: @@red}"), at + ".to", "they are blue, green"},
-      {rollout("{to: @@green}", "{name: blue, weight: 0}"), at + ".to", "no other group has a weight"},
       {rollout("{to: green, steps: [5, @@5]}"), at, "write it like [5, 25, 50, 100]"},
       {rollout("{to: green, steps: [@@0, 5]}"), at + ".steps[0]", "it is 1 to 100"},
       {rollout("{to: green, steps: @@[]}"), at + ".steps", "it needs at least one"},
@@ -201,6 +200,14 @@ TEST_CASE("mistakes in rollouts are found") {
       {rollout("{to: green, abort_if: {metrics: {@@albatross_upstream_retrys_total: 2}}}"),
        at + ".abort_if.metrics.albatross_upstream_retrys_total", "the nearest are albatross_upstream_retries_total"},
   });
+}
+
+TEST_CASE("a rollout that is over may stay in the file") {
+  check_all({{"listeners: [{name: web, bind: ':80', default_actions: [{forward: {groups: [{name: blue, weight: 0}, "
+              "{name: green}], rollout: {to: @@green}}}]}]\nserver_groups: [{name: blue, servers: [{address: 'a:1'}]}, "
+              "{name: green, servers: [{address: 'b:1'}]}]\n",
+              "listeners[0].default_actions[0].forward.rollout.to", "the next version"}},
+            Format::kYaml, Diagnostic::Severity::kWarning);
 }
 
 TEST_CASE("mistakes in conditions are found") {

@@ -143,7 +143,7 @@ class Draw {
     return out;
   }
   Json condition(bool inner = false) {
-    switch (below(inner ? 9 : 11)) {
+    switch (below(inner ? 10 : 12)) {
       case 0: return {{"host", {of({"a.example", "*.example", "b.a.example"})}}};
       case 1: return {{"path", {{{"prefix", path()}}}}};
       case 2: return {{"path", {path() + of({"", "*", "/*", "?"})}}};
@@ -155,7 +155,8 @@ class Draw {
       case 6: return {{"cookie", {{"name", "c"}, {"values", {of({"1", "2"})}}}}};
       case 7: return {{"query", {{"name", "q"}, {"range", {below(3), 3 + below(3)}}}}};
       case 8: return {{"header", {{"name", "x-a"}, {"items", {of({"1", "2"})}}}}};
-      case 9: return {{of({"any", "all"}), {condition(true), condition(true)}}};
+      case 9: return {{"time", {{"hours", of({"00:00-12:00", "06:00-18:00"})}}}};
+      case 10: return {{of({"any", "all"}), {condition(true), condition(true)}}};
       default: return {{"not", condition(true)}};
     }
   }
@@ -179,6 +180,7 @@ class Draw {
     if (below(2) == 0) r.headers.emplace_back("x-a", of({"1", "2", "12", "3", "1, 2"}));
     if (below(3) == 0) r.headers.emplace_back("Cookie", "c=" + of({"1", "2", "3"}));
     if (below(3) == 0) r.url += "?q=" + of({"0", "1", "2", "4", "9", "x"});
+    r.wall = 1'795'000'000 * kSecond + below(48) * 3600 * kSecond;
     r.from = of({"10.1.2.3", "10.2.3.4", "192.168.1.1"});
     return r;
   }
@@ -243,6 +245,26 @@ std::size_t check_pairs(std::uint64_t seed, int pairs, int requests) {
 }
 
 }  // namespace
+
+TEST_CASE("a difference that only the name of the TLS handshake makes is found") {
+  const auto table = [](bool with_rule) {
+    const std::string rule =
+        "    rules: [{name: cross, priority: 1, conditions: [{host: a.example}, {not: {sni: a.example}}], "
+        "actions: [{fixed_response: {code: 403}}]}]\n";
+    const std::string text =
+        "listeners:\n  - name: web\n    bind: ':443'\n    protocol: https\n"
+        "    certificates: [{cert: a.pem, key: a.key}]\n" +
+        (with_rule ? rule : "") + "    default_actions: [{fixed_response: {}}]\n";
+    config::Diagnostics out("", text);
+    config::Config config = config::load({"", text, config::Format::kYaml}, out);
+    REQUIRE(out.ok());
+    return config;
+  };
+  const auto before = table(true), after = table(false);
+  const Json routes = compare(before, after)["routes"];
+  REQUIRE(routes.size() == 1);
+  CHECK(routes[0]["request"]["sni"] != "a.example");
+}
 
 TEST_CASE("no difference is missed that random requests find") { CHECK(check_pairs(20'261'127, 300, 1000) > 300); }
 

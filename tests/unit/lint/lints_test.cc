@@ -120,6 +120,11 @@ TEST_CASE("redirects that go round in a circle are followed") {
                   "      - {name: b, priority: 2, conditions: [{path: /b}], actions: [{redirect: {path: /a}}]}\n")) ==
         "redirect-loop redirect-loop");
   CHECK(ids(found(redirect("protocol: https", "{path: {prefix: /}}"))).empty());
+  // A client asks for the new host in its next handshake.
+  CHECK(ids(found("    protocol: https\n    certificates: [{cert: a.pem, key: a.key}]\n    rules:\n      - {name: a, "
+                  "priority: 1, "
+                  "conditions: [{sni: old.example}], actions: [{redirect: {host: new.example}}]}\n"))
+            .empty());
 }
 
 TEST_CASE("a redirect to a port that nobody serves is found") {
@@ -170,6 +175,7 @@ TEST_CASE("what servers, zones and probes add up to is found") {
   CHECK(zones("a", "b").empty());
   CHECK(zones("a", "b", "300") == "zone-headroom");
   CHECK(group(two).empty());  // no zone is said
+  CHECK(group("servers: [{address: '10.0.0.1:80', zone: a}, {address: '10.0.0.2:80', zone: b, backup: true}]").empty());
 }
 
 TEST_CASE("zones that cannot carry the peak without the largest are found") {
@@ -189,6 +195,7 @@ TEST_CASE("zones that cannot carry the peak without the largest are found") {
   CHECK(ids(ask(peak, 1000, 1000)).empty());
   CHECK(ids(ask("zones: {b: {capacity: 1200}}\n" + peak, 1000, 10)) == "");
   CHECK(ids(ask("zones: {b: {capacity: 900}}\n" + peak, 1000, 10)) == "zone-headroom");
+  CHECK(ids(ask("zones: {c: {capacity: 9000}}\n" + peak, 1000, 900)) == "zone-headroom");  // no server is there
 }
 
 TEST_CASE("requests that cross zones are counted") {
@@ -276,6 +283,7 @@ TEST_CASE("what a cloud's load balancer does not take is found") {
   };
   CHECK(as(Cloud::kAlb, "").empty());
   CHECK(as(Cloud::kAwsAlb, rules({"path: /a/*}, {host: a.example"})).empty());
+  CHECK(as(Cloud::kAlb, rules({"any: [{sni: a.example}]"})).find("has no condition") != std::string::npos);
   CHECK(as(Cloud::kAlb, rules({"not: {method: GET}"})) == "cloud-missing: Alibaba Cloud's ALB has no condition not");
   CHECK(as(Cloud::kAwsAlb, rules({"cookie: {name: a, values: [b]}"})) ==
         "cloud-missing: AWS's ALB has no condition cookie; match the header cookie");
