@@ -256,6 +256,17 @@ std::vector<std::string> Process::changed_listeners(const Snapshot& old) const {
 
 namespace {
 
+std::vector<std::string> certificate_files(const config::Config& config) {
+  std::vector<std::string> files;
+  for (const config::Listener& l : config.listeners) {
+    for (const config::Certificate& c : l.certificates) {
+      files.push_back(*c.cert);
+      files.push_back(*c.key);
+    }
+  }
+  return files;
+}
+
 // Begins the slow start of servers that join a group which is already serving.
 void begin_slow_starts(const GroupRuntime* before, const GroupRuntime& now, Nanos at) {
   const bool served = before != nullptr && !before->servers.empty();
@@ -276,17 +287,6 @@ const GroupRuntime* group_named(const Snapshot* snapshot, const std::string& nam
 }  // namespace
 
 // The sockets are open already. The workers are told about the change last.
-void Process::watch_certificates() {
-  std::vector<std::string> files;
-  for (const config::Listener& l : serving_.config->listeners) {
-    for (const config::Certificate& c : l.certificates) {
-      files.push_back(*c.cert);
-      files.push_back(*c.key);
-    }
-  }
-  certificate_files_->watch(std::move(files));
-}
-
 void Process::install(Built built, Sockets::Map opened) {
   std::shared_ptr<const Snapshot> old = std::exchange(serving_.snapshot, built.snapshot);
   const Snapshot& now = *serving_.snapshot;
@@ -319,7 +319,7 @@ void Process::install(Built built, Sockets::Map opened) {
   if (old) operator_->drain_removed(*old);
   operator_->refresh_if_changed_since(built.overrides_version);
   rollouts_->installed();
-  watch_certificates();
+  certificate_files_->watch(certificate_files(*serving_.config));
 }
 
 void Process::install_groups(Built built, const std::vector<std::string>& names) {

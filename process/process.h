@@ -101,7 +101,6 @@ class Process final : public Control, private Installer {
   WorkerSettings worker_settings(int index, std::uint64_t connections, const std::string& instance);
   void resolve_names();
   std::vector<std::string> changed_listeners(const Snapshot& old) const;
-  void watch_certificates();
   void groups_installed(const std::map<std::string, std::vector<ProbeTarget>>& probes);
   std::vector<OutlierGroup> outlier_groups() const;
   const Sockets::Open* open_of(const std::string& listener) const;
