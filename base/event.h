@@ -1,5 +1,5 @@
-// Events: what a process reports about itself, one line each, "2026-11-27T18:05:31.000123Z warning albatross: server …
-// is unhealthy". Any thread.
+// Events: what a process reports about itself, one line each, such as
+// "2026-11-27T18:05:31.000123Z warning albatross: server … is unhealthy". Any thread.
 #pragma once
 
 #include <functional>

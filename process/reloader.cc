@@ -214,6 +214,17 @@ void Reloader::servers_changed(const std::string& group, std::vector<config::Ser
   build_groups();
 }
 
+// A build from the configuration that is in force.
+Reloader::Change Reloader::change_in_force() {
+  Change c;
+  c.config = with_servers(serving_.config);
+  c.now = serving_.snapshot;
+  c.names = installer_.addresses(Builder::names(*c.config));
+  c.overrides = installer_.overrides(c.overrides_version);
+  c.generation = ++generation_;
+  return c;
+}
+
 // Builds the groups that wait. All listeners and all other groups stay as they are.
 void Reloader::build_groups() {
   if (building_) return;
@@ -223,12 +234,7 @@ void Reloader::build_groups() {
   find_groups_of_names();
   if (pending_.empty()) return;
   building_ = true;
-  Change c;
-  c.config = with_servers(serving_.config);
-  c.now = serving_.snapshot;
-  c.names = installer_.addresses(Builder::names(*c.config));
-  c.overrides = installer_.overrides(c.overrides_version);
-  c.generation = ++generation_;
+  Change c = change_in_force();
   c.whole = false;
   c.groups = std::exchange(pending_, {});
   boost::asio::post(builder_, [this, c = std::move(c)] {

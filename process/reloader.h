@@ -90,6 +90,7 @@ class Reloader final : public ConfigSink {
   static Built make(const Change& change, const BuildContext& context, config::Diagnostics& out);
   void was_read(ConfigSource::Read read, Done done);
   void finish(Built built, std::shared_ptr<config::Diagnostics> out, Sockets::Map opened, const Done& done);
+  Change change_in_force();
   void find_groups_of_names();
   void build_groups();
   void build_certificates();

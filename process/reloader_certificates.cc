@@ -85,12 +85,7 @@ void Reloader::certificates_changed() {
 void Reloader::build_certificates() {
   certificates_pending_ = false;
   building_ = true;
-  Change c;
-  c.config = with_servers(serving_.config);
-  c.now = serving_.snapshot;
-  c.names = installer_.addresses(Builder::names(*c.config));
-  c.overrides = installer_.overrides(c.overrides_version);
-  c.generation = ++generation_;
+  Change c = change_in_force();
   c.ports = serving_.sockets.ports(*c.config, {});
   boost::asio::post(builder_, [this, c = std::move(c)] {
     const auto out = std::make_shared<config::Diagnostics>(c.config->file, "");

@@ -96,10 +96,10 @@ const Object<SlowStart>& slow_start_table() {
     using Curve = SlowStart::Curve;
     Object<SlowStart> t("slow_start", "How the share of requests of a new or recovered server grows.");
     t.field("window", &SlowStart::window, duration(1s, 900s), "The time until the server has its whole share.");
-    t.field(
-        "curve", &SlowStart::curve,
-        choice<Curve>({{"linear", Curve::kLinear}, {"square", Curve::kSquare}, {"root", Curve::kRoot}}),
-        "The part of its share that a server has after a part t of the window: t (linear), t² (square) or √t (root).");
+    t.field("curve", &SlowStart::curve,
+            choice<Curve>({{"linear", Curve::kLinear}, {"square", Curve::kSquare}, {"root", Curve::kRoot}}),
+            "The part of its share that a server has after a part t of the window: t (linear), t² (square) or √t "
+            "(root).");
     return t;
   }();
   return table;

@@ -69,7 +69,9 @@ std::uint16_t port_of_address(const std::string& address) {
 ControlReply explain_live(const Control& control, const std::string& body) {
   const Json asked = Json::parse(body, nullptr, false);
   const std::optional<ExplainRequest> request = asked.is_object() ? request_of(asked) : std::nullopt;
-  if (!request) return refused(422, "the body must be {\"url\": URL, \"method\": …, \"headers\": [[NAME, VALUE], …]}");
+  if (!request) {
+    return refused(422, "the body must be {\"url\": URL, \"method\": …, \"headers\": [[NAME, VALUE], …]}");
+  }
   const ProcessView view = control.view();
   std::string error;
   const config::Listener* listener = listener_for(view.config, member(asked, "listener"), *request, error);

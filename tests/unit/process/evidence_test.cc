@@ -21,19 +21,33 @@ class Chance {
   std::mt19937_64 engine_;
 };
 
+// Two arms and the test that compares them.
+struct Arms {
+  RatioTest test{2, 0.004};
+  ArmCount olds, news;
+
+  // One more request, which is the new arm's with that chance, and fails with those of its arm.
+  void request(Chance& chance, double share, double old_rate, double new_rate) {
+    const bool is_new = chance.of(share);
+    ArmCount& arm = is_new ? news : olds;
+    ++arm.requests;
+    if (!chance.of(is_new ? new_rate : old_rate)) return;
+    ++arm.events;
+    test.see(olds, news);
+  }
+  void next_step() {
+    olds = news = {};
+    test.next_step();
+  }
+};
+
 // Requests of the new arm until the test is certain, at a share of 5 %. The first `good` of them are as those of the
 // old arm. 0: it was certain while nothing was wrong, or not within two million requests.
 std::uint64_t requests_until_certain(Chance& chance, double olds, double news, std::uint64_t good) {
-  RatioTest test(2, 0.004);
-  ArmCount old_arm, new_arm;
+  Arms arms;
   for (int i = 0; i < 2'000'000; ++i) {
-    const bool is_new = chance.of(0.05);
-    ArmCount& arm = is_new ? new_arm : old_arm;
-    ++arm.requests;
-    if (!chance.of(is_new && new_arm.requests > good ? news : olds)) continue;
-    ++arm.events;
-    test.see(old_arm, new_arm);
-    if (test.is_certain()) return new_arm.requests > good ? new_arm.requests - good : 0;
+    arms.request(chance, 0.05, olds, arms.news.requests < good ? olds : news);
+    if (arms.test.is_certain()) return arms.news.requests > good ? arms.news.requests - good : 0;
   }
   return 0;
 }
@@ -57,20 +71,13 @@ TEST_CASE("a rollout without a fault is hardly ever ended") {
     Chance chance(1);
     int wrong = 0;
     for (int i = 0; i < kRollouts; ++i) {
-      RatioTest test(2, 0.004);
+      Arms arms;
       for (const double share : {0.05, 0.25, 0.5}) {
-        ArmCount old_arm, new_arm;
-        for (int n = 0; n < 4000 && !test.is_certain(); ++n) {
-          ArmCount& arm = chance.of(share) ? new_arm : old_arm;
-          ++arm.requests;
-          if (!chance.of(rate)) continue;
-          ++arm.events;
-          test.see(old_arm, new_arm);
-        }
-        if (test.is_certain()) break;
-        test.next_step();
+        for (int n = 0; n < 4000 && !arms.test.is_certain(); ++n) arms.request(chance, share, rate, rate);
+        if (arms.test.is_certain()) break;
+        arms.next_step();
       }
-      wrong += test.is_certain() ? 1 : 0;
+      wrong += arms.test.is_certain() ? 1 : 0;
     }
     INFO("failures " << rate);
     CHECK(wrong < kRollouts / 100);
@@ -107,15 +114,10 @@ TEST_CASE("a fault that comes late is not hidden by what was good before") {
 
 TEST_CASE("a version that is a little worse than allowed to be is left alone") {
   Chance chance(9);
-  RatioTest test(2, 0.004);
-  ArmCount old_arm, new_arm;
+  Arms arms;
   for (int i = 0; i < 1'000'000; ++i) {
-    const bool is_new = chance.of(0.25);
-    ArmCount& arm = is_new ? new_arm : old_arm;
-    ++arm.requests;
-    arm.events += chance.of(is_new ? 0.0125 : 0.01) ? 1 : 0;
-    test.see(old_arm, new_arm);
-    REQUIRE_FALSE(test.is_certain());
+    arms.request(chance, 0.25, 0.01, 0.0125);
+    REQUIRE_FALSE(arms.test.is_certain());
   }
 }
 
